@@ -1,0 +1,1 @@
+"""HTTP for people and programs: read the fleet and its telemetry."""

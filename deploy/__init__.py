@@ -1,0 +1,1 @@
+"""Composition: the command line, the embedded runtime, the simulator, compose."""

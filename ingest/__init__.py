@@ -1,0 +1,1 @@
+"""MQTT to rows: from the socket to the commit, losing nothing."""

@@ -1,0 +1,1 @@
+"""The ground floor: settings, connections, schema and what two packages share. Imports none of ours."""

@@ -1,0 +1,126 @@
+"""The records of the telemetry streams: what a device may send, what a table holds, what the API shows.
+
+Units are in the names. Limits are those of the columns, so what passes here is taken by the database; a value beyond
+them is out of range, not rounded.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Text = Annotated[str, Field(max_length=128)]
+Code = Annotated[str, Field(min_length=1, max_length=128)]
+Grams = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+Fen = Annotated[int, Field(ge=-(10**15), le=10**15)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class Record(BaseModel):
+    """What every record has in common: strictness. Fields nobody knows are ignored, and counted by ingest."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+
+class Weighing(Record):
+    """One line of a trade on a trace scale. Integers only: grams and fen (0.01 yuan)."""
+
+    trade_no: Code
+    kind: Literal["sale", "return", "void"]
+    net_g: Grams
+    unit_price_fen_per_kg: Grams
+    amount_fen: Fen
+    stable: bool
+    gross_g: Grams | None = None
+    tare_g: Grams | None = None
+    printed: bool | None = None
+    trace_code: Text | None = None
+    stall_no: Text | None = None
+    merchant_code: Text | None = None
+    plu: Text | None = None
+    goods_code: Text | None = None
+    goods_name: Text | None = None
+    batch_no: Text | None = None
+    ref_trade_no: Text | None = None
+
+
+class Scan(Record):
+    """One code read by a scanner, a handheld or a kiosk."""
+
+    code: Annotated[str, Field(min_length=1, max_length=512)]
+    purpose: Literal["inbound", "outbound", "sale", "lookup", "inspection"]
+    result: Literal["ok", "unknown", "error"]
+    symbology: Text | None = None
+    elapsed_ms: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+
+
+class Coldchain(Record):
+    """One reading of a store or a vehicle. A probe that cannot read says so; it never sends a number."""
+
+    temperature_c: Annotated[float, Field(ge=-273.15, le=1000)] | None
+    probe: Text | None = None
+    humidity_pct: Percent | None = None
+    door_open: bool | None = None
+    battery_pct: Percent | None = None
+    lat: Annotated[float, Field(ge=-90, le=90)] | None = None
+    lon: Annotated[float, Field(ge=-180, le=180)] | None = None
+    external_power: bool | None = None
+    fault: Code | None = None
+
+    @model_validator(mode="after")
+    def _a_missing_reading_has_a_fault(self) -> "Coldchain":
+        if self.temperature_c is None and self.fault is None:
+            raise ValueError("temperature_c is null without a fault")
+        return self
+
+
+class Status(Record):
+    """How a device says it is."""
+
+    uptime_s: Annotated[int, Field(ge=0, lt=2**63)]
+    firmware: Text | None = None
+    battery_pct: Percent | None = None
+    rssi_dbm: Annotated[float, Field(ge=-200, le=100)] | None = None
+    storage_free_pct: Percent | None = None
+    backlog: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    clock_offset_ms: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    errors: Annotated[list[Text], Field(max_length=64)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A telemetry stream: its topic level and table (the same word) and the columns that hold a record's fields."""
+
+    name: str
+    model: type[Record]
+    # PostgreSQL type names, in the order of the model's fields.
+    types: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The fields of a record, which are the last columns of its table."""
+        return tuple(self.model.model_fields)
+
+
+# The columns before the fields, the same in every stream's table: the identity, and how the record came.
+IDENTITY_COLUMNS: Final = ("device_id", "at", "boot_id", "seq", "received_at", "clock_ahead")
+IDENTITY_TYPES: Final = ("int4", "timestamptz", "int8", "int8", "timestamptz", "bool")
+
+TELEMETRY: Final = {
+    stream.name: stream
+    for stream in (
+        Stream(
+            "weighing",
+            Weighing,
+            ("text", "text", "int4", "int4", "int8", "bool", "int4", "int4", "bool", *["text"] * 8),
+        ),
+        Stream("scan", Scan, ("text", "text", "text", "text", "int4")),
+        Stream(
+            "coldchain",
+            Coldchain,
+            ("float8", "text", "float8", "bool", "float8", "float8", "float8", "bool", "text"),
+        ),
+        Stream("status", Status, ("int8", "text", "float8", "float8", "float8", "int8", "int8", "text[]")),
+    )
+}
+PRESENCE: Final = "presence"

@@ -1,0 +1,152 @@
+"""Settings: the environment first, then ``tracefleet.toml``, then what ``tracefleet up`` wrote, then defaults.
+
+Every complaint is made at once: the variable, the value (never a secret) and what was expected.
+"""
+
+import difflib
+import json
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from store.errors import SettingsError
+
+PREFIX = "TRACEFLEET_"
+# Names that belong to the test suite, not to the product.
+RESERVED = "TRACEFLEET_TEST_"
+CONFIG_FILE = Path("tracefleet.toml")
+RUNTIME_FILE = "runtime.json"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _is_url_of(schemes: tuple[str, ...], value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in schemes:
+        raise ValueError(f"expected a URL that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    return value
+
+
+# A URL may hold a password, so it never shows itself.
+DatabaseUrl = Annotated[SecretStr, AfterValidator(partial(_is_url_of, ("postgresql", "postgres")))]
+BrokerUrl = Annotated[SecretStr, AfterValidator(partial(_is_url_of, ("mqtt", "mqtts")))]
+
+
+class RuntimeSource(PydanticBaseSettingsSource):
+    """What a running ``tracefleet up`` in this folder wrote, so that a command beside it finds its database."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002, ANN401 - the base's signature
+        """Nothing: the whole file is read in ``__call__``."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """The URLs of the runtime file, or nothing where there is none."""
+        folder = self.current_state.get("data_dir", ".tracefleet")
+        try:
+            written = json.loads((Path(folder) / RUNTIME_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return {name: written[name] for name in ("database_url", "broker_url") if name in written}
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set. Read with :func:`load`, which explains what is wrong."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, toml_file=CONFIG_FILE)
+
+    database_url: DatabaseUrl | None = Field(None, description="PostgreSQL ≥ 16 or TimescaleDB: `postgresql://…`")
+    broker_url: BrokerUrl = Field(
+        SecretStr("mqtt://127.0.0.1:1883"), description="MQTT broker: `mqtt://` or `mqtts://`"
+    )
+    data_dir: Path = Field(Path(".tracefleet"), description="where the embedded runtime keeps its data")
+    api_host: str = Field("127.0.0.1", description="address the API binds to")
+    api_port: Port = Field(8000, description="port of the API")
+    metrics_host: str = Field("127.0.0.1", description="address that `/metrics` of ingest and fleet bind to")
+    ingest_metrics_port: Port = Field(9101, description="port of the ingest metrics")
+    fleet_metrics_port: Port = Field(9102, description="port of the fleet metrics")
+    postgres_port: int = Field(
+        0, ge=0, le=65535, description="port of the embedded PostgreSQL; 0 takes a free one and keeps it"
+    )
+    embedded_sync: Literal["always", "2m"] = Field(
+        "always",
+        description="when the embedded broker flushes to disk: before each acknowledgement, or every 2 minutes",
+    )
+    ingest_worker: str = Field(
+        "ingest-1", pattern=r"^[A-Za-z0-9_-]{1,23}$", description="stable MQTT client id of this ingest process"
+    )
+    ingest_window: int = Field(4096, ge=1, le=65535, description="messages held unacknowledged at most")
+    ingest_batch_records: int = Field(20_000, ge=1, description="a batch is written when it holds this many records")
+    ingest_batch_seconds: float = Field(
+        0.05, gt=0, le=10, description="a record waits no longer than this for its batch"
+    )
+    compress_after_days: int = Field(8, ge=1, description="TimescaleDB: age at which telemetry is compressed")
+    retention_days: int = Field(
+        750, ge=7, description="age at which telemetry is dropped (GB/T 36088 asks for 2 years)"
+    )
+    log_format: Literal["console", "json"] = Field("console", description="how log lines are written")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic calls by name
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic calls by name
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over file over the running system; dotenv and secret folders are not read."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls), RuntimeSource(settings_cls)
+
+    def require_database_url(self) -> str:
+        """The database URL.
+
+        Raises SettingsError when none is set and no ``tracefleet up`` runs in this folder.
+        """
+        if self.database_url is None:
+            raise SettingsError(
+                f"{PREFIX}DATABASE_URL is not set, and no `tracefleet up` is running in {self.data_dir}. "
+                f"Set it to a PostgreSQL URL, or start the embedded system with `tracefleet up`."
+            )
+        return self.database_url.get_secret_value()
+
+
+def load() -> Settings:
+    """The settings of this process.
+
+    Raises SettingsError with every complaint, a line each.
+    """
+    complaints = list(_unknown_variables())
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        complaints += [_complaint(detail) for detail in error.errors()]
+    except ValueError as error:  # a tracefleet.toml that is no TOML
+        complaints.append(f"{CONFIG_FILE}: {error}. Mend the file or remove it.")
+    if complaints:
+        raise SettingsError("\n".join(complaints))
+    return settings
+
+
+def _unknown_variables() -> Iterator[str]:
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known and not name.startswith(RESERVED):
+            nearest = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {nearest[0]}?" if nearest else f"known names: {', '.join(known)}"
+            yield f"{name}: no such setting; {hint}"
+
+
+def _complaint(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, read by key
+    field = str(detail["loc"][0]) if detail["loc"] else "settings"
+    expected = detail["msg"].removeprefix("Value error, ")
+    variable = PREFIX + field.upper()
+    where = variable if variable in os.environ else f"{variable} (as {field} in {CONFIG_FILE})"
+    if field.endswith("_url"):
+        return f"{where}: {expected} (the value is not shown: it may hold a password)"
+    return f"{where}={detail['input']!r}: {expected}"

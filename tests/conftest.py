@@ -1,0 +1,142 @@
+"""Servers for the suite: one PostgreSQL and one broker a worker process, on free ports; a fresh database a test.
+
+``TRACEFLEET_TEST_DATABASE_URL`` points the whole suite at another server (a superuser's URL); with TimescaleDB on it,
+everything runs on TimescaleDB.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from deploy.embedded import postgres
+from deploy.embedded.broker import EmbeddedBroker
+from store.migrations import migrate
+from store.settings import Settings
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def end(process: "subprocess.Popen[bytes]", how: signal.Signals = signal.SIGTERM) -> None:
+    """Stop a process that a fixture started, whatever state a test left it in."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(how)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(20)
+
+
+def _in_database(url: str, name: str) -> str:
+    base, _, options = url.partition("?")
+    return base.rpartition("/")[0] + "/" + name + (f"?{options}" if options else "")
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A superuser's URL of the PostgreSQL under test."""
+    given = os.environ.get("TRACEFLEET_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    server = postgres.prepare(tmp_path_factory.mktemp("server"), port=free_port())
+    process = server.start()
+    try:
+        server.wait_ready(process)
+        yield server.url
+    finally:
+        end(process, signal.SIGINT)
+
+
+@pytest.fixture(scope="session")
+def template_database(server_url: str) -> Iterator[str]:
+    """The name of a migrated database that each test's own is cloned from."""
+    name = f"tf_template_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        migrate(Settings(database_url=_in_database(server_url, name)))  # type: ignore[arg-type]
+        # Nobody may be connected to a template while it is cloned, TimescaleDB's own workers included.
+        connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        yield name
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def empty_database_url(server_url: str) -> Iterator[str]:
+    """A database without a schema."""
+    yield from _database(server_url, template="template0")
+
+
+@pytest.fixture
+def database_url(server_url: str, template_database: str) -> Iterator[str]:
+    """A migrated database of the test's own."""
+    yield from _database(server_url, template=template_database)
+
+
+def _database(server_url: str, *, template: str) -> Iterator[str]:
+    name = f"tf_test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+        yield _in_database(server_url, name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """A connection in autocommit to the test's database."""
+    with psycopg.connect(database_url, autocommit=True) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a broker that lives as long as the suite. Fast flushing: no test here pulls its plug."""
+    broker = EmbeddedBroker(tmp_path_factory.mktemp("broker") / "store", free_port(), sync="2m")
+    process = broker.start()
+    try:
+        broker.wait_ready(process)
+        yield broker.url
+    finally:
+        end(process)
+
+
+@pytest.fixture
+def make_settings(database_url: str, broker_url: str, tmp_path: Path) -> Callable[..., Settings]:
+    """Settings for the test's database and the suite's broker, on free ports, with any field given."""
+
+    def make(**given: object) -> Settings:
+        values: dict[str, object] = {
+            "database_url": database_url,
+            "broker_url": broker_url,
+            "data_dir": tmp_path / "data",
+            "api_port": free_port(),
+            "ingest_metrics_port": free_port(),
+            "fleet_metrics_port": free_port(),
+            "ingest_worker": f"t-{uuid.uuid4().hex[:16]}",
+        }
+        return Settings(**(values | given))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    """The settings most tests want."""
+    return make_settings()
