@@ -27,6 +27,16 @@ def connect_once(url: str, *, application_name: str) -> psycopg.Connection[tuple
         raise DatabaseError(explain_unreachable(url, error)) from error
 
 
+async def connect_service(url: str, *, application_name: str) -> psycopg.AsyncConnection[tuple[object, ...]]:
+    """A connection in autocommit of a service's own, for LISTEN or for a writer.
+
+    Raises psycopg.OperationalError: a service waits and tries again.
+    """
+    return await psycopg.AsyncConnection.connect(
+        url, autocommit=True, application_name=application_name, connect_timeout=CONNECT_TIMEOUT_SECONDS
+    )
+
+
 def open_pool(url: str, *, application_name: str, size: int) -> AsyncConnectionPool:
     """A closed pool of up to *size* connections; enter it to open it.
 
@@ -72,11 +82,13 @@ _REMEDIES: Final[dict[str, Remedy]] = {
 }
 
 
-def remedy_for(error: Error) -> Remedy | None:
+def remedy_for(error: Exception) -> Remedy | None:
     """What helps against *error*, or None when nobody knows.
 
-    A driver error with no SQLSTATE is a lost connection, unless the driver itself refused a value.
+    An error with no SQLSTATE is a lost connection, unless the driver itself could not send a value.
     """
+    if not isinstance(error, Error):
+        return "isolate" if isinstance(error, OverflowError | TypeError | UnicodeEncodeError) else None
     state = error.sqlstate
     if state is None:
         return "isolate" if isinstance(error, psycopg.DataError) else "retry"

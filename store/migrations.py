@@ -38,9 +38,11 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 """
 APPLIED = "SELECT version, name, checksum, flavour FROM schema_migrations ORDER BY version"
 RECORD = "INSERT INTO schema_migrations (version, name, checksum, flavour) VALUES (%s, %s, %s, %s)"
+# An extension that is already in the database works, whether or not we may see how it was loaded.
 TIMESCALE_AVAILABLE = """
 SELECT default_version FROM pg_available_extensions
-WHERE name = 'timescaledb' AND current_setting('shared_preload_libraries') LIKE '%timescaledb%'
+WHERE name = 'timescaledb' AND CASE WHEN installed_version IS NOT NULL THEN true
+    ELSE current_setting('shared_preload_libraries') LIKE '%timescaledb%' END
 """
 SET_POLICIES = "SELECT set_policies(%(compress_after)s, %(keep_for)s)"
 

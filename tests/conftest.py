@@ -47,6 +47,12 @@ def _in_database(url: str, name: str) -> str:
 
 
 @pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Tests that are coroutines run on asyncio, as the product does."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A superuser's URL of the PostgreSQL under test."""
     given = os.environ.get("TRACEFLEET_TEST_DATABASE_URL")

@@ -1,0 +1,86 @@
+"""What is written in one transaction, and when it is time to write it. Pure: the caller passes the time."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from ingest.arrival import Arrival, Receipt
+from ingest.message import Message, Presence
+from ingest.refusal import Refusal
+
+DeviceBoot: TypeAlias = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """A message of a known device on a telemetry stream."""
+
+    device_id: int
+    device_no: str
+    stream: str
+    message: Message
+    arrival: Arrival
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """A presence message of a known device: a birth or a death."""
+
+    device_id: int
+    device_no: str
+    presence: Presence
+    arrival: Arrival
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record or a whole message that cannot be stored, with all that is known of where it came from."""
+
+    arrival: Arrival
+    refusal: Refusal
+    device_no: str | None
+    stream: str | None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything between two commits, in order of receipt."""
+
+    opened_seconds: float
+    tellings: list[Telling] = field(default_factory=list)
+    births: list[Birth] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    messages: int = 0
+    records: int = 0
+
+
+class Batcher:
+    """The open batch and the two reasons to close it: enough records, or its first message has waited long enough."""
+
+    def __init__(self, *, max_records: int, max_wait_seconds: float) -> None:
+        self._max_records = max_records
+        self._max_wait_seconds = max_wait_seconds
+        self._open: Batch | None = None
+
+    def open(self, now_seconds: float) -> Batch:
+        """The batch that a message which comes now belongs to."""
+        if self._open is None:
+            self._open = Batch(now_seconds)
+        return self._open
+
+    def wait_seconds(self, now_seconds: float) -> float | None:
+        """How long the open batch may still wait; zero or less: write it now; None: there is none."""
+        if self._open is None:
+            return None
+        if self._open.records >= self._max_records:
+            return 0.0
+        return self._open.opened_seconds + self._max_wait_seconds - now_seconds
+
+    def age_seconds(self, now_seconds: float) -> float:
+        """How long the oldest message of the open batch has waited; 0 when there is none."""
+        return now_seconds - self._open.opened_seconds if self._open is not None else 0.0
+
+    def take(self) -> Batch | None:
+        """The open batch, which is nobody else's from now on."""
+        taken, self._open = self._open, None
+        return taken

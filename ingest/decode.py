@@ -1,0 +1,151 @@
+"""Bytes to records, or to the reason why not. Pure: no clock, no database.
+
+The way of nearly every message is short: orjson, one pydantic call for the envelope, one for all records. Whatever
+stumbles there is read again by :mod:`ingest.explain`, slowly and record by record: one bad record never costs its
+neighbours.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from ingest import explain
+from ingest.clock import check_window, parse_at
+from ingest.message import Message, Presence, Sample
+from ingest.refusal import Refusal, Refused
+from store.records import TELEMETRY, Record, Stream
+
+MAX_BYTES: Final = 256 * 1024
+MAX_RECORDS: Final = 500
+MAX_SEQ: Final = 2**63 - 1
+
+Boot = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,32}$")]
+
+
+class Envelope(BaseModel):
+    """What surrounds the records of a telemetry message."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    v: Literal[1]
+    boot: Boot
+    seq: Annotated[int, Field(ge=0, le=MAX_SEQ)]
+    records: Annotated[list[Any], Field(min_length=1, max_length=MAX_RECORDS)]
+
+
+class PresenceBody(BaseModel):
+    """A birth or a death."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    v: Literal[1]
+    boot: Boot
+    state: Literal["online", "offline"]
+
+
+# Fields of the envelope that are known but not read here.
+_ENVELOPE_FIELDS: Final = frozenset(Envelope.model_fields) | {"sent_at"}
+_RECORDS: Final[dict[str, TypeAdapter[list[Record]]]] = {
+    name: TypeAdapter(list[stream.model])  # type: ignore[name-defined]
+    for name, stream in TELEMETRY.items()
+}
+_RECORD_FIELDS: Final = {
+    stream.model: frozenset(stream.model.model_fields) | {"at", "uptime_ms"} for stream in TELEMETRY.values()
+}
+# How deep the value of a field stands: the message is level 1, its fields' values 2, a record's 4.
+_ENVELOPE_VALUE: Final = 2
+_RECORD_VALUE: Final = 4
+# JSON can write NUL only like this, so looking for it costs one search of the bytes.
+_NUL: Final = b"\\u0000"
+
+
+def decode(payload: bytes, stream: Stream, received_at: datetime) -> Message:
+    """The records of a telemetry message, and a refusal for each that cannot be stored.
+
+    Raises Refused when nothing of the message can be read.
+    """
+    if len(payload) > MAX_BYTES:
+        raise Refused("too_large", f"{len(payload)} bytes; at most {MAX_BYTES} are accepted")
+    try:
+        if _NUL in payload:
+            return _explained(payload, stream, received_at)
+        body = orjson.loads(payload)
+        envelope = Envelope.model_validate(body)
+        records = _RECORDS[stream.name].validate_python(envelope.records)
+    except (orjson.JSONDecodeError, ValidationError):
+        return _explained(payload, stream, received_at)
+    return _assemble(envelope, body, records, received_at)
+
+
+def decode_presence(payload: bytes) -> Presence:
+    """The birth or death that a presence message tells. Raises Refused when it tells none."""
+    if len(payload) > MAX_BYTES:
+        raise Refused("too_large", f"{len(payload)} bytes; at most {MAX_BYTES} are accepted")
+    body = explain.parse(payload)
+    try:
+        told = PresenceBody.model_validate(body)
+    except ValidationError as error:
+        raise explain.refused_message(body, error) from None
+    return Presence(told.boot, told.state)
+
+
+def _assemble(envelope: Envelope, body: dict[str, Any], records: Sequence[Record], received_at: datetime) -> Message:
+    message = Message(envelope.boot, envelope.seq, len(records), [])
+    if len(body) > 4:  # noqa: PLR2004 - v, boot, seq, records
+        message.unknown_fields += _count_unknown(body, _ENVELOPE_FIELDS, _ENVELOPE_VALUE)
+    for index, (raw, record) in enumerate(zip(envelope.records, records, strict=True)):
+        try:
+            # One field more than the model's is the time; two or more may be strangers.
+            if len(raw) - len(record.model_fields_set) > 1:
+                message.unknown_fields += _count_unknown(raw, _RECORD_FIELDS[type(record)], _RECORD_VALUE)
+            message.samples.append(_sample(index, envelope.seq + index, raw, record, received_at))
+        except Refused as refused:
+            message.refusals.append(Refusal(refused.reason, refused.detail, index))
+    return message
+
+
+def _sample(index: int, seq: int, raw: dict[str, Any], record: Record, received_at: datetime) -> Sample:
+    if seq > MAX_SEQ:
+        raise Refused("out_of_range", f"seq {seq} is above 2^63 - 1")
+    at = raw.get("at")
+    if at is not None:
+        made_at = parse_at(at)
+        check_window(made_at, received_at)
+        return Sample(index, seq, made_at, None, tuple(record.__dict__.values()))
+    uptime_ms = raw.get("uptime_ms")
+    if uptime_ms is None:
+        raise Refused("no_time", "neither at nor uptime_ms; the server's time would make every redelivery a new row")
+    if not isinstance(uptime_ms, int) or isinstance(uptime_ms, bool):
+        raise Refused("bad_record", f"uptime_ms: expected integer milliseconds, not {type(uptime_ms).__name__}")
+    if not 0 <= uptime_ms <= MAX_SEQ:
+        raise Refused("out_of_range", f"uptime_ms {uptime_ms} is not in 0 … 2^63 - 1")
+    return Sample(index, seq, None, uptime_ms, tuple(record.__dict__.values()))
+
+
+def _count_unknown(fields: dict[str, Any], known: frozenset[str], level: int) -> int:
+    unknown = [value for name, value in fields.items() if name not in known]
+    for value in unknown:
+        explain.check_depth(value, level)
+    return len(unknown)
+
+
+def _explained(payload: bytes, stream: Stream, received_at: datetime) -> Message:
+    """The same message read record by record, each refusal with its reason."""
+    body = explain.parse(payload)
+    try:
+        envelope = Envelope.model_validate(body)
+    except ValidationError as error:
+        raise explain.refused_message(body, error) from None
+    message = Message(envelope.boot, envelope.seq, len(envelope.records), [])
+    message.unknown_fields = _count_unknown(body, _ENVELOPE_FIELDS, _ENVELOPE_VALUE)
+    for index, raw in enumerate(envelope.records):
+        try:
+            record = explain.read_record(raw, stream.model)
+            message.unknown_fields += _count_unknown(raw, _RECORD_FIELDS[stream.model], _RECORD_VALUE)
+            message.samples.append(_sample(index, envelope.seq + index, raw, record, received_at))
+        except Refused as refused:
+            message.refusals.append(Refusal(refused.reason, refused.detail, index))
+    return message

@@ -1,0 +1,51 @@
+"""Says every two seconds how this worker is, in a row that readiness and the dashboards read."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import psycopg
+
+from store.backoff import Backoff
+from store.database import connect_service
+
+INTERVAL_SECONDS: Final = 2.0
+
+BEAT: Final = """
+INSERT INTO workers (worker, started_at, heartbeat_at, connected, unacknowledged, lag_seconds, stopped_reason)
+VALUES (%(worker)s, %(started_at)s, now(), %(connected)s, %(unacknowledged)s, %(lag_seconds)s, %(stopped_reason)s)
+ON CONFLICT (worker) DO UPDATE SET
+    started_at = excluded.started_at, heartbeat_at = excluded.heartbeat_at, connected = excluded.connected,
+    unacknowledged = excluded.unacknowledged, lag_seconds = excluded.lag_seconds,
+    stopped_reason = excluded.stopped_reason
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """How a worker is at this moment."""
+
+    connected: bool
+    unacknowledged: int
+    lag_seconds: float
+    stopped_reason: str | None
+
+
+async def beat(database_url: str, *, worker: str, vitals: Callable[[], Vitals]) -> None:
+    """Write the row until cancelled; a database that is away misses beats, and their absence is the message."""
+    backoff = Backoff(cap_seconds=INTERVAL_SECONDS)
+    started_at = datetime.now(UTC)
+    while True:
+        try:
+            async with await connect_service(
+                database_url, application_name=f"tracefleet {worker} heartbeat"
+            ) as connection:
+                while True:
+                    await connection.execute(BEAT, {"worker": worker, "started_at": started_at} | asdict(vitals()))
+                    backoff.reset()
+                    await asyncio.sleep(INTERVAL_SECONDS)
+        except psycopg.Error:
+            # The pump speaks about the database; two voices would say it twice.
+            await asyncio.sleep(backoff.next_seconds())

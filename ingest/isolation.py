@@ -1,0 +1,76 @@
+"""Finding what the database rejects: halve the batch until one record stands alone, and make that a dead letter."""
+
+from dataclasses import replace
+from typing import Final
+
+import psycopg
+
+from ingest.batch import Batch, Birth, DeadLetter, Telling
+from ingest.refusal import WHOLE_MESSAGE, Refusal
+
+# What a rejected value can raise: the server's errors, and the driver's when it cannot send it at all.
+REJECTIONS: Final = (psycopg.Error, OverflowError, TypeError, UnicodeEncodeError)
+
+
+def halves(batch: Batch) -> list[Batch]:
+    """*batch* in two parts that can be written by themselves; a single message is parted by its records."""
+    if len(batch.tellings) == 1 and not batch.births and not batch.dead_letters:
+        return [_only(batch, tellings=[part]) for part in _telling_halves(batch.tellings[0])]
+    items: list[Telling | Birth | DeadLetter] = [*batch.tellings, *batch.births, *batch.dead_letters]
+    middle = len(items) // 2
+    return [
+        _only(
+            batch,
+            tellings=[item for item in part if isinstance(item, Telling)],
+            births=[item for item in part if isinstance(item, Birth)],
+            dead_letters=[item for item in part if isinstance(item, DeadLetter)],
+        )
+        for part in (items[:middle], items[middle:])
+    ]
+
+
+def bury(batch: Batch, error: Exception) -> Batch | None:
+    """A batch of one dead letter when *batch* is one record that *error* rejects; None when it can still be halved.
+
+    A dead letter that cannot be stored itself is the caller's problem: raises *error*.
+    """
+    if len(batch.tellings) + len(batch.births) + len(batch.dead_letters) != 1:
+        return None
+    if batch.dead_letters:
+        raise error
+    detail = _explain(error)
+    if batch.births:
+        birth = batch.births[0]
+        refusal = Refusal("database_rejected", detail)
+        return _only(batch, dead_letters=[DeadLetter(birth.arrival, refusal, birth.device_no, "presence")])
+    telling = batch.tellings[0]
+    samples = telling.message.samples
+    if len(samples) > 1:
+        return None
+    refusal = Refusal("database_rejected", detail, samples[0].index if samples else WHOLE_MESSAGE)
+    return _only(batch, dead_letters=[DeadLetter(telling.arrival, refusal, telling.device_no, telling.stream)])
+
+
+def _telling_halves(telling: Telling) -> list[Telling]:
+    samples = telling.message.samples
+    middle = len(samples) // 2
+    return [
+        replace(telling, message=replace(telling.message, samples=part))
+        for part in (samples[:middle], samples[middle:])
+    ]
+
+
+def _only(
+    batch: Batch,
+    *,
+    tellings: list[Telling] | None = None,
+    births: list[Birth] | None = None,
+    dead_letters: list[DeadLetter] | None = None,
+) -> Batch:
+    return Batch(batch.opened_seconds, tellings or [], births or [], dead_letters or [])
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, psycopg.Error) and error.sqlstate is not None:
+        return f"SQLSTATE {error.sqlstate}: {error.diag.message_primary}"
+    return f"{type(error).__name__}: {error}"[:300]

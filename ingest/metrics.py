@@ -1,0 +1,89 @@
+"""What ingest counts. Labels come from closed sets, so the number of series never depends on the fleet."""
+
+from datetime import datetime
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from ingest.account import OUTCOMES, STREAMS, Account
+from ingest.refusal import REASONS
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+LAG_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 43200, 86400)
+RECORDS = (1, 5, 10, 50, 100, 500, 1000, 5000, 10_000, 20_000, 50_000)
+# What a retry is counted under: SQLSTATE classes, and the driver's own troubles.
+RETRY_CLASSES = ("08", "21", "22", "23", "25", "40", "42", "53", "54", "55", "57", "58", "lost", "driver", "other")
+
+
+class Metrics:
+    """The metric objects of one ingest process; every series exists from the start, at zero."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.messages = Counter(
+            "tracefleet_ingest_messages", "MQTT messages taken in, by stream.", ["stream"], registry=registry
+        )
+        self.records = Counter(
+            "tracefleet_ingest_records", "Records by stream and outcome.", ["stream", "outcome"], registry=registry
+        )
+        self.dead_letters = Counter(
+            "tracefleet_ingest_dead_letters", "Records kept as dead letters.", ["reason"], registry=registry
+        )
+        self.unknown_fields = Counter(
+            "tracefleet_ingest_unknown_fields", "Fields of messages that nobody knows; ignored.", registry=registry
+        )
+        self.late = Counter(
+            "tracefleet_ingest_late_records", "Records stored more than 5 min after they were made.", registry=registry
+        )
+        self.batch_records = Histogram(
+            "tracefleet_ingest_batch_records", "Records in a batch.", buckets=RECORDS, registry=registry
+        )
+        self.commit_seconds = Histogram(
+            "tracefleet_ingest_commit_seconds", "Time to write and commit a batch.", buckets=SECONDS, registry=registry
+        )
+        self.lag_seconds = Histogram(
+            "tracefleet_ingest_lag_seconds",
+            "From the making of a message's newest record to its commit.",
+            buckets=LAG_SECONDS,
+            registry=registry,
+        )
+        self.unacknowledged = Gauge(
+            "tracefleet_ingest_unacknowledged_messages", "Messages that wait for their commit.", registry=registry
+        )
+        self.connected = Gauge("tracefleet_ingest_connected", "1 while subscribed at the broker.", registry=registry)
+        self.retries = Counter(
+            "tracefleet_ingest_retries", "Batches written again, by error class.", ["class"], registry=registry
+        )
+        build = Gauge("tracefleet_build_info", "Always 1; the version is in the label.", ["version"], registry=registry)
+        build.labels(version("tracefleet")).set(1)
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        for stream in STREAMS:
+            self.messages.labels(stream)
+            for outcome in OUTCOMES:
+                self.records.labels(stream, outcome)
+        for reason in REASONS:
+            self.dead_letters.labels(reason)
+        for name in RETRY_CLASSES:
+            self.retries.labels(name)
+
+    def committed(self, account: Account, *, seconds: float, now: datetime) -> None:
+        """Count a batch once it is committed, and never before."""
+        received = 0
+        for stream, counts in account.streams.items():
+            self.messages.labels(stream).inc(counts.messages)
+            for outcome in OUTCOMES:
+                self.records.labels(stream, outcome).inc(getattr(counts, outcome))
+            received += counts.received
+            self.late.inc(counts.late)
+        for reason, records in account.reasons.items():
+            self.dead_letters.labels(reason).inc(records)
+        for at in account.newest_ats:
+            self.lag_seconds.observe(max(0.0, (now - at).total_seconds()))
+        self.batch_records.observe(received)
+        self.commit_seconds.observe(seconds)
+
+    def retried(self, sqlstate: str | None, *, driver: bool) -> None:
+        """Count a batch that has to be written again."""
+        name = "driver" if driver else "lost" if sqlstate is None else sqlstate[:2]
+        self.retries.labels(name if name in RETRY_CLASSES else "other").inc()

@@ -1,0 +1,141 @@
+"""The MQTT session: a persistent subscription, and acknowledgements that wait for the commit. The only user of aiomqtt.
+
+aiomqtt acknowledges a message when it enters its queue, before anything is stored. Paho beneath it can leave that to
+us, but only through aiomqtt's private client: that reach, and what it must not get wrong, is all in this module.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import aiomqtt
+import structlog
+
+from ingest.arrival import Arrival, Receipt
+from ingest.topic import SUBSCRIPTION
+from store.backoff import Backoff
+
+RECONNECT_CAP_SECONDS: Final = 30.0
+KEEPALIVE_SECONDS: Final = 15
+CONNECT_SECONDS: Final = 10.0
+# SUBACK codes from here on mean refused.
+REFUSED: Final = 0x80
+
+log = structlog.get_logger()
+
+
+class Session:
+    """Keeps one persistent session with the broker and hands every message to *take*, which must not block.
+
+    A message is acknowledged by :meth:`acknowledge` and by nothing else, on the connection it came on or never: packet
+    ids are used again on the next one. What is not acknowledged, the broker delivers again.
+    """
+
+    def __init__(self, broker_url: str, *, client_id: str, take: Callable[[Arrival], None]) -> None:
+        self._broker_url = broker_url
+        self._client_id = client_id
+        self._take = take
+        self._client: aiomqtt.Client | None = None
+        self._connection = 0
+        self._unacknowledged: set[int] = set()
+        self._draining = False
+        self.connected = False
+
+    @property
+    def unacknowledged(self) -> int:
+        """Messages of this connection that wait for their commit."""
+        return len(self._unacknowledged)
+
+    def drain(self) -> None:
+        """Take no more messages; those that still come stay unacknowledged, so the broker keeps them."""
+        self._draining = True
+
+    def acknowledge(self, receipts: Iterable[Receipt]) -> None:
+        """Tell the broker that these are stored, in the order given, which must be the order of receipt."""
+        client = self._client
+        if client is None:
+            return
+        for receipt in receipts:
+            if receipt.connection == self._connection:
+                self._unacknowledged.discard(receipt.packet_id)
+                client._client.ack(receipt.packet_id, receipt.qos)  # noqa: SLF001 - see the module's first lines
+
+    async def run(self) -> None:
+        """Stay connected until cancelled, then take leave; the broker keeps the session and what comes for it."""
+        backoff = Backoff(cap_seconds=RECONNECT_CAP_SECONDS)
+        while True:
+            try:
+                await self._stay_connected(backoff)
+            except aiomqtt.MqttError as error:
+                if self.connected or backoff.attempts == 0:
+                    log.warning("broker connection lost", error=str(error))
+                self._forget()
+                await asyncio.sleep(backoff.next_seconds())
+            finally:
+                self._forget()
+
+    async def _stay_connected(self, backoff: Backoff) -> None:
+        self._connection += 1
+        client = _client(self._broker_url, self._client_id, self._inbox(self._connection))
+        # Before the connection is opened: messages of a persistent session come with the CONNACK, and one that came
+        # before the switch would be acknowledged unseen.
+        client._client.manual_ack_set(True)  # noqa: SLF001 - see the module's first lines
+        # Before it, too: their commits may come while we still subscribe.
+        self._client = client
+        async with client:
+            codes = await client.subscribe(SUBSCRIPTION, qos=1)
+            if any((code if isinstance(code, int) else code.value) >= REFUSED for code in codes):
+                raise aiomqtt.MqttError(f"the broker refused the subscription to {SUBSCRIPTION}")
+            self.connected = True
+            backoff.reset()
+            log.info("subscribed", topic=SUBSCRIPTION, client_id=self._client_id)
+            # Nothing ever comes out of the iterator, the inbox takes it all; it ends when the connection does.
+            async for _ in client.messages:
+                pass
+
+    def _inbox(self, connection: int) -> type[asyncio.Queue[aiomqtt.Message]]:
+        """A queue for aiomqtt that keeps nothing: what is put in goes straight to the batch."""
+        session = self
+
+        class Inbox(asyncio.Queue[aiomqtt.Message]):
+            def put_nowait(self, item: aiomqtt.Message) -> None:
+                session._arrived(item, connection)
+
+        return Inbox
+
+    def _arrived(self, message: aiomqtt.Message, connection: int) -> None:
+        if self._draining:
+            return
+        receipt = None
+        if message.qos > 0:
+            if message.mid in self._unacknowledged:
+                return  # delivered again while it waits for its commit (nats-server does so by time): held already
+            self._unacknowledged.add(message.mid)
+            receipt = Receipt(connection, message.mid, message.qos)
+        self._take(Arrival(str(message.topic), message.payload, datetime.now(UTC), message.retain, receipt))
+
+    def _forget(self) -> None:
+        self.connected = False
+        self._client = None
+        self._unacknowledged.clear()
+
+
+def _client(broker_url: str, client_id: str, inbox: type[asyncio.Queue[aiomqtt.Message]]) -> aiomqtt.Client:
+    parts = urlsplit(broker_url)
+    secure = parts.scheme == "mqtts"
+    return aiomqtt.Client(
+        parts.hostname or "127.0.0.1",
+        parts.port or (8883 if secure else 1883),
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        identifier=client_id,
+        protocol=aiomqtt.ProtocolVersion.V311,
+        clean_session=False,
+        keepalive=KEEPALIVE_SECONDS,
+        timeout=CONNECT_SECONDS,
+        tls_context=ssl.create_default_context() if secure else None,
+        queue_type=inbox,
+    )

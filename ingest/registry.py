@@ -1,0 +1,104 @@
+"""Who may speak: the devices of the ledger, held in memory and renewed when the ledger changes.
+
+The database notifies; polling is the fallback for a notification lost with its connection. A snapshot is replaced at
+once, so a reader never sees half of a change.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+
+from ingest.refusal import Refused
+from store.backoff import Backoff
+from store.database import connect_service
+
+CHANNEL: Final = "tracefleet_registry"
+POLL_SECONDS: Final = 30.0
+
+DEVICES = """
+SELECT d.device_no, d.device_id, d.state = 'disposed' AS retired, k.kind
+FROM devices AS d JOIN models AS m USING (model_id) JOIN kinds AS k USING (kind)
+"""
+KINDS = "SELECT kind, streams FROM kinds"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What ingest needs to know of a device: its key, what it may report, and whether it is retired."""
+
+    device_id: int
+    streams: frozenset[str]
+    retired: bool
+
+
+class Registry:
+    """The current snapshot. Empty until the first :meth:`load`."""
+
+    def __init__(self) -> None:
+        self._devices: Mapping[str, Device] = {}
+        self.loaded = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._devices)
+
+    def admit(self, device_no: str, stream: str) -> Device:
+        """The device, when it may report on *stream*.
+
+        Raises Refused: unknown_device, retired_device or wrong_stream.
+        """
+        device = self._devices.get(device_no)
+        if device is None:
+            raise Refused("unknown_device", f"{device_no} is not in the ledger; register it and replay")
+        if device.retired:
+            raise Refused("retired_device", f"{device_no} is disposed of and may not speak")
+        if stream not in device.streams:
+            raise Refused("wrong_stream", f"a device of this kind reports {', '.join(sorted(device.streams))}")
+        return device
+
+    async def load(self, connection: AsyncConnection[tuple[object, ...]]) -> None:
+        """Replace the snapshot by what the ledger says now."""
+        kinds = {kind: frozenset(streams) for kind, streams in await _all(connection, KINDS)}
+        self._devices = {
+            device_no: Device(device_id, kinds[kind], retired)
+            for device_no, device_id, retired, kind in await _all(connection, DEVICES)
+        }
+        self.loaded.set()
+
+    async def follow(self, database_url: str) -> None:
+        """Keep the snapshot current until cancelled, through any loss of the database."""
+        backoff = Backoff(cap_seconds=10)
+        while True:
+            try:
+                async with await connect_service(
+                    database_url, application_name="tracefleet ingest registry"
+                ) as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    await self._renew(connection, backoff)
+            except (psycopg.Error, OSError) as error:
+                if backoff.attempts == 0:
+                    log.warning("registry cannot be renewed, the last snapshot stays", error=str(error))
+                await asyncio.sleep(backoff.next_seconds())
+
+    async def _renew(self, connection: AsyncConnection[tuple[object, ...]], backoff: Backoff) -> None:
+        while True:
+            await self.load(connection)
+            if backoff.attempts:
+                log.info("registry is renewed again", devices=len(self))
+            backoff.reset()
+            # One notification ends the wait; those that came with it are answered by the same load.
+            with contextlib.suppress(TimeoutError):
+                async for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
+                    pass
+
+
+async def _all(connection: AsyncConnection[tuple[object, ...]], query: str) -> list[tuple]:  # type: ignore[type-arg]
+    cursor = await connection.execute(query)
+    return await cursor.fetchall()

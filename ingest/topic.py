@@ -1,0 +1,47 @@
+"""The grammar of telemetry topics: ``tracefleet/v1/<device_no>/<stream>``.
+
+Only the shape is checked here; whether the device exists is the registry's business.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from ingest.refusal import Refused
+from store.records import PRESENCE, TELEMETRY
+
+ROOT: Final = "tracefleet/v1"
+# One subscription for everything below the root, so that a misspelt topic is seen and kept, not lost.
+SUBSCRIPTION: Final = f"{ROOT}/#"
+
+_SHAPE = re.compile(rf"{ROOT}/([A-Za-z0-9_-]{{1,64}})/([a-z]+)")
+_READ = frozenset(TELEMETRY) | {PRESENCE}
+# Ours, on its way down to a device; the subscription sees it too.
+_DOWNWARD = re.compile(rf"{ROOT}/[^/]+/command")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Who speaks, and on which stream."""
+
+    device_no: str
+    stream: str
+
+
+def parse(topic: str) -> Topic:
+    """The device and the stream of an upward topic.
+
+    Raises Refused as bad_topic when it is not one, or when its stream is none that is read.
+    """
+    match = _SHAPE.fullmatch(topic)
+    if match is None:
+        raise Refused("bad_topic", f"expected {ROOT}/<device_no>/<stream>")
+    device_no, stream = match.groups()
+    if stream not in _READ:
+        raise Refused("bad_topic", f"no stream {stream!r} is read here; known: {', '.join(sorted(_READ))}")
+    return Topic(device_no, stream)
+
+
+def is_downward(topic: str) -> bool:
+    """Whether it is a command of ours, which is none of ingest's business."""
+    return _DOWNWARD.fullmatch(topic) is not None

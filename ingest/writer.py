@@ -1,0 +1,241 @@
+"""One batch, one transaction: rows, duplicates, conflicts, dead letters, current values and the account of it all.
+
+Nothing here commits half: the caller acknowledges what :func:`write` returned from, and nothing else. Writing a batch
+again after an unknown outcome finds its own rows and counts duplicates.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from ingest import account, currents, dead_letters, identity, isolation
+from ingest.account import Account
+from ingest.batch import Batch, Birth, DeadLetter, DeviceBoot, Telling
+from ingest.boots import Boot, advance
+from ingest.clock import after, check_window, is_ahead, is_late
+from ingest.refusal import Refusal, Refused
+from ingest.rows import Row, copy_rows
+from store.database import remedy_for
+from store.records import PRESENCE
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A message with the boot it belongs to."""
+
+    telling: Telling
+    boot: Boot
+
+
+async def write(connection: AsyncConnection[Any], batch: Batch, *, worker: str, isolate: bool = False) -> Account:
+    """Store *batch* and return its account, committed.
+
+    *connection* is in autocommit; the transaction is made here. Raises psycopg.Error with nothing stored, except when
+    the connection is lost during the commit itself: then the outcome is unknown, and writing again is right either way.
+    With *isolate*, what the database rejects is found by halving and becomes dead letters; the rest is stored.
+    """
+    async with connection.transaction():
+        entered = await (_write_isolating if isolate else _write_part)(connection, batch)
+        _count_messages(batch, entered)
+        await account.enter(connection, entered, worker=worker, now=datetime.now(UTC))
+    return entered
+
+
+async def _write_isolating(connection: AsyncConnection[Any], batch: Batch) -> Account:
+    try:
+        async with connection.transaction():
+            return await _write_part(connection, batch)
+    except isolation.REJECTIONS as error:
+        if remedy_for(error) not in ("isolate", None):
+            raise
+        if (rejected := isolation.bury(batch, error)) is not None:
+            return await _write_part(connection, rejected)
+    entered = Account()
+    for half in isolation.halves(batch):
+        entered.add(await _write_isolating(connection, half))
+    return entered
+
+
+async def _write_part(connection: AsyncConnection[Any], batch: Batch) -> Account:
+    entered = Account()
+    lines = currents.Lines()
+    letters = list(batch.dead_letters)
+    stored: list[Row] = []
+    for round_ in _rounds(batch.tellings, entered):
+        stored += await _write_round(connection, round_, lines, letters, entered)
+    await _write_births(connection, batch.births, lines, entered)
+    await currents.move_latest(connection, stored)
+    await lines.move(connection)
+    await _bury(connection, letters, entered)
+    return entered
+
+
+async def _write_round(
+    connection: AsyncConnection[Any],
+    tellings: Sequence[Telling],
+    lines: currents.Lines,
+    letters: list[DeadLetter],
+    entered: Account,
+) -> list[Row]:
+    """Store the records of messages whose sequence numbers do not overlap; the rows that are new."""
+    boots = await advance(connection, tellings)
+    placed = [Placed(telling, boot) for telling, boot in zip(tellings, boots, strict=True)]
+    fresh: list[Row] = []
+    suspects: list[Row] = []
+    for place, one in enumerate(placed):
+        rows = list(_rows(one, place, letters, entered))
+        (suspects if one.boot.suspect else fresh).extend(rows)
+    if suspects:
+        settled = await identity.settle(connection, suspects)
+        fresh += settled.fresh
+        for row in settled.duplicates:
+            entered.of(row.stream).duplicate += 1
+        for row in settled.conflicts:
+            entered.of(row.stream).conflict += 1
+    await copy_rows(connection, fresh)
+    _note_stored(fresh, placed, lines, entered)
+    return fresh
+
+
+def _rows(placed: Placed, place: int, letters: list[DeadLetter], entered: Account) -> Iterable[Row]:
+    """The rows of a message; a record whose time turns out impossible becomes a dead letter instead."""
+    telling, boot = placed.telling, placed.boot
+    entered.of(telling.stream).received += len(telling.message.samples)
+    received_at = telling.arrival.received_at
+    for sample in telling.message.samples:
+        at = sample.at
+        if at is None:
+            try:
+                at = _time_after_boot(boot, sample.uptime_ms or 0, received_at)
+            except Refused as refused:
+                # It was counted as received with its message, and a dead letter counts itself.
+                entered.of(telling.stream).received -= 1
+                refusal = Refusal(refused.reason, refused.detail, sample.index)
+                letters.append(DeadLetter(telling.arrival, refusal, telling.device_no, telling.stream))
+                continue
+        yield Row(
+            stream=telling.stream,
+            device_id=telling.device_id,
+            at=at,
+            boot_id=boot.boot_id,
+            seq=sample.seq,
+            received_at=received_at,
+            clock_ahead=is_ahead(at, received_at),
+            fields=sample.fields,
+            place=place,
+            record_index=sample.index,
+        )
+
+
+def _time_after_boot(boot: Boot, uptime_ms: int, received_at: datetime) -> datetime:
+    if boot.booted_at is None:
+        raise Refused("clock_out_of_range", "uptime_ms reaches back before any calendar")
+    at = after(boot.booted_at, uptime_ms)
+    check_window(at, received_at)
+    return at
+
+
+def _note_stored(rows: Sequence[Row], placed: Sequence[Placed], lines: currents.Lines, entered: Account) -> None:
+    newest: dict[int, datetime] = {}
+    # In order of receipt, so that the last word about a line is the last one spoken.
+    for row in sorted(rows, key=lambda row: row.place):
+        counts = entered.of(row.stream)
+        counts.stored += 1
+        counts.late += is_late(row.at, row.received_at)
+        one = placed[row.place]
+        lines.heard(row, one.boot, retained=one.telling.arrival.retained)
+        newest[row.place] = max(row.at, newest.get(row.place, row.at))
+    entered.newest_ats += newest.values()
+
+
+async def _write_births(
+    connection: AsyncConnection[Any], births: Sequence[Birth], lines: currents.Lines, entered: Account
+) -> None:
+    if not births:
+        return
+    boots = await advance(connection, births)
+    news = await currents.enter_births(connection, births, boots)
+    counts = entered.of(PRESENCE)
+    for birth, boot, new in zip(births, boots, news, strict=True):
+        lines.told(birth, boot)
+        counts.received += 1
+        counts.stored += new
+        counts.duplicate += not new
+
+
+async def _bury(connection: AsyncConnection[Any], letters: Sequence[DeadLetter], entered: Account) -> None:
+    news = await dead_letters.keep(connection, letters)
+    for letter, new in zip(letters, news, strict=True):
+        records = letter.refusal.records
+        counts = entered.of(letter.stream)
+        counts.received += records
+        if new:
+            counts.dead_lettered += records
+            entered.refused(letter.refusal.reason, records)
+        else:
+            counts.duplicate += records
+
+
+def _count_messages(batch: Batch, entered: Account) -> None:
+    for telling in batch.tellings:
+        entered.of(telling.stream).messages += 1
+    for _ in batch.births:
+        entered.of(PRESENCE).messages += 1
+    for letter in batch.dead_letters:
+        # A refused record's message is counted among the tellings.
+        entered.of(letter.stream).messages += letter.refusal.record_index < 0
+
+
+def _rounds(tellings: Sequence[Telling], entered: Account) -> Iterable[list[Telling]]:
+    """*tellings* in as few rounds as it takes that no two of a round overlap in a boot's sequence numbers.
+
+    Nearly always one. The same bytes again are counted as duplicates here and written in no round.
+    """
+    waiting = list(tellings)
+    while waiting:
+        taken: dict[DeviceBoot, _Taken] = {}
+        round_: list[Telling] = []
+        later: list[Telling] = []
+        for telling in waiting:
+            key = (telling.device_id, telling.message.boot)
+            if (known := taken.get(key)) is None:
+                known = taken[key] = _Taken()
+            if (twin := known.twin_of(telling)) is None:
+                known.take(telling)
+                round_.append(telling)
+            elif twin.stream == telling.stream and twin.arrival.payload == telling.arrival.payload:
+                counts = entered.of(telling.stream)
+                counts.received += len(telling.message.samples)
+                counts.duplicate += len(telling.message.samples)
+            else:
+                later.append(telling)
+        yield round_
+        waiting = later
+
+
+class _Taken:
+    """The messages of one boot in a round. They come in order, so nearly all are above the highest number so far."""
+
+    __slots__ = ("_end", "_tellings")
+
+    def __init__(self) -> None:
+        self._end = 0
+        self._tellings: list[Telling] = []
+
+    def twin_of(self, telling: Telling) -> Telling | None:
+        """A message that shares sequence numbers with *telling*."""
+        own = telling.message
+        if own.seq >= self._end:
+            return None
+        for other in self._tellings:
+            if own.seq < other.message.seq + other.message.records and other.message.seq < own.seq + own.records:
+                return other
+        return None
+
+    def take(self, telling: Telling) -> None:
+        """Count *telling* in."""
+        self._end = max(self._end, telling.message.seq + telling.message.records)
+        self._tellings.append(telling)
