@@ -24,7 +24,14 @@ def parse_at(value: object) -> datetime:
         return _from_text(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return after(_EPOCH, value)
+    if is_beyond_int64(value):
+        raise Refused("clock_out_of_range", "at: no calendar holds so many milliseconds")
     raise Refused("bad_record", f"at: expected RFC 3339 text or integer milliseconds, not {type(value).__name__}")
+
+
+def is_beyond_int64(value: object) -> bool:
+    """Whether *value* is what the parser makes of an integer beyond 64 bits: a float, no longer exact."""
+    return isinstance(value, float) and abs(value) >= 2**63
 
 
 def after(start: datetime, milliseconds: int) -> datetime:

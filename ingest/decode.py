@@ -13,7 +13,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ingest import explain
-from ingest.clock import check_window, parse_at
+from ingest.clock import check_window, is_beyond_int64, parse_at
 from ingest.message import Message, Presence, Sample
 from ingest.refusal import Refusal, Refused
 from store.records import TELEMETRY, Record, Stream
@@ -22,6 +22,8 @@ MAX_BYTES: Final = 256 * 1024
 MAX_RECORDS: Final = 500
 MAX_SEQ: Final = 2**63 - 1
 
+# A bounded integer, since a Literal takes true for 1.
+Version = Annotated[int, Field(ge=1, le=1)]
 Boot = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,32}$")]
 
 
@@ -30,7 +32,7 @@ class Envelope(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    v: Literal[1]
+    v: Version
     boot: Boot
     seq: Annotated[int, Field(ge=0, le=MAX_SEQ)]
     records: Annotated[list[Any], Field(min_length=1, max_length=MAX_RECORDS)]
@@ -41,7 +43,7 @@ class PresenceBody(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    v: Literal[1]
+    v: Version
     boot: Boot
     state: Literal["online", "offline"]
 
@@ -118,6 +120,8 @@ def _sample(index: int, seq: int, raw: dict[str, Any], record: Record, received_
     uptime_ms = raw.get("uptime_ms")
     if uptime_ms is None:
         raise Refused("no_time", "neither at nor uptime_ms; the server's time would make every redelivery a new row")
+    if is_beyond_int64(uptime_ms):
+        raise Refused("out_of_range", "uptime_ms is beyond 64 bits")
     if not isinstance(uptime_ms, int) or isinstance(uptime_ms, bool):
         raise Refused("bad_record", f"uptime_ms: expected integer milliseconds, not {type(uptime_ms).__name__}")
     if not 0 <= uptime_ms <= MAX_SEQ:

@@ -17,6 +17,8 @@ from ingest.refusal import Reason, Refused
 from store.records import Record
 
 MAX_DEPTH: Final = 16
+# Beyond this the parser itself is at risk, so the whole message goes; below, a field too deep costs its record only.
+PARSER_DEPTH: Final = 500
 MAX_DIGITS: Final = 19
 _INT64: Final = range(-(2**63), 2**63)
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
@@ -38,7 +40,7 @@ def parse(payload: bytes) -> dict[str, Any]:
 
     Raises Refused: too_deep, bad_utf8, bad_json, or bad_message when it is JSON but no object.
     """
-    if _nesting(payload) > MAX_DEPTH:
+    if _nesting(payload) > PARSER_DEPTH:
         raise Refused("too_deep", f"nested deeper than {MAX_DEPTH}")
     # Bytes that are no UTF-8 become lone surrogates and are refused where they stand.
     text = payload.decode("utf-8", "surrogateescape")
@@ -81,7 +83,8 @@ def read_record(raw: object, model: type[RecordT]) -> RecordT:
         raise Refused("bad_record", f"expected a JSON object, not {_json_type(raw)}")
     for name in (*model.model_fields, "at", "uptime_ms"):
         if (mark := _mark(raw.get(name))) is not None:
-            raise Refused(mark[0], f"{name}: {mark[1]}")
+            beyond_calendars = name == "at" and mark[0] == "out_of_range"
+            raise Refused("clock_out_of_range" if beyond_calendars else mark[0], f"{name}: {mark[1]}")
     try:
         return model.model_validate(raw)
     except ValidationError as error:
