@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from psycopg import AsyncConnection
 
+from ingest.batch import DeadLetter
 from ingest.refusal import Reason
 from store.records import PRESENCE, TELEMETRY
 
@@ -50,8 +51,10 @@ class Account:
 
     streams: dict[str, Counts] = field(default_factory=dict)
     reasons: dict[Reason, int] = field(default_factory=dict)
-    # Seconds from the making of a message's newest record to now, for the messages that brought something new.
+    # When the newest new record of each message was made.
     newest_ats: list[datetime] = field(default_factory=list)
+    # Refused before, and now again: for whoever replays.
+    refused_again: list[DeadLetter] = field(default_factory=list)
 
     def of(self, stream: str | None) -> Counts:
         """The counts of *stream*."""
@@ -70,6 +73,7 @@ class Account:
         for reason, records in other.reasons.items():
             self.refused(reason, records)
         self.newest_ats += other.newest_ats
+        self.refused_again += other.refused_again
 
 
 async def enter(connection: AsyncConnection[Any], account: Account, *, worker: str, now: datetime) -> None:

@@ -20,6 +20,11 @@ class Telling:
     message: Message
     arrival: Arrival
 
+    @property
+    def boot(self) -> str:
+        """Of the device, as it names it."""
+        return self.message.boot
+
 
 @dataclass(frozen=True, slots=True)
 class Birth:
@@ -29,6 +34,11 @@ class Birth:
     device_no: str
     presence: Presence
     arrival: Arrival
+
+    @property
+    def boot(self) -> str:
+        """Of the device, as it names it."""
+        return self.presence.boot
 
 
 @dataclass(frozen=True, slots=True)

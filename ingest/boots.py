@@ -7,19 +7,22 @@ other in a circle, and it answers for each message whether any of its numbers wa
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncConnection
 
 from ingest.batch import Birth, Telling
 from ingest.clock import after
 from ingest.refusal import Refused
+from store.arrays import Int4s, Int8s, Texts, times
 
 # A boot whose numbers lie scattered over more than about a hundred ranges is taken as one range without gaps: `seen`
 # may claim too much, which costs a look-up, never too little.
 ADVANCE: Final = """
 WITH told AS (
-    SELECT * FROM unnest(
+    SELECT device_id, boot, first, nullif("end", 0) AS "end", received_at, nullif(booted_at, '-infinity') AS booted_at,
+           nullif(first_at, '-infinity') AS first_at, nullif(last_at, '-infinity') AS last_at, place
+    FROM unnest(
         %(device_ids)s::int4[], %(boots)s::text[], %(firsts)s::int8[], %(ends)s::int8[],
         %(received_ats)s::timestamptz[], %(booted_ats)s::timestamptz[],
         %(first_ats)s::timestamptz[], %(last_ats)s::timestamptz[]
@@ -58,29 +61,49 @@ class Boot:
 
 async def advance(connection: AsyncConnection[Any], told: Sequence[Telling | Birth]) -> list[Boot]:
     """The boot of each of *told*, in their order, with its numbers entered; locked until the transaction ends."""
-    rows = [_row(item) for item in told]
-    names = ("device_ids", "boots", "firsts", "ends", "received_ats", "booted_ats", "first_ats", "last_ats")
-    columns = zip(*rows, strict=True) if rows else [()] * len(names)
-    cursor = await connection.execute(ADVANCE, dict(zip(names, map(list, columns), strict=True)))
+    if not told:
+        return []
+    spans = [_span(item) for item in told]
+    cursor = await connection.execute(
+        ADVANCE,
+        {
+            "device_ids": Int4s(item.device_id for item in told),
+            "boots": Texts(item.boot for item in told),
+            "firsts": Int8s(span.first for span in spans),
+            "ends": Int8s(span.end for span in spans),
+            "received_ats": times(item.arrival.received_at for item in told),
+            "booted_ats": times(span.booted_at for span in spans),
+            "first_ats": times(span.first_at for span in spans),
+            "last_ats": times(span.last_at for span in spans),
+        },
+    )
     return [Boot(*row) for row in await cursor.fetchall()]
 
 
-def _row(item: Telling | Birth) -> tuple[object, ...]:
-    received_at = item.arrival.received_at
+class _Span(NamedTuple):
+    """The sequence numbers and times of a message; ``end`` 0 stands for one beyond the type, an open range."""
+
+    first: int
+    end: int
+    booted_at: datetime | None
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+# A birth has no sequence number: the empty range.
+_NOTHING: Final = _Span(1, 1, None, None, None)
+
+
+def _span(item: Telling | Birth) -> _Span:
     if isinstance(item, Birth):
-        # The empty range: a birth has no sequence number.
-        return item.device_id, item.presence.boot, 0, 0, received_at, None, None, None
+        return _NOTHING
     message = item.message
-    # A range that would end beyond the type is open.
     end = message.seq + message.records
     ats = [sample.at for sample in message.samples if sample.at is not None]
-    return (
-        item.device_id,
-        message.boot,
+    return _Span(
         message.seq,
-        end if end <= _SEQ_END else None,
-        received_at,
-        _booted_at(item),
+        end if end <= _SEQ_END else 0,
+        _booted_at(item) if len(ats) < len(message.samples) else None,
         min(ats, default=None),
         max(ats, default=None),
     )

@@ -3,15 +3,18 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
 from psycopg import AsyncConnection
 
+from ingest.arrival import Arrival
 from ingest.batch import Birth
 from ingest.boots import Boot
 from ingest.clock import is_late
-from ingest.rows import Row
+from ingest.rows import AT, FIELDS, RECEIVED_AT, SEQ, Portion, Row, body_of
+from store.arrays import Int4s, Int8s, Texts, times
 from store.records import TELEMETRY
 
 SLOT_SECONDS: Final = 300
@@ -30,7 +33,7 @@ MOVE_LATEST: Final = """
 INSERT INTO latest AS l (device_id, stream, probe, at, seq, received_at, record)
 SELECT * FROM unnest(
     %(device_ids)s::int4[], %(streams)s::text[], %(probes)s::text[], %(ats)s::timestamptz[], %(seqs)s::int8[],
-    %(received_ats)s::timestamptz[], %(records)s::jsonb[]
+    %(received_ats)s::timestamptz[], %(records)s::text[]::jsonb[]
 ) AS n (device_id, stream, probe, at, seq, received_at, record)
 ORDER BY device_id, stream, probe
 ON CONFLICT (device_id, stream, probe) DO UPDATE
@@ -40,10 +43,11 @@ WHERE (excluded.at, excluded.seq) > (l.at, l.seq)
 # A state counts only for the newest boot: the will of an older one may arrive after the rebirth.
 MOVE_LINES: Final = """
 INSERT INTO device_presence AS p (device_id, boot_id, boot_at, state, state_at, last_heard_at)
-SELECT * FROM unnest(
+SELECT device_id, boot_id, boot_at, nullif(state, ''), nullif(state_at, '-infinity'), nullif(heard_at, '-infinity')
+FROM unnest(
     %(device_ids)s::int4[], %(boot_ids)s::int8[], %(boot_ats)s::timestamptz[], %(states)s::text[],
     %(state_ats)s::timestamptz[], %(heard_ats)s::timestamptz[]
-) AS n (device_id, boot_id, boot_at, state, state_at, last_heard_at)
+) AS n (device_id, boot_id, boot_at, state, state_at, heard_at)
 ORDER BY device_id
 ON CONFLICT (device_id) DO UPDATE SET
     boot_id = CASE WHEN excluded.boot_at > p.boot_at THEN excluded.boot_id ELSE p.boot_id END,
@@ -56,7 +60,7 @@ ON CONFLICT (device_id) DO UPDATE SET
 MARK_SLOTS: Final = """
 INSERT INTO presence_slots AS p (device_id, day, heard)
 SELECT device_id, day, set_bit(repeat('0', 288)::bit(288), slot, 1)
-FROM unnest(%(device_ids)s::int4[], %(days)s::date[], %(slots)s::int4[]) AS s (device_id, day, slot)
+FROM unnest(%(device_ids)s::int4[], %(days)s::text[]::date[], %(slots)s::int4[]) AS s (device_id, day, slot)
 ORDER BY device_id, day
 ON CONFLICT (device_id, day) DO UPDATE SET heard = p.heard | excluded.heard
 WHERE p.heard <> (p.heard | excluded.heard)
@@ -72,10 +76,10 @@ async def enter_births(connection: AsyncConnection[Any], births: Sequence[Birth]
     cursor = await connection.execute(
         ENTER_BIRTHS,
         {
-            "device_ids": [key[0] for key in first],
-            "boot_ids": [key[1] for key in first],
-            "states": [key[2] for key in first],
-            "ats": list(first.values()),
+            "device_ids": Int4s(key[0] for key in first),
+            "boot_ids": Int8s(key[1] for key in first),
+            "states": Texts(key[2] for key in first),
+            "ats": times(first.values()),
         },
     )
     new = {tuple(key) for key in await cursor.fetchall()}
@@ -86,25 +90,29 @@ async def enter_births(connection: AsyncConnection[Any], births: Sequence[Birth]
     return answer
 
 
-async def move_latest(connection: AsyncConnection[Any], rows: Iterable[Row]) -> None:
-    """Put the newest of *rows* into the latest values, where it is newer than what is there."""
+async def move_latest(connection: AsyncConnection[Any], portions: Iterable[Portion]) -> None:
+    """Put the newest rows of *portions* into the latest values, where they are newer than what is there."""
     newest: dict[tuple[int, str, str], Row] = {}
-    for row in rows:
-        key = (row.device_id, row.stream, _probe(row))
-        known = newest.get(key)
-        if known is None or (row.at, row.seq) > (known.at, known.seq):
-            newest[key] = row
+    for portion in portions:
+        stream = portion.telling.stream
+        for probe, row in _newest_of(stream, portion.rows).items():
+            key = (portion.telling.device_id, stream, probe)
+            known = newest.get(key)
+            if known is None or _age(row) > _age(known):
+                newest[key] = row
     if newest:
         await connection.execute(
             MOVE_LATEST,
             {
-                "device_ids": [key[0] for key in newest],
-                "streams": [key[1] for key in newest],
-                "probes": [key[2] for key in newest],
-                "ats": [row.at for row in newest.values()],
-                "seqs": [row.seq for row in newest.values()],
-                "received_ats": [row.received_at for row in newest.values()],
-                "records": [orjson.dumps(row.body()).decode() for row in newest.values()],
+                "device_ids": Int4s(key[0] for key in newest),
+                "streams": Texts(key[1] for key in newest),
+                "probes": Texts(key[2] for key in newest),
+                "ats": times(row[AT] for row in newest.values()),
+                "seqs": Int8s(row[SEQ] for row in newest.values()),
+                "received_ats": times(row[RECEIVED_AT] for row in newest.values()),
+                "records": Texts(
+                    orjson.dumps(body_of(stream, row[FIELDS:])).decode() for (_, stream, _), row in newest.items()
+                ),
             },
         )
 
@@ -135,14 +143,14 @@ class Lines:
         if birth.presence.state == "online":
             line.heard_at = birth.arrival.received_at
 
-    def heard(self, row: Row, boot: Boot, *, retained: bool) -> None:
-        """A record that was stored: proof of life when it came in time."""
-        line = self._of(row.device_id, boot)
-        if retained or is_late(row.at, row.received_at):
+    def heard(self, device_id: int, boot: Boot, newest_at: datetime, arrival: Arrival) -> None:
+        """A message that brought something new: proof of life when its newest record came in time."""
+        line = self._of(device_id, boot)
+        if arrival.retained or is_late(newest_at, arrival.received_at):
             return
-        line.heard_at = row.received_at
+        line.heard_at = arrival.received_at
         if line.boot.boot_id == boot.boot_id:
-            line.state, line.state_at = "online", row.received_at
+            line.state, line.state_at = "online", arrival.received_at
 
     def _of(self, device_id: int, boot: Boot) -> Line:
         line = self._lines.get(device_id)
@@ -160,12 +168,12 @@ class Lines:
         await connection.execute(
             MOVE_LINES,
             {
-                "device_ids": list(lines),
-                "boot_ids": [line.boot.boot_id for line in lines.values()],
-                "boot_ats": [line.boot.first_received_at for line in lines.values()],
-                "states": [line.state for line in lines.values()],
-                "state_ats": [line.state_at for line in lines.values()],
-                "heard_ats": [line.heard_at for line in lines.values()],
+                "device_ids": Int4s(lines),
+                "boot_ids": Int8s(line.boot.boot_id for line in lines.values()),
+                "boot_ats": times(line.boot.first_received_at for line in lines.values()),
+                "states": Texts(line.state or "" for line in lines.values()),
+                "state_ats": times(line.state_at for line in lines.values()),
+                "heard_ats": times(line.heard_at for line in lines.values()),
             },
         )
         heard = [(device_id, *slot_of(line.heard_at)) for device_id, line in lines.items() if line.heard_at is not None]
@@ -173,9 +181,9 @@ class Lines:
             await connection.execute(
                 MARK_SLOTS,
                 {
-                    "device_ids": [device_id for device_id, _, _ in heard],
-                    "days": [day for _, day, _ in heard],
-                    "slots": [slot for _, _, slot in heard],
+                    "device_ids": Int4s(device_id for device_id, _, _ in heard),
+                    "days": Texts(day.isoformat() for _, day, _ in heard),
+                    "slots": Int4s(slot for _, _, slot in heard),
                 },
             )
 
@@ -186,7 +194,18 @@ def slot_of(instant: datetime) -> tuple[date, int]:
     return local.date(), (local.hour * 3600 + local.minute * 60 + local.second) // SLOT_SECONDS
 
 
-def _probe(row: Row) -> str:
-    if row.stream != "coldchain":
-        return ""
-    return str(row.fields[TELEMETRY["coldchain"].columns.index("probe")] or "")
+_age = itemgetter(AT, SEQ)
+_PROBE: Final = FIELDS + TELEMETRY["coldchain"].columns.index("probe")
+
+
+def _newest_of(stream: str, rows: Sequence[Row]) -> dict[str, Row]:
+    """The newest of a message's rows; for a logger with several probes, the newest of each."""
+    if stream != "coldchain":
+        return {"": max(rows, key=_age)} if rows else {}
+    newest: dict[str, Row] = {}
+    for row in rows:
+        probe = row[_PROBE] or ""
+        known = newest.get(probe)
+        if known is None or _age(row) > _age(known):
+            newest[probe] = row
+    return newest

@@ -5,24 +5,44 @@ at their own time; the few that are not there are looked for over the whole span
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 from psycopg import AsyncConnection, sql
 
-from ingest.rows import Row
+from ingest.rows import AT, BOOT_ID, DEVICE_ID, FIELDS, RECEIVED_AT, SEQ, Portion, Row, body_of
+from store.arrays import Blobs, Int4s, Int8s, Texts, times
 from store.records import TELEMETRY
 
 
 @dataclass(slots=True)
 class Settled:
-    """What became of suspect rows: new after all, here before, or contradicting what is stored."""
+    """How many suspect records of each stream were here before, and how many contradict what is stored."""
 
-    fresh: list[Row] = field(default_factory=list)
-    duplicates: list[Row] = field(default_factory=list)
-    conflicts: list[Row] = field(default_factory=list)
+    duplicates: Counter[str] = field(default_factory=Counter)
+    conflicts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A row under suspicion, and the portion it came with."""
+
+    portion: Portion
+    row: Row
+
+    @property
+    def stream(self) -> str:
+        """Where it is to be stored."""
+        return self.portion.telling.stream
+
+    @property
+    def fields(self) -> tuple[object, ...]:
+        """The record itself."""
+        return self.row[FIELDS:]
 
 
 # LATERAL with a limit makes one index probe a row, whatever the planner thinks of the table's size; the constant bounds
@@ -64,7 +84,7 @@ KEEP_EVIDENCE: Final = """
 INSERT INTO conflicts (device_id, boot_id, seq, body_hash, stream, first_body, second_body, received_at)
 SELECT * FROM unnest(
     %(device_ids)s::int4[], %(boot_ids)s::int8[], %(seqs)s::int8[], %(hashes)s::bytea[], %(streams)s::text[],
-    %(firsts)s::jsonb[], %(seconds)s::jsonb[], %(received_ats)s::timestamptz[]
+    %(firsts)s::text[]::jsonb[], %(seconds)s::text[]::jsonb[], %(received_ats)s::timestamptz[]
 ) AS c (device_id, boot_id, seq, body_hash, stream, first_body, second_body, received_at)
 ORDER BY device_id, boot_id, seq, body_hash
 ON CONFLICT (device_id, boot_id, seq, body_hash) DO NOTHING
@@ -72,91 +92,87 @@ RETURNING device_id, boot_id, seq, body_hash
 """
 
 
-async def settle(connection: AsyncConnection[Any], suspects: Sequence[Row]) -> Settled:
-    """What each of *suspects* is. Evidence of the conflicts is written; a conflict told twice is a duplicate."""
+async def settle(connection: AsyncConnection[Any], portions: Sequence[Portion]) -> Settled:
+    """Take out of suspect *portions* what must not be stored, and say what it was; what stays is new after all.
+
+    Evidence of the conflicts is written; a conflict told twice is a duplicate.
+    """
+    suspects = [Suspect(portion, row) for portion in portions for row in portion.rows]
+    for portion in portions:
+        portion.rows = []
     settled = Settled()
-    missing: list[Row] = []
-    contradicting: list[tuple[Row, bytes]] = []
+    missing: list[Suspect] = []
+    contradicting: list[tuple[Suspect, bytes]] = []
     for stream in TELEMETRY:
-        own = [row for row in suspects if row.stream == stream]
+        own = [suspect for suspect in suspects if suspect.stream == stream]
         stored = await _stored_at_same_time(connection, stream, own) if own else {}
-        for place, row in enumerate(own):
+        for place, suspect in enumerate(own):
             if (fields := stored.get(place)) is None:
-                missing.append(row)
-            elif fields == row.fields:
-                settled.duplicates.append(row)
+                missing.append(suspect)
+            elif fields == suspect.fields:
+                settled.duplicates[stream] += 1
             else:
-                known = TELEMETRY[stream].columns
-                body = {name: value for name, value in zip(known, fields, strict=True) if value is not None}
-                contradicting.append((row, _evidence(stream, row.at.isoformat(), body)))
+                contradicting.append((suspect, _evidence(stream, suspect.row[AT], body_of(stream, fields))))
     elsewhere = await _stored_at_any_time(connection, missing) if missing else {}
-    for place, row in enumerate(missing):
+    for place, suspect in enumerate(missing):
         if (first := elsewhere.get(place)) is None:
-            settled.fresh.append(row)
+            suspect.portion.rows.append(suspect.row)
         else:
-            contradicting.append((row, first))
-    await _keep(connection, contradicting, settled)
+            contradicting.append((suspect, first))
+    if contradicting:
+        await _keep(connection, contradicting, settled)
     return settled
 
 
 async def _stored_at_same_time(
-    connection: AsyncConnection[Any], stream: str, rows: Sequence[Row]
+    connection: AsyncConnection[Any], stream: str, suspects: Sequence[Suspect]
 ) -> dict[int, tuple[object, ...]]:
-    cursor = await connection.execute(
-        SAME_TIME[stream],
-        _keys(rows)
-        | {
-            "ats": [row.at for row in rows],
-            "from": min(row.at for row in rows),
-            "to": max(row.at for row in rows),
-        },
-    )
+    ats = [suspect.row[AT] for suspect in suspects]
+    bounds = {"ats": times(ats), "from": min(ats), "to": max(ats)}
+    cursor = await connection.execute(SAME_TIME[stream], _keys(suspects) | bounds)
     return {place - 1: tuple(fields) for place, *fields in await cursor.fetchall()}
 
 
-async def _stored_at_any_time(connection: AsyncConnection[Any], rows: Sequence[Row]) -> dict[int, bytes]:
-    cursor = await connection.execute(ANY_TIME, _keys(rows))
+async def _stored_at_any_time(connection: AsyncConnection[Any], suspects: Sequence[Suspect]) -> dict[int, bytes]:
+    cursor = await connection.execute(ANY_TIME, _keys(suspects))
     return {
-        place - 1: _evidence(stream, at.isoformat(), {name: value for name, value in body.items() if value is not None})
+        place - 1: _evidence(stream, at, {name: value for name, value in body.items() if value is not None})
         for place, stream, at, body in await cursor.fetchall()
     }
 
 
-async def _keep(connection: AsyncConnection[Any], contradicting: Sequence[tuple[Row, bytes]], settled: Settled) -> None:
-    if not contradicting:
-        return
-    rows = [row for row, _ in contradicting]
-    seconds = [_evidence(row.stream, row.at.isoformat(), row.body()) for row in rows]
+async def _keep(
+    connection: AsyncConnection[Any], contradicting: Sequence[tuple[Suspect, bytes]], settled: Settled
+) -> None:
+    suspects = [suspect for suspect, _ in contradicting]
+    seconds = [_evidence(one.stream, one.row[AT], body_of(one.stream, one.fields)) for one in suspects]
     hashes = [hashlib.sha256(second).digest() for second in seconds]
     cursor = await connection.execute(
         KEEP_EVIDENCE,
-        _keys(rows)
+        _keys(suspects)
         | {
-            "hashes": hashes,
-            "streams": [row.stream for row in rows],
-            "firsts": [first.decode() for _, first in contradicting],
-            "seconds": [second.decode() for second in seconds],
-            "received_ats": [row.received_at for row in rows],
+            "hashes": Blobs(hashes),
+            "streams": Texts(one.stream for one in suspects),
+            "firsts": Texts(first.decode() for _, first in contradicting),
+            "seconds": Texts(second.decode() for second in seconds),
+            "received_ats": times(one.row[RECEIVED_AT] for one in suspects),
         },
     )
     new = {tuple(key) for key in await cursor.fetchall()}
-    for row, body_hash in zip(rows, hashes, strict=True):
-        key = (row.device_id, row.boot_id, row.seq, body_hash)
-        if key in new:
-            new.discard(key)
-            settled.conflicts.append(row)
-        else:
-            settled.duplicates.append(row)
+    for one, body_hash in zip(suspects, hashes, strict=True):
+        key = (one.row[DEVICE_ID], one.row[BOOT_ID], one.row[SEQ], body_hash)
+        (settled.conflicts if key in new else settled.duplicates)[one.stream] += 1
+        new.discard(key)
 
 
-def _keys(rows: Iterable[Row]) -> dict[str, Any]:
-    listed = list(rows)
+def _keys(suspects: Sequence[Suspect]) -> dict[str, Any]:
     return {
-        "device_ids": [row.device_id for row in listed],
-        "boot_ids": [row.boot_id for row in listed],
-        "seqs": [row.seq for row in listed],
+        "device_ids": Int4s(one.row[DEVICE_ID] for one in suspects),
+        "boot_ids": Int8s(one.row[BOOT_ID] for one in suspects),
+        "seqs": Int8s(one.row[SEQ] for one in suspects),
     }
 
 
-def _evidence(stream: str, at: str, body: dict[str, Any]) -> bytes:
-    return orjson.dumps({"stream": stream, "at": at, "record": body}, option=orjson.OPT_SORT_KEYS)
+def _evidence(stream: str, at: datetime, body: dict[str, Any]) -> bytes:
+    evidence = {"stream": stream, "at": at.astimezone(UTC).isoformat(), "record": body}
+    return orjson.dumps(evidence, option=orjson.OPT_SORT_KEYS)

@@ -1,39 +1,39 @@
-"""Rows of the telemetry tables, ready for COPY, and the writing of them."""
+"""Rows of the telemetry tables, ready for COPY, and the writing of them.
+
+A row is a plain tuple in the order of the table's columns: a batch makes tens of thousands, and nothing else happens to
+most of them.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from psycopg import AsyncConnection, sql
 
+from ingest.batch import Telling
+from ingest.boots import Boot
 from store.records import IDENTITY_COLUMNS, IDENTITY_TYPES, TELEMETRY
 
+Row: TypeAlias = tuple[Any, ...]
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record with its place: which device, when, which boot and number; and how it came."""
+# Where things stand in a row.
+DEVICE_ID, AT, BOOT_ID, SEQ, RECEIVED_AT, CLOCK_AHEAD = range(len(IDENTITY_COLUMNS))
+FIELDS: Final = len(IDENTITY_COLUMNS)
 
-    stream: str
-    device_id: int
-    at: datetime
-    boot_id: int
-    seq: int
-    received_at: datetime
-    clock_ahead: bool
-    fields: tuple[object, ...]
-    # Where it came from, so that an outcome finds its way back: the place of its message in the batch.
-    place: int
-    record_index: int
 
-    def values(self) -> tuple[object, ...]:
-        """In the order of the table's columns."""
-        return (self.device_id, self.at, self.boot_id, self.seq, self.received_at, self.clock_ahead, *self.fields)
+@dataclass(slots=True)
+class Portion:
+    """What one message brings: the boot it belongs to, and the rows of it that are to be stored."""
 
-    def body(self) -> dict[str, object]:
-        """The record as it is shown: its fields that have a value."""
-        columns = TELEMETRY[self.stream].columns
-        return {name: value for name, value in zip(columns, self.fields, strict=True) if value is not None}
+    telling: Telling
+    boot: Boot
+    rows: list[Row]
+
+
+def body_of(stream: str, fields: Sequence[object]) -> dict[str, object]:
+    """A record as it is shown: its *fields*, in the order of the stream's columns, that have a value."""
+    columns = TELEMETRY[stream].columns
+    return {name: value for name, value in zip(columns, fields, strict=True) if value is not None}
 
 
 def _copy_statement(stream: str) -> sql.Composed:
@@ -46,17 +46,20 @@ def _copy_statement(stream: str) -> sql.Composed:
 COPY: Final[Mapping[str, sql.Composed]] = {stream: _copy_statement(stream) for stream in TELEMETRY}
 
 
-async def copy_rows(connection: AsyncConnection[Any], rows: Iterable[Row]) -> None:
-    """Write *rows*, a COPY for each stream that has any, in the order of the tables' unique index."""
-    by_stream: dict[str, list[Row]] = {}
-    for row in rows:
-        by_stream.setdefault(row.stream, []).append(row)
+async def copy_rows(connection: AsyncConnection[Any], portions: Iterable[Portion]) -> None:
+    """Write the rows of *portions*, a COPY for each stream that has any, near the order of the tables' unique index."""
+    by_stream: dict[str, list[Portion]] = {}
+    for portion in portions:
+        if portion.rows:
+            by_stream.setdefault(portion.telling.stream, []).append(portion)
     for stream, own in by_stream.items():
-        await _copy(connection, stream, sorted(own, key=lambda row: (row.device_id, row.at)))
+        own.sort(key=lambda portion: portion.rows[0][:2])
+        await _copy(connection, stream, own)
 
 
-async def _copy(connection: AsyncConnection[Any], stream: str, rows: Sequence[Row]) -> None:
+async def _copy(connection: AsyncConnection[Any], stream: str, portions: Sequence[Portion]) -> None:
     async with connection.cursor() as cursor, cursor.copy(COPY[stream]) as copy:
         copy.set_types([*IDENTITY_TYPES, *TELEMETRY[stream].types])
-        for row in rows:
-            await copy.write_row(row.values())
+        for portion in portions:
+            for row in portion.rows:
+                await copy.write_row(row)

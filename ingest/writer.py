@@ -5,7 +5,6 @@ again after an unknown outcome finds its own rows and counts duplicates.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,19 +14,11 @@ from ingest import account, currents, dead_letters, identity, isolation
 from ingest.account import Account
 from ingest.batch import Batch, Birth, DeadLetter, DeviceBoot, Telling
 from ingest.boots import Boot, advance
-from ingest.clock import after, check_window, is_ahead, is_late
+from ingest.clock import TOLERANCE, after, check_window, is_late
 from ingest.refusal import Refusal, Refused
-from ingest.rows import Row, copy_rows
+from ingest.rows import AT, Portion, Row, copy_rows
 from store.database import remedy_for
 from store.records import PRESENCE
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A message with the boot it belongs to."""
-
-    telling: Telling
-    boot: Boot
 
 
 async def write(connection: AsyncConnection[Any], batch: Batch, *, worker: str, isolate: bool = False) -> Account:
@@ -63,9 +54,10 @@ async def _write_part(connection: AsyncConnection[Any], batch: Batch) -> Account
     entered = Account()
     lines = currents.Lines()
     letters = list(batch.dead_letters)
-    stored: list[Row] = []
+    stored: list[Portion] = []
     for round_ in _rounds(batch.tellings, entered):
-        stored += await _write_round(connection, round_, lines, letters, entered)
+        stored += await _write_round(connection, round_, letters, entered)
+    _note_stored(stored, lines, entered)
     await _write_births(connection, batch.births, lines, entered)
     await currents.move_latest(connection, stored)
     await lines.move(connection)
@@ -74,60 +66,40 @@ async def _write_part(connection: AsyncConnection[Any], batch: Batch) -> Account
 
 
 async def _write_round(
-    connection: AsyncConnection[Any],
-    tellings: Sequence[Telling],
-    lines: currents.Lines,
-    letters: list[DeadLetter],
-    entered: Account,
-) -> list[Row]:
-    """Store the records of messages whose sequence numbers do not overlap; the rows that are new."""
+    connection: AsyncConnection[Any], tellings: Sequence[Telling], letters: list[DeadLetter], entered: Account
+) -> list[Portion]:
+    """Store the records of messages whose sequence numbers do not overlap; what is new of each."""
     boots = await advance(connection, tellings)
-    placed = [Placed(telling, boot) for telling, boot in zip(tellings, boots, strict=True)]
-    fresh: list[Row] = []
-    suspects: list[Row] = []
-    for place, one in enumerate(placed):
-        rows = list(_rows(one, place, letters, entered))
-        (suspects if one.boot.suspect else fresh).extend(rows)
+    portions = [_portion(telling, boot, letters, entered) for telling, boot in zip(tellings, boots, strict=True)]
+    suspects = [portion for portion in portions if portion.boot.suspect]
     if suspects:
         settled = await identity.settle(connection, suspects)
-        fresh += settled.fresh
-        for row in settled.duplicates:
-            entered.of(row.stream).duplicate += 1
-        for row in settled.conflicts:
-            entered.of(row.stream).conflict += 1
-    await copy_rows(connection, fresh)
-    _note_stored(fresh, placed, lines, entered)
-    return fresh
+        for stream, records in settled.duplicates.items():
+            entered.of(stream).duplicate += records
+        for stream, records in settled.conflicts.items():
+            entered.of(stream).conflict += records
+    await copy_rows(connection, portions)
+    return portions
 
 
-def _rows(placed: Placed, place: int, letters: list[DeadLetter], entered: Account) -> Iterable[Row]:
+def _portion(telling: Telling, boot: Boot, letters: list[DeadLetter], entered: Account) -> Portion:
     """The rows of a message; a record whose time turns out impossible becomes a dead letter instead."""
-    telling, boot = placed.telling, placed.boot
-    entered.of(telling.stream).received += len(telling.message.samples)
-    received_at = telling.arrival.received_at
+    device_id, boot_id, received_at = telling.device_id, boot.boot_id, telling.arrival.received_at
+    ahead = received_at + TOLERANCE
+    rows: list[Row] = []
     for sample in telling.message.samples:
         at = sample.at
         if at is None:
             try:
                 at = _time_after_boot(boot, sample.uptime_ms or 0, received_at)
             except Refused as refused:
-                # It was counted as received with its message, and a dead letter counts itself.
-                entered.of(telling.stream).received -= 1
                 refusal = Refusal(refused.reason, refused.detail, sample.index)
                 letters.append(DeadLetter(telling.arrival, refusal, telling.device_no, telling.stream))
                 continue
-        yield Row(
-            stream=telling.stream,
-            device_id=telling.device_id,
-            at=at,
-            boot_id=boot.boot_id,
-            seq=sample.seq,
-            received_at=received_at,
-            clock_ahead=is_ahead(at, received_at),
-            fields=sample.fields,
-            place=place,
-            record_index=sample.index,
-        )
+        rows.append((device_id, at, boot_id, sample.seq, received_at, at > ahead, *sample.fields))
+    # A dead letter counts itself as received.
+    entered.of(telling.stream).received += len(rows)
+    return Portion(telling, boot, rows)
 
 
 def _time_after_boot(boot: Boot, uptime_ms: int, received_at: datetime) -> datetime:
@@ -138,17 +110,19 @@ def _time_after_boot(boot: Boot, uptime_ms: int, received_at: datetime) -> datet
     return at
 
 
-def _note_stored(rows: Sequence[Row], placed: Sequence[Placed], lines: currents.Lines, entered: Account) -> None:
-    newest: dict[int, datetime] = {}
-    # In order of receipt, so that the last word about a line is the last one spoken.
-    for row in sorted(rows, key=lambda row: row.place):
-        counts = entered.of(row.stream)
-        counts.stored += 1
-        counts.late += is_late(row.at, row.received_at)
-        one = placed[row.place]
-        lines.heard(row, one.boot, retained=one.telling.arrival.retained)
-        newest[row.place] = max(row.at, newest.get(row.place, row.at))
-    entered.newest_ats += newest.values()
+def _note_stored(portions: Sequence[Portion], lines: currents.Lines, entered: Account) -> None:
+    for portion in portions:
+        if not portion.rows:
+            continue
+        arrival = portion.telling.arrival
+        counts = entered.of(portion.telling.stream)
+        ats = [row[AT] for row in portion.rows]
+        counts.stored += len(ats)
+        if is_late(min(ats), arrival.received_at):
+            counts.late += sum(is_late(at, arrival.received_at) for at in ats)
+        newest_at = max(ats)
+        lines.heard(portion.telling.device_id, portion.boot, newest_at, arrival)
+        entered.newest_ats.append(newest_at)
 
 
 async def _write_births(
@@ -177,6 +151,7 @@ async def _bury(connection: AsyncConnection[Any], letters: Sequence[DeadLetter],
             entered.refused(letter.refusal.reason, records)
         else:
             counts.duplicate += records
+            entered.refused_again.append(letter)
 
 
 def _count_messages(batch: Batch, entered: Account) -> None:

@@ -7,6 +7,7 @@ import psycopg
 from psycopg.errors import Error
 from psycopg_pool import AsyncConnectionPool
 
+from store import arrays
 from store.errors import DatabaseError
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
@@ -28,13 +29,23 @@ def connect_once(url: str, *, application_name: str) -> psycopg.Connection[tuple
 
 
 async def connect_service(url: str, *, application_name: str) -> psycopg.AsyncConnection[tuple[object, ...]]:
-    """A connection in autocommit of a service's own, for LISTEN or for a writer.
+    """A connection in autocommit of a service's own, for LISTEN or for a writer; it knows :mod:`store.arrays`.
 
     Raises psycopg.OperationalError: a service waits and tries again.
     """
-    return await psycopg.AsyncConnection.connect(
-        url, autocommit=True, application_name=application_name, connect_timeout=CONNECT_TIMEOUT_SECONDS
+    connection = await psycopg.AsyncConnection.connect(
+        url,
+        autocommit=True,
+        application_name=application_name,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        # A server that vanished without a word is noticed in about 15 s, not after the kernel's two hours.
+        keepalives_idle=5,
+        keepalives_interval=3,
+        keepalives_count=3,
+        tcp_user_timeout=15_000,
     )
+    arrays.register(connection.adapters)
+    return connection
 
 
 def open_pool(url: str, *, application_name: str, size: int) -> AsyncConnectionPool:

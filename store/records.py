@@ -4,8 +4,9 @@ Units are in the names. Limits are those of the columns, so what passes here is 
 them is out of range, not rounded.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -69,9 +70,21 @@ class Coldchain(Record):
 
     @model_validator(mode="after")
     def _a_missing_reading_has_a_fault(self) -> "Coldchain":
-        if self.temperature_c is None and self.fault is None:
+        if not reads_or_says_why(self):
             raise ValueError("temperature_c is null without a fault")
         return self
+
+
+class Reading(Protocol):
+    """A cold-chain record in whatever form."""
+
+    temperature_c: float | None
+    fault: str | None
+
+
+def reads_or_says_why(record: Reading) -> bool:
+    """Whether a cold-chain record has a reading, or the fault that kept it from having one."""
+    return record.temperature_c is not None or record.fault is not None
 
 
 class Status(Record):
@@ -95,6 +108,8 @@ class Stream:
     model: type[Record]
     # PostgreSQL type names, in the order of the model's fields.
     types: tuple[str, ...]
+    # What must hold between the fields of a record, beside each field's own limits; None when nothing does.
+    rule: Callable[[Any], bool] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -119,6 +134,7 @@ TELEMETRY: Final = {
             "coldchain",
             Coldchain,
             ("float8", "text", "float8", "bool", "float8", "float8", "float8", "bool", "text"),
+            reads_or_says_why,
         ),
         Stream("status", Status, ("int8", "text", "float8", "float8", "float8", "int8", "int8", "text[]")),
     )

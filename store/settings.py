@@ -137,8 +137,9 @@ def _unknown_variables() -> Iterator[str]:
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     for name in sorted(os.environ):
         if name.startswith(PREFIX) and name not in known and not name.startswith(RESERVED):
-            nearest = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {nearest[0]}?" if nearest else f"known names: {', '.join(known)}"
+            # The prefix is no likeness: with it, everything is near everything.
+            nearest = difflib.get_close_matches(name.removeprefix(PREFIX), map(str.upper, Settings.model_fields), n=1)
+            hint = f"did you mean {PREFIX}{nearest[0]}?" if nearest else f"known names: {', '.join(known)}"
             yield f"{name}: no such setting; {hint}"
 
 

@@ -46,7 +46,8 @@ def telling(device_id: int, seq: int, records: int, payload: bytes) -> Telling:
 
 
 tellings = st.lists(
-    st.builds(telling, st.integers(1, 2), st.integers(0, 12), st.integers(1, 4), st.sampled_from([b"x", b"y"])), max_size=25
+    st.builds(telling, st.integers(1, 2), st.integers(0, 12), st.integers(1, 4), st.sampled_from([b"x", b"y"])),
+    max_size=25,
 )
 
 

@@ -15,7 +15,18 @@ def test_upward_topics_are_read(stream: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "D1", "D1/", "/coldchain", "D1/coldchain/x", "D 1/coldchain", "D1/Coldchain", "D1/reply", f"{'d' * 65}/scan", "设备/scan"],
+    [
+        "",
+        "D1",
+        "D1/",
+        "/coldchain",
+        "D1/coldchain/x",
+        "D 1/coldchain",
+        "D1/Coldchain",
+        "D1/reply",
+        f"{'d' * 65}/scan",
+        "设备/scan",
+    ],
 )
 def test_other_topics_are_refused(path: str) -> None:
     """As bad_topic, so that what came on them is kept."""

@@ -1,0 +1,83 @@
+"""The short way from bytes to records: a compiled decoder per stream, made from the models that explain refusals.
+
+What it takes is right; what it refuses is read again by :mod:`ingest.decode`, which knows why.
+"""
+
+from datetime import datetime
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+import msgspec
+from pydantic.fields import FieldInfo
+
+from store.records import Stream
+
+# Everything a decoder may raise on bytes that are not a message; the slow way finds out what it was.
+STUMBLES: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+# The first fields of every decoded record; those of the stream follow in the order of its columns.
+CLOCK_FIELDS: Final = 2
+
+# What pydantic's metadata and msgspec's call by the same names.
+_BOUNDS: Final = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern")
+
+
+def decoder_of(stream: Stream, envelope: dict[str, FieldInfo], *, strangers: bool) -> "msgspec.json.Decoder[Any]":
+    """A decoder for messages of *stream*; with *strangers* it passes over fields that nobody knows.
+
+    Its result has ``boot``, ``seq`` and ``records``; a record has ``at``, ``uptime_ms`` and the stream's fields.
+    """
+    record = msgspec.defstruct(
+        stream.name.title(),
+        [
+            ("at", Annotated[datetime, msgspec.Meta(tz=True)] | int | None, None),
+            ("uptime_ms", Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None, None),
+            *(_field(name, field) for name, field in stream.model.model_fields.items()),
+        ],
+        kw_only=True,
+        gc=False,
+        forbid_unknown_fields=not strangers,
+    )
+    known = {name: _field(name, field) for name, field in envelope.items() if name != "records"}
+    size = _bounds(envelope["records"].metadata)
+    whole = msgspec.defstruct(
+        f"{stream.name.title()}Message",
+        [*known.values(), ("records", Annotated[list[record], size]), ("sent_at", msgspec.Raw, b"")],  # type: ignore[valid-type]
+        kw_only=True,
+        gc=False,
+        forbid_unknown_fields=not strangers,
+    )
+    return msgspec.json.Decoder(whole)
+
+
+def _field(name: str, field: FieldInfo) -> tuple[str, Any] | tuple[str, Any, Any]:
+    kind = _bounded(_translated(field.annotation), field.metadata)
+    return (name, kind) if field.is_required() else (name, kind, field.default)
+
+
+def _translated(kind: Any) -> Any:  # noqa: ANN401 - any annotation
+    """The annotation with pydantic's bounds turned into msgspec's, inside unions and lists too."""
+    origin = get_origin(kind)
+    if origin is Annotated:
+        inner, *metadata = get_args(kind)
+        flat = [bound for one in metadata for bound in (one.metadata if isinstance(one, FieldInfo) else [one])]
+        return _bounded(_translated(inner), flat)
+    if origin in (Union, UnionType):
+        return Union[tuple(_translated(each) for each in get_args(kind))]  # noqa: UP007 - built from a tuple
+    if origin is list:
+        return list[_translated(get_args(kind)[0])]  # type: ignore[misc]
+    if origin is Literal or kind in (str, int, float, bool, NoneType):
+        return kind
+    raise TypeError(f"no fast decoder for {kind!r}: teach ingest.fast about it")
+
+
+def _bounded(kind: Any, metadata: list[Any]) -> Any:  # noqa: ANN401 - any annotation
+    bounds = _bounds(metadata)
+    return kind if bounds == msgspec.Meta() else Annotated[kind, bounds]
+
+
+def _bounds(metadata: list[Any]) -> msgspec.Meta:
+    given = {name: getattr(one, name) for one in metadata for name in _BOUNDS if getattr(one, name, None) is not None}
+    # msgspec's own bounds are int64, which "below 2^63" is not.
+    if isinstance(given.get("lt"), int):
+        given["le"] = given.pop("lt") - 1
+    return msgspec.Meta(**given)
