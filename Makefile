@@ -1,8 +1,15 @@
 # Everything here works on a bare machine with Python 3.11+, make and a package index.
-PYTHON ?= python3
+#   make demo          run the whole system with simulated devices, until Ctrl-C
+#   make test          run the whole suite          PYTEST_ARGS="tests/unit -k topic" runs a part of it
+#   make check         what CI checks besides       make fix mends what can be mended
+# The first Python that is new enough; another one: make PYTHON=/path/to/python3 …
+IS_NEW_ENOUGH = -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p $(IS_NEW_ENOUGH) 2>/dev/null && echo $$p && exit; done; echo python3)
 VENV ?= .venv
 BIN = $(VENV)/bin
 JOBS ?= 2
+PYTEST_ARGS ?=
 
 .PHONY: demo test check fix lock generate setup clean
 
@@ -10,7 +17,7 @@ demo: setup
 	@exec $(BIN)/tracefleet up --simulate 200
 
 test: setup
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -33,12 +40,15 @@ lock: setup
 
 setup: $(VENV)/.installed
 
+# Made last, so an installation that was interrupted is done again; older than the lock, it is brought up to date.
 $(VENV)/.installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "tracefleet needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PYTHON) $(IS_NEW_ENOUGH) || { \
+		echo "tracefleet needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1)." \
+			"Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up $(VENV): a minute or two the first time …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 clean:

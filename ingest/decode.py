@@ -1,8 +1,8 @@
 """Bytes to records, or to the reason why not. Pure: no clock, no database.
 
-The way of nearly every message is short: one call of a compiled decoder (:mod:`ingest.fast`). A message with fields that
-nobody knows takes a second look to count them. Whatever else stumbles is read by :mod:`ingest.explain`, slowly and record
-by record: one bad record never costs its neighbours.
+The way of nearly every message is short: one call of a compiled decoder (:mod:`ingest.fast`). A message with fields
+that nobody knows takes a second look to count them. Whatever else stumbles is read by :mod:`ingest.explain`, slowly and
+record by record: one bad record never costs its neighbours.
 """
 
 from collections.abc import Mapping

@@ -36,7 +36,7 @@ MARK: Final = "UPDATE dead_letters SET replayed_at = now() WHERE dead_letter_id 
 PURGE: Final = """
 WITH gone AS (
     DELETE FROM dead_letters AS d
-    WHERE d.received_at < now() - %(older_than)s AND (%(reason)s::text IS NULL OR d.reason = %(reason)s::text)
+    WHERE d.received_at < now() - %(older_than)s::interval AND (%(reason)s::text IS NULL OR d.reason = %(reason)s::text)
     RETURNING payload_id
 )
 SELECT count(*) FROM gone

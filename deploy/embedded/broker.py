@@ -4,12 +4,11 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from deploy.embedded.process import spawn
+from deploy.embedded.process import end_of, spawn, wait_until
 from store.errors import TracefleetError
 
 START_SECONDS: Final = 30.0
@@ -47,7 +46,7 @@ class EmbeddedBroker:
     @property
     def log(self) -> Path:
         """The broker's own log."""
-        return self.folder.parent / "broker.log"
+        return self.folder.parent / "logs" / "broker.log"
 
     def start(self) -> "subprocess.Popen[bytes]":
         """The broker process, started; :meth:`wait_ready` says when it serves."""
@@ -58,21 +57,21 @@ class EmbeddedBroker:
         )
         return spawn([_program(), "--config", str(config)], log=self.log)
 
+    def is_ready(self) -> bool:
+        """Whether MQTT clients can connect."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
     def wait_ready(self, process: "subprocess.Popen[bytes]") -> None:
         """Return when MQTT clients can connect.
 
         Raises TracefleetError, with the end of the broker's log, when it stops or is not ready in 30 s.
         """
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.05)
-            else:
-                return
-        tail = self.log.read_text(encoding="utf-8", errors="replace")[-1500:]
-        raise TracefleetError(f"the embedded broker did not start. The end of {self.log}:\n{tail}")
+        if not wait_until(self.is_ready, process, seconds=START_SECONDS):
+            raise TracefleetError(f"the embedded broker did not start. The end of {self.log}:\n{end_of(self.log)}")
 
 
 def _program() -> str:

@@ -7,10 +7,8 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,14 +16,17 @@ from urllib.parse import quote
 
 import psycopg
 
-from deploy.embedded.process import spawn
+from deploy.embedded.private_file import write_private
+from deploy.embedded.process import end_of, spawn, wait_until
+from deploy.embedded.system_user import make_passable, server_user
+from deploy.ports import free_port
 from store.errors import DatabaseError
 
+HOST: Final = "127.0.0.1"
 SUPERUSER: Final = "tracefleet"
 DATABASE: Final = "tracefleet"
-SYSTEM_USER: Final = "tracefleet-postgres"
-START_SECONDS: Final = 60.0
 # A server that crashed replays its log before it lets anybody in; that is no reason to give up on it.
+START_SECONDS: Final = 60.0
 SETTINGS: Final = """
 # Written by tracefleet at every start; put your own settings in postgresql.conf.
 listen_addresses = '127.0.0.1'
@@ -53,18 +54,18 @@ class EmbeddedPostgres:
     @property
     def url(self) -> str:
         """Of the database that the services use."""
-        return f"postgresql://{SUPERUSER}:{quote(self.password)}@127.0.0.1:{self.port}/{DATABASE}"
+        return f"postgresql://{SUPERUSER}:{quote(self.password)}@{HOST}:{self.port}/{DATABASE}"
 
     @property
     def log(self) -> Path:
         """The server's own log."""
-        return self.folder.parent / "postgres.log"
+        return self.folder.parent / "logs" / "postgres.log"
 
     def start(self) -> "subprocess.Popen[bytes]":
         """The server process, started; :meth:`wait_ready` says when it serves."""
         settings = self.folder / "postgresql.auto.conf"
         settings.write_text(SETTINGS.format(port=self.port), encoding="utf-8")
-        user = _server_user()
+        user = server_user()
         if user is not None:
             shutil.chown(settings, user)
         # SIGINT is PostgreSQL's fast shutdown: clients are disconnected and nothing is lost.
@@ -76,32 +77,31 @@ class EmbeddedPostgres:
             dies_with=signal.SIGINT,
         )
 
+    def is_ready(self) -> bool:
+        """Whether the server lets its superuser in."""
+        try:
+            psycopg.connect(self._maintenance_url(), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def wait_ready(self, process: "subprocess.Popen[bytes]") -> None:
         """Return when the database takes queries.
 
         Raises DatabaseError, with the end of the server's log, when it stops or is not ready in 60 s.
         """
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                break
-            try:
-                psycopg.connect(self._maintenance_url(), connect_timeout=2).close()
-            except psycopg.OperationalError:
-                time.sleep(0.05)
-            else:
-                self._create_database()
-                return
-        tail = self.log.read_text(encoding="utf-8", errors="replace")[-1500:]
-        raise DatabaseError(f"the embedded PostgreSQL did not start. The end of {self.log}:\n{tail}")
+        if not wait_until(self.is_ready, process, seconds=START_SECONDS):
+            raise DatabaseError(f"the embedded PostgreSQL did not start. The end of {self.log}:\n{end_of(self.log)}")
+        self.create_database()
 
-    def _maintenance_url(self) -> str:
-        return self.url.removesuffix(DATABASE) + "postgres"
-
-    def _create_database(self) -> None:
+    def create_database(self) -> None:
+        """Make the services' database where it is missing."""
         with psycopg.connect(self._maintenance_url(), autocommit=True) as connection:
             if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone() is None:
                 connection.execute(f"CREATE DATABASE {DATABASE}")
+
+    def _maintenance_url(self) -> str:
+        return self.url.removesuffix(DATABASE) + "postgres"
 
 
 def prepare(data_dir: Path, *, port: int) -> EmbeddedPostgres:
@@ -112,35 +112,51 @@ def prepare(data_dir: Path, *, port: int) -> EmbeddedPostgres:
     Raises DatabaseError when the cluster cannot be made.
     """
     folder = data_dir.resolve() / "postgres"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    secret = data_dir / "postgres.json"
-    if secret.exists():
-        kept = json.loads(secret.read_text(encoding="utf-8"))
-    else:
-        kept = {"password": secrets.token_urlsafe(24), "port": 0}
-    chosen = port or _free_port(kept["port"])
-    _write_secret(secret, {"password": kept["password"], "port": chosen})
-    user = _server_user()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    secret = folder.with_name("postgres.json")
+    kept = json.loads(secret.read_text(encoding="utf-8")) if secret.exists() else {}
+    server = EmbeddedPostgres(
+        folder,
+        port or free_port(HOST, preferred=kept.get("port", 0)),
+        kept.get("password") or secrets.token_urlsafe(24),
+    )
+    write_private(secret, {"password": server.password, "port": server.port})
+    user = server_user()
     if user is not None:
         for place in (folder, _programs()):
-            _make_passable(place)
-        shutil.chown(folder, user)
-    if not (folder / "PG_VERSION").exists():
-        _initialise(folder, kept["password"], user)
-    return EmbeddedPostgres(folder, chosen, kept["password"])
+            make_passable(place)
+    if not folder.exists():
+        _initialise(folder, server.password, user)
+    return server
+
+
+def holder(data_dir: Path) -> int | None:
+    """The process that holds the data folder, by PostgreSQL's own lock file; None when none does."""
+    try:
+        pid = int((data_dir / "postgres" / "postmaster.pid").read_text(encoding="utf-8").splitlines()[0])
+        os.kill(pid, 0)
+    except (FileNotFoundError, IndexError, ValueError, ProcessLookupError, PermissionError):
+        # No file, or one that a crash left: PostgreSQL sees that for itself. Another user's process is not our server.
+        return None
+    return pid
 
 
 def _initialise(folder: Path, password: str, user: str | None) -> None:
-    # Beside the data rather than in it: initdb wants an empty folder. Readable by its user alone.
+    # Made beside its place and then renamed, so a cluster is there whole or not at all.
+    unfinished = folder.with_name("postgres.new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    # initdb wants an empty folder, so the password waits elsewhere. Readable by its user alone.
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".pw") as file:
         file.write(password)
         file.flush()
         if user is not None:
+            shutil.chown(unfinished, user)
             shutil.chown(file.name, user)
         made = subprocess.run(
             [
                 str(_programs() / "initdb"),
-                f"--pgdata={folder}",
+                f"--pgdata={unfinished}",
                 f"--username={SUPERUSER}",
                 f"--pwfile={file.name}",
                 "--auth=scram-sha-256",
@@ -155,10 +171,13 @@ def _initialise(folder: Path, password: str, user: str | None) -> None:
             extra_groups=[] if user is not None else None,
             env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
             cwd="/",
+            # Its own session: Ctrl-C is for whoever waits for it, who then stops in order.
+            start_new_session=True,
             check=False,
         )
     if made.returncode != 0:
         raise DatabaseError(f"the embedded PostgreSQL could not be set up in {folder}: {made.stderr.strip()}")
+    unfinished.rename(folder)
 
 
 def _programs() -> Path:
@@ -170,48 +189,3 @@ def _programs() -> Path:
             "or set TRACEFLEET_DATABASE_URL and run the services one by one."
         )
     return Path(spec.origin).parent / "pginstall" / "bin"
-
-
-def _server_user() -> str | None:
-    """The system user for the server when we are root, made if need be; None when we may run it ourselves."""
-    if os.geteuid() != 0:
-        return None
-    try:
-        pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        made = subprocess.run(
-            ["useradd", "--system", "--no-create-home", "--shell", "/bin/false", SYSTEM_USER],  # noqa: S607 - root's PATH
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        # 9: somebody else made it just now.
-        if made.returncode not in (0, 9):
-            raise DatabaseError(
-                f"PostgreSQL refuses to run as root, and the user {SYSTEM_USER} could not be made: "
-                f"{made.stderr.strip()}. Run tracefleet as an ordinary user."
-            ) from None
-    return SYSTEM_USER
-
-
-def _make_passable(place: Path) -> None:
-    for folder in place.resolve().parents:
-        mode = folder.stat().st_mode
-        if not mode & 0o001:
-            folder.chmod(mode | 0o001)
-
-
-def _write_secret(path: Path, content: dict[str, object]) -> None:
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(content), encoding="utf-8")
-
-
-def _free_port(preferred: int) -> int:
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise DatabaseError("no free port on 127.0.0.1 for the embedded PostgreSQL")

@@ -56,7 +56,9 @@ WITH NO DATA;
 
 CREATE VIEW policy_jobs AS
 SELECT concat_ws(' ', j.proc_name, coalesce(c.view_name, j.hypertable_name)) AS job,
-       s.last_run_started_at AS last_started_at, s.last_successful_finish AS last_success_at,
+       -- Where a job has never run or never succeeded, TimescaleDB says -infinity, which Python cannot read.
+       nullif(s.last_run_started_at, '-infinity') AS last_started_at,
+       nullif(s.last_successful_finish, '-infinity') AS last_success_at,
        (SELECT e.err_message FROM timescaledb_information.job_errors AS e
         WHERE e.job_id = j.job_id AND e.finish_time > coalesce(s.last_successful_finish, '-infinity')
         ORDER BY e.finish_time DESC LIMIT 1) AS last_error,

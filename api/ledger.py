@@ -1,0 +1,92 @@
+"""How devices, models and sites look over HTTP."""
+
+from datetime import datetime
+from typing import Final, Literal
+
+from psycopg.rows import DictRow
+from pydantic import BaseModel, Field
+
+State = Literal[
+    "draft",
+    "in_stock",
+    "in_service",
+    "suspended",
+    "faulty",
+    "repairing",
+    "idle",
+    "recovered",
+    "pending_disposal",
+    "disposed",
+    "lost",
+]
+EXAMPLE_DEVICE: Final = "TD-410100-SC-000001"
+
+
+class Site(BaseModel):
+    """A node enterprise (节点企业): where devices stand."""
+
+    site_no: str = Field(examples=["410100001"])
+    name_zh: str = Field(examples=["金水农贸市场"])
+    name_en: str = Field(examples=["Jinshui wet market"])
+    kind: str = Field(examples=["wet_market"])
+    region_code: str = Field(description="GB/T 2260, six digits", examples=["410105"])
+
+
+class Model(BaseModel):
+    """What a device is."""
+
+    model_no: str = Field(examples=["TS-30"])
+    kind: str = Field(examples=["trace_scale"])
+    vendor: str = Field(examples=["Example Instruments"])
+    streams: list[str] = Field(description="what such a device may report", examples=[["weighing", "status"]])
+
+
+class Presence(BaseModel):
+    """What is known of a device's line. All null for a device that was never heard."""
+
+    state: Literal["online", "offline"] | None = Field(description="as the device, or the broker for it, said last")
+    state_at: datetime | None
+    last_heard_at: datetime | None = Field(description="last live record; a backlog is no proof of life")
+    boot: str | None = Field(description="the current power-up", examples=["6f1e3e43a0b1c2d3"])
+    boot_at: datetime | None
+
+
+class DeviceLine(BaseModel):
+    """A device in the list."""
+
+    device_no: str = Field(examples=[EXAMPLE_DEVICE])
+    kind: str = Field(examples=["trace_scale"])
+    model_no: str = Field(examples=["TS-30"])
+    site_no: str = Field(examples=["410100001"])
+    region_code: str = Field(examples=["410105"])
+    stall_no: str | None = Field(examples=["A-12"])
+    state: State = Field(description="in the ledger")
+    presence: Literal["online", "offline"] | None = Field(description="of its line; null when never heard")
+    last_heard_at: datetime | None
+
+
+class Device(BaseModel):
+    """A device of the ledger (设备管理台账)."""
+
+    device_no: str = Field(examples=[EXAMPLE_DEVICE])
+    state: State = Field(description="in the ledger; only devices that may speak are heard")
+    stall_no: str | None = Field(examples=["A-12"])
+    merchant_code: str | None = Field(examples=["4101000010001"])
+    model: Model
+    site: Site
+    presence: Presence
+    created_at: datetime
+    updated_at: datetime
+
+
+def device_of(row: DictRow) -> Device:
+    """The device in a row that names columns of a part ``<part>__<column>``."""
+    parts: dict[str, dict[str, object]] = {}
+    own: dict[str, object] = {}
+    for name, value in row.items():
+        part, separator, column = name.partition("__")
+        if separator:
+            parts.setdefault(part, {})[column] = value
+        else:
+            own[name] = value
+    return Device.model_validate(own | parts)

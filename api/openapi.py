@@ -1,0 +1,70 @@
+"""The OpenAPI document: what FastAPI derives, with our media type for problems and the records that store defines."""
+
+from typing import Any, Final, Literal
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from api import problems
+from store.records import TELEMETRY
+
+PATH: Final = "/api/v1/openapi.json"
+_REF: Final = "#/components/schemas/{model}"
+_FIRST_ERROR: Final = 400
+
+TAGS: Final = [
+    {"name": "Devices", "description": "The ledger's devices (设备) and their latest values."},
+    {"name": "Records", "description": "What devices reported, raw or rolled up."},
+    {"name": "Sites", "description": "Node enterprises (节点企业), where devices stand."},
+    {"name": "Ingest", "description": "What came in, and what became of it."},
+    {"name": "Health", "description": "For supervisors and Prometheus."},
+]
+DESCRIPTION: Final = """\
+Telemetry and fleet of a food-traceability system. 食品追溯系统的设备遥测与设备管理。
+
+- Times are RFC 3339. Answers are in UTC with `Z`; parameters need an offset.
+- Units end the names: `_g` grams, `_fen` 0.01 yuan, `_c` degrees Celsius, `_pct` per cent, `_s` seconds.
+- Lists are cut into pages: pass `next_cursor` as `cursor`, everything else unchanged, until it is null.
+- A parameter that a route does not know is refused, so a misspelt filter never shows everything.
+- Every error is `application/problem+json` (RFC 9457); `type` leads to its explanation on this server.
+"""
+
+
+def install(app: FastAPI) -> None:
+    """Let *app* serve this document. It is made once, at the first request for it."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = describe(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # the way FastAPI documents
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The document for the routes of *app*."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=DESCRIPTION,
+        tags=TAGS,
+        routes=app.routes,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    mode: Literal["serialization"] = "serialization"
+    _, records = models_json_schema([(stream.model, mode) for stream in TELEMETRY.values()], ref_template=_REF)
+    document["components"]["schemas"] |= records["$defs"]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            _mend(operation["responses"])
+    return document
+
+
+def _mend(responses: dict[str, Any]) -> None:
+    """Give each documented problem its own media type."""
+    problem = {"$ref": _REF.format(model=problems.Problem.__name__)}
+    for status, response in responses.items():
+        content = response.get("content", {})
+        if int(status) >= _FIRST_ERROR and content.get("application/json", {}).get("schema") == problem:
+            response["content"] = {problems.MEDIA_TYPE: content["application/json"]}

@@ -1,0 +1,123 @@
+"""The pages people see: the first one, the reference, and the explanation of every problem."""
+
+from html import escape
+from typing import Final
+
+from fastapi import APIRouter, Request
+from psycopg.rows import DictRow
+from starlette.responses import HTMLResponse
+
+from api import problems, readiness, reference
+from api.database import DatabaseDep
+from api.html import page, prose, table
+from api.problems import ProblemError
+from api.readiness import Check, Readiness
+
+router = APIRouter(include_in_schema=False)
+
+REFRESH_SECONDS: Final = 10
+# The minute that runs and the one before it: never less than a minute's worth, and there is something at once.
+FIGURES: Final = """
+SELECT (SELECT count(*) FROM devices) AS devices,
+       (SELECT count(*) FROM device_presence WHERE last_heard_at > now() - INTERVAL '5 minutes') AS heard,
+       (SELECT coalesce(sum(stored), 0)::bigint FROM ingest_stats
+        WHERE bucket_at >= date_trunc('minute', now()) - INTERVAL '1 minute') AS records
+"""
+
+
+@router.get("/")
+async def home(request: Request, database: DatabaseDep) -> HTMLResponse:
+    """What this is, whether it works, and where to begin; in Chinese and English."""
+    found = await readiness.check(database, request.app.state.settings)
+    figures: DictRow | None = None
+    if found.checks.schema_.ok:
+        try:
+            figures = await database.fetch_one(FIGURES)
+        except ProblemError:
+            figures = None  # the checks above say what is wrong; the page is shown either way
+    body = _introduction() + _figures(figures) + _checks(found) + _first_steps(_base_url(request))
+    return page("tracefleet", body, refresh_seconds=REFRESH_SECONDS)
+
+
+@router.get(reference.PATH)
+async def docs(request: Request) -> HTMLResponse:
+    """Every address of the API, its parameters, answers and an example."""
+    return page("tracefleet API", reference.render(request.app.openapi(), _base_url(request)))
+
+
+@router.get(problems.CATALOGUE_PATH)
+async def catalogue() -> HTMLResponse:
+    """Where the ``type`` of a problem leads."""
+    rows = [
+        [
+            f'<span id="{kind.slug}"><code>{kind.slug}</code></span>',
+            str(kind.status),
+            escape(kind.title),
+            prose(kind.remedy),
+        ]
+        for kind in problems.CATALOGUE
+    ]
+    return page(
+        "tracefleet problems", f"<h1>Problems 错误说明</h1>{table(['type', 'status', 'what', 'what to do'], rows)}"
+    )
+
+
+def _base_url(request: Request) -> str:
+    """Where the caller found us: what it wrote as the host is shown, escaped, and followed by nobody."""
+    return str(request.base_url).rstrip("/")
+
+
+def _introduction() -> str:
+    return (
+        "<h1>tracefleet</h1>"
+        "<p>食品追溯系统的设备遥测采集与设备管理："
+        "追溯秤、查询机、手持终端、冷链记录仪的数据在此入库，可通过 HTTP 查询。</p>"
+        '<p lang="en">IoT telemetry ingestion and device-fleet management for operators of food-traceability systems: '
+        "what trace scales, kiosks, handhelds and cold-chain loggers report is stored here and read over HTTP.</p>"
+    )
+
+
+def _figures(figures: DictRow | None) -> str:
+    shown = (
+        ("devices", "台账设备 devices in the ledger"),
+        ("heard", "5 分钟内在线 heard within 5 minutes"),
+        ("records", "近 1–2 分钟入库记录 records stored, this minute and the last"),
+    )
+    cells = "".join(f"<div><b>{figures[name] if figures else '–'}</b>{escape(label)}</div>" for name, label in shown)
+    return f'<div class="figures">{cells}</div>'
+
+
+def _checks(found: Readiness) -> str:
+    parts: list[tuple[str, Check]] = [
+        ("数据库 database", found.checks.database),
+        ("表结构 schema", found.checks.schema_),
+        ("消息代理 broker", found.checks.broker),
+        ("采集 ingest", found.checks.ingest),
+    ]
+    rows = [
+        [
+            escape(name),
+            '<span class="ok">正常 ok</span>' if part.ok else '<span class="bad">异常 not ok</span>',
+            prose(part.reason),
+        ]
+        for name, part in parts
+    ]
+    return '<h2>状态 Readiness <a href="/readyz">/readyz</a></h2>' + table(["", "", ""], rows)
+
+
+def _first_steps(base_url: str) -> str:
+    rows = [
+        ['<a href="/api/v1/docs">/api/v1/docs</a>', "接口文档 every address, with examples"],
+        ['<a href="/api/v1/openapi.json">/api/v1/openapi.json</a>', "OpenAPI 文件 the same for machines"],
+        ['<a href="/api/v1/devices">/api/v1/devices</a>', "设备列表 the devices"],
+        ['<a href="/api/v1/ingest/stats">/api/v1/ingest/stats</a>', "采集统计 what came in, by outcome"],
+        ['<a href="/metrics">/metrics</a>', "Prometheus 指标 metrics"],
+    ]
+    examples = "\n".join(
+        (
+            f"curl '{base_url}/api/v1/devices?kind=trace_scale&limit=5'",
+            f"curl '{base_url}/api/v1/devices/DEVICE_NO/latest'",
+            f"curl '{base_url}/api/v1/devices/DEVICE_NO/records/coldchain'",
+        )
+    )
+    return f"<h2>从这里开始 First steps</h2>{table(['', ''], rows)}<pre>{escape(examples)}</pre>"

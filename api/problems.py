@@ -1,0 +1,166 @@
+"""What can go wrong over HTTP: one shape for every error (RFC 9457, ``application/problem+json``), a closed catalogue.
+
+The ``type`` of a problem is an address on this server that explains it, so it resolves without the internet.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+MEDIA_TYPE: Final = "application/problem+json"
+CATALOGUE_PATH: Final = "/api/v1/problems"
+RETRY_AFTER_SECONDS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A problem that a caller can tell from others, and what to do about it."""
+
+    slug: str
+    status: int
+    title: str
+    remedy: str
+
+    @property
+    def type(self) -> str:
+        """The address that explains it."""
+        return f"{CATALOGUE_PATH}#{self.slug}"
+
+
+INVALID_REQUEST: Final = Kind(
+    "invalid-request", 422, "A parameter is not acceptable", "`errors` names each parameter and what was expected."
+)
+BAD_CURSOR: Final = Kind(
+    "bad-cursor",
+    422,
+    "The cursor is not one of this list",
+    "Repeat the request that gave the cursor, with nothing changed but `cursor` and `limit`; or start without one.",
+)
+BAD_SPAN: Final = Kind(
+    "bad-span", 422, "The span of time is not acceptable", "`from` comes before `to`, at most 400 days apart."
+)
+NO_ROLLUP: Final = Kind(
+    "no-such-resolution",
+    422,
+    "The stream has no such roll-up",
+    "Ask for `auto`, or for one that `detail` names.",
+)
+UNKNOWN_DEVICE: Final = Kind(
+    "unknown-device", 404, "No such device", "Look the number up at `/api/v1/devices`; numbers are case-sensitive."
+)
+NO_ROUTE: Final = Kind("not-found", 404, "No such address", "`/api/v1/docs` lists every address of this server.")
+WRONG_METHOD: Final = Kind(
+    "method-not-allowed", 405, "The address does not take this method", "The `Allow` header names those it takes."
+)
+TOO_LARGE: Final = Kind("too-large", 413, "The body is too large", "Send less in one request.")
+REFUSED: Final = Kind("refused", 400, "The request is refused", "`detail` says why.")
+INTERNAL: Final = Kind(
+    "internal", 500, "A mistake of the server", "It was logged with its cause. Repeating the request may not help."
+)
+UNAVAILABLE: Final = Kind(
+    "database-unavailable",
+    503,
+    "The database does not answer",
+    "Try again after the seconds in `Retry-After`; `/readyz` says what is wrong.",
+)
+NOT_MIGRATED: Final = Kind(
+    "schema-not-ready",
+    503,
+    "The database has not the schema of this release",
+    "Run `tracefleet migrate`; `/readyz` says which version it found.",
+)
+TOO_SLOW: Final = Kind(
+    "too-slow", 504, "The database took too long", "Ask for a shorter span, a coarser resolution or fewer rows."
+)
+CATALOGUE: Final = (
+    INVALID_REQUEST,
+    BAD_CURSOR,
+    BAD_SPAN,
+    NO_ROLLUP,
+    UNKNOWN_DEVICE,
+    NO_ROUTE,
+    WRONG_METHOD,
+    TOO_LARGE,
+    REFUSED,
+    INTERNAL,
+    UNAVAILABLE,
+    NOT_MIGRATED,
+    TOO_SLOW,
+)
+
+
+class ParameterProblem(BaseModel):
+    """One parameter that is not acceptable."""
+
+    place: str = Field(serialization_alias="in", description="`path`, `query`, `header` or `body`", examples=["query"])
+    name: str = Field(description="name of the parameter", examples=["limit"])
+    detail: str = Field(description="what was expected", examples=["Input should be less than or equal to 500"])
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it. Tell problems apart by `type`; `detail` is for people and may change."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "type": UNKNOWN_DEVICE.type,
+                "title": UNKNOWN_DEVICE.title,
+                "status": UNKNOWN_DEVICE.status,
+                "detail": f"No device has the number 'TD-410100-SC-000001'. {UNKNOWN_DEVICE.remedy}",
+            }
+        }
+    )
+
+    type: str = Field(description="address of the explanation; the same for every problem of this kind")
+    title: str = Field(description="the kind of problem, in words")
+    status: int = Field(description="the HTTP status again")
+    detail: str = Field(description="this occurrence: what is wrong, where, and what to do")
+    errors: list[ParameterProblem] | None = Field(None, description="of `invalid-request`: each parameter")
+
+
+class ProblemError(Exception):
+    """A problem to be answered: its kind, and the sentence about this occurrence."""
+
+    def __init__(self, kind: Kind, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+
+
+def answer(
+    kind: Kind,
+    detail: str,
+    *,
+    status: int | None = None,
+    errors: Sequence[ParameterProblem] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The response that tells of a problem. *detail* gets the remedy of its kind; every 503 says when to try again."""
+    problem = Problem(
+        type=kind.type,
+        title=kind.title,
+        status=status or kind.status,
+        detail=f"{detail} {kind.remedy}",
+        errors=list(errors) if errors is not None else None,
+    )
+    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem.status == UNAVAILABLE.status else {}
+    return Response(
+        orjson.dumps(problem.model_dump(by_alias=True, exclude_none=True)),
+        status_code=problem.status,
+        headers={**retry, **(headers or {})},
+        media_type=MEDIA_TYPE,
+    )
+
+
+def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer besides success, for OpenAPI. Every route that asks the database may find it away."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for kind in (INVALID_REQUEST, *kinds, UNAVAILABLE, NOT_MIGRATED, TOO_SLOW, INTERNAL):
+        line = f"`{kind.slug}`: {kind.title}. {kind.remedy}"
+        known = by_status.setdefault(kind.status, {"model": Problem, "description": ""})
+        known["description"] = f"{known['description']}\n\n{line}".strip()
+    return by_status

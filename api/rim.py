@@ -1,0 +1,97 @@
+"""The rim of every request: measured, given its headers, bounded in size, and never without an answer."""
+
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import problems
+from api.metrics import UNMATCHED, Metrics
+
+# No route takes a body yet; this bounds what a confused client may announce.
+BODY_BYTES_MAX: Final = 1_048_576
+# What is no length is the server's business: it refused the request before it came here.
+_LENGTH: Final = re.compile(r"\d{1,18}", re.ASCII)
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    # A page that shows something sets its own.
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+@dataclass(slots=True)
+class Reply:
+    """What went out for one request; a HEAD gets the head alone."""
+
+    send: Send
+    is_head: bool
+    status: int = 0
+    began_at: float = field(default_factory=time.perf_counter)
+
+    async def pass_on(self, message: Message) -> None:
+        """Send *message*, the head completed with the headers that every answer has."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+        elif message["type"] == "http.response.body" and self.is_head:
+            message = {**message, "body": b""}
+        await self.send(message)
+
+
+class Rim:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; anything else (the lifespan) goes straight through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        method = scope["method"]
+        reply = Reply(send, is_head=method == "HEAD")
+        if reply.is_head:
+            # Every GET answers HEAD too (RFC 9110); routes need not say so.
+            scope["method"] = "GET"
+        try:
+            await self._answer(scope, receive, reply)
+        finally:
+            self._metrics.observe(
+                method=method,
+                route=_template(scope),
+                status=reply.status or problems.INTERNAL.status,
+                seconds=time.perf_counter() - reply.began_at,
+            )
+
+    async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:
+        try:
+            if _announced_bytes(scope) > BODY_BYTES_MAX:
+                refusal = problems.answer(problems.TOO_LARGE, f"At most {BODY_BYTES_MAX} bytes are taken.")
+                await refusal(scope, receive, reply.pass_on)
+            else:
+                await self._app(scope, receive, reply.pass_on)
+        except Exception:  # the rim: whatever it was, the caller gets an answer and the operator the cause
+            structlog.get_logger().exception("request failed", route=_template(scope))
+            if reply.status:
+                raise  # half an answer is out: only a broken connection can tell
+            await problems.answer(problems.INTERNAL, "The server failed.")(scope, receive, reply.pass_on)
+
+
+def _announced_bytes(scope: Scope) -> int:
+    announced = Headers(scope=scope).get("content-length", "0")
+    return int(announced) if _LENGTH.fullmatch(announced) else 0
+
+
+def _template(scope: dict[str, Any] | Scope) -> str:
+    """The route's template, which is one of a few; an address is not."""
+    return str(getattr(scope.get("route"), "path", UNMATCHED))

@@ -1,0 +1,81 @@
+"""The command line ``tracefleet``.
+
+Exit status: 0 done, 1 done and something needs attention, 2 not done for a reason that is said in a sentence.
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from deploy.commands import api, dead_letters, doctor, fleet, ingest, ledger, migrate, simulate, up
+from store.errors import TracefleetError
+
+app = typer.Typer(
+    name="tracefleet",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: tracefleet up --simulate 200",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - slow to import, and wanted here alone
+
+        typer.echo(f"tracefleet {version('tracefleet')}")
+        raise typer.Exit
+
+
+@app.callback()
+def tracefleet(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Ingest telemetry of traceability devices and manage the fleet."""
+
+
+app.command(epilog="Example: tracefleet up --simulate 200")(up.up)
+app.command(epilog="Example: TRACEFLEET_DATABASE_URL=postgresql://… tracefleet migrate")(migrate.migrate)
+app.command(epilog="Example: TRACEFLEET_BROKER_URL=mqtt://broker:1883 tracefleet ingest")(ingest.ingest)
+app.command(epilog="Example: TRACEFLEET_FLEET_METRICS_PORT=9202 tracefleet fleet")(fleet.fleet)
+app.command(epilog="Example: TRACEFLEET_API_PORT=8080 tracefleet api")(api.api)
+app.command(epilog="Example: tracefleet simulate --devices 1000 --rate 500 --seed 7")(simulate.simulate)
+app.command(epilog="Example: tracefleet doctor --json")(doctor.doctor)
+for group, name in (
+    (ledger.regions, "regions"),
+    (ledger.sites, "sites"),
+    (ledger.merchants, "merchants"),
+    (ledger.models, "models"),
+    (ledger.devices, "devices"),
+):
+    app.add_typer(group, name=name, epilog=f"Example: tracefleet {name} import {name}.csv --apply")
+app.add_typer(dead_letters.app, name="dead-letters", epilog="Example: tracefleet dead-letters list")
+
+
+def main() -> None:
+    """Run the command of this process's arguments, and exit."""
+    sentences: list[str] = []
+    try:
+        app()
+    except* TracefleetError as group:
+        # From a command or from among a service's tasks, it is a sentence for the operator, not a traceback.
+        sentences = list(_sentences(group))
+    if sentences:
+        sys.stderr.write("".join(f"{sentence}\n" for sentence in sentences))
+        sys.exit(2)
+
+
+def _sentences(error: BaseException) -> Iterator[str]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _sentences(inner)
+    else:
+        yield str(error)
+
+
+if __name__ == "__main__":
+    main()

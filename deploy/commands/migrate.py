@@ -1,0 +1,18 @@
+"""``tracefleet migrate``: bring the database up to date."""
+
+import typer
+
+from store import migrations
+from store.settings import load
+
+
+def migrate() -> None:
+    """Bring the database's schema up to date.
+
+    Safe to run any number of times, and from several machines at once.
+    """
+    applied = migrations.migrate(load())
+    for name in applied:
+        typer.echo(f"applied {name}")
+    if not applied:
+        typer.echo("nothing to do: the schema is current")

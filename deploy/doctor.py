@@ -1,0 +1,165 @@
+"""The checks of ``tracefleet doctor``: each looks at one thing and says how it is, and what to do."""
+
+import http.client
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import psycopg
+
+from deploy.mqtt_probe import refusal_of
+from deploy.ports import SERVICES, Service, is_free, reachable_host, service_port
+from store.database import connect_once
+from store.errors import TracefleetError
+from store.migrations import schema_status
+from store.settings import PREFIX, Settings
+
+RECOMMENDED_TIMESCALE: Final = (2, 29)
+# Well within the 5 minutes after which a record is marked clock_ahead, and far above what a round trip blurs.
+CLOCK_TOLERANCE: Final = timedelta(seconds=2)
+DISK_BYTES: Final = 2_000_000_000
+
+SERVER = "SELECT current_setting('server_version'), clock_timestamp()"
+EXTENSION = "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"
+
+# A warning is worth knowing, and things work; a problem needs somebody.
+Verdict = Literal["ok", "warning", "problem"]
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How one thing is. *remedy* is empty where nothing is to be done."""
+
+    what: str
+    verdict: Verdict
+    detail: str
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Check]:
+    """Every check, one after the other; the slowest waits 5 s for a server that says nothing."""
+    yield from _database(settings)
+    yield _broker(settings)
+    yield _disk(settings.data_dir)
+    for service in SERVICES:
+        yield _port(settings, service)
+
+
+def _database(settings: Settings) -> Iterator[Check]:
+    try:
+        url = settings.require_database_url()
+        connection = connect_once(url, application_name="tracefleet doctor")
+    except TracefleetError as error:
+        what_is_wrong, _, remedy = str(error).partition(". ")
+        yield Check("database", "problem", what_is_wrong, remedy)
+        return
+    with connection:
+        asked_at = datetime.now(UTC)
+        version, clock = connection.execute(SERVER).fetchone() or ("", None)
+        answered_at = datetime.now(UTC)
+        where = urlsplit(url)
+        yield Check("database", "ok", f"PostgreSQL {version} at {where.hostname}:{where.port or 5432}{where.path}")
+        yield _schema(connection)
+        yield _extension(connection)
+        if isinstance(clock, datetime):
+            yield _clock(clock - (asked_at + (answered_at - asked_at) / 2))
+
+
+def _schema(connection: Connection) -> Check:
+    status = schema_status(connection)
+    detail, _, remedy = status.explain().partition(". ")
+    return Check("schema", "ok" if status.is_current else "problem", detail, remedy)
+
+
+def _extension(connection: Connection) -> Check:
+    found = connection.execute(EXTENSION).fetchone()
+    if found is None:
+        return Check(
+            "timescaledb",
+            "warning",
+            "not in this database: telemetry is not compressed and roll-ups are computed at each query",
+            "Fine for a small site. For more, use a server with TimescaleDB 2.29 or newer, and a new database on it.",
+        )
+    wanted = ".".join(map(str, RECOMMENDED_TIMESCALE))
+    if tuple(int(part) for part in re.findall(r"\d+", str(found[0]))[:2]) < RECOMMENDED_TIMESCALE:
+        return Check(
+            "timescaledb",
+            "warning",
+            f"{found[0]}: it works, and is older than {wanted}, the one it is made for and tested with",
+            f"Install TimescaleDB {wanted} or newer, then run `ALTER EXTENSION timescaledb UPDATE`.",
+        )
+    return Check("timescaledb", "ok", str(found[0]))
+
+
+def _clock(database_ahead: timedelta) -> Check:
+    seconds = database_ahead.total_seconds()
+    if abs(database_ahead) <= CLOCK_TOLERANCE:
+        return Check("clock", "ok", f"within {abs(seconds):.1f} s of the database's")
+    direction = "behind" if seconds > 0 else "ahead of"
+    return Check(
+        "clock",
+        "problem",
+        f"this machine's is {abs(seconds):.1f} s {direction} the database's",
+        "Synchronise both by NTP; `timedatectl` shows how a machine stands.",
+    )
+
+
+def _broker(settings: Settings) -> Check:
+    url = settings.broker_url.get_secret_value()
+    where = urlsplit(url)
+    place = f"{where.hostname}:{where.port or 'default'}"
+    refusal = refusal_of(url)
+    if refusal is None:
+        return Check("broker", "ok", f"{place} lets us in")
+    remedy = f"Check {PREFIX}BROKER_URL and that the broker runs; `tracefleet up` starts one of its own."
+    return Check("broker", "problem", f"{place}: {refusal}", remedy)
+
+
+def _disk(data_dir: Path) -> Check:
+    # The folder may not have been made yet: what holds it then is the nearest one above.
+    folder = data_dir.resolve()
+    place = next(candidate for candidate in (folder, *folder.parents) if candidate.exists())
+    usage = shutil.disk_usage(place)
+    detail = f"{usage.free / 1e9:.1f} GB free for {data_dir}"
+    if usage.free >= DISK_BYTES:
+        return Check("disk", "ok", detail)
+    return Check(
+        "disk",
+        "problem",
+        f"{detail}, less than {DISK_BYTES / 1e9:.0f} GB",
+        f"Make room, move {PREFIX}DATA_DIR to a larger disk, or lower {PREFIX}RETENTION_DAYS and migrate again.",
+    )
+
+
+def _port(settings: Settings, service: Service) -> Check:
+    wanted = service_port(settings, service)
+    what = f"port {wanted.port}"
+    try:
+        free = is_free(wanted.host, wanted.port)
+    except OSError as error:
+        return Check(
+            what, "problem", f"{wanted.purpose} cannot listen on {wanted.host}: {error.strerror}", wanted.remedy
+        )
+    if free:
+        return Check(what, "ok", f"free for {wanted.purpose}")
+    if _is_ours(wanted.host, wanted.port):
+        return Check(what, "ok", f"tracefleet serves {wanted.purpose} there")
+    return Check(what, "problem", f"taken, and not by {wanted.purpose}: perhaps by {wanted.suspects}", wanted.remedy)
+
+
+def _is_ours(host: str, port: int) -> bool:
+    """Whether what listens there serves metrics of ours."""
+    connection = http.client.HTTPConnection(reachable_host(host).strip("[]"), port, timeout=5)
+    try:
+        connection.request("GET", "/metrics")
+        return b"\ntracefleet_" in connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,246 @@
+"""The whole system on one machine, composed: what starts after what, what each is told, and who stops first.
+
+    PostgreSQL ─ migrate ─┐
+    broker ───────────────┴─ ingest has subscribed ─ fleet, api ─ simulator      and the same way back
+
+Publishers come last: the broker keeps only what a known session has subscribed to.
+"""
+
+import http.client
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import psycopg
+from pydantic import SecretStr
+
+from deploy.embedded import data_dir_lock, postgres, room
+from deploy.embedded.broker import EmbeddedBroker
+from deploy.embedded.private_file import write_private
+from deploy.embedded.process import spawn
+from deploy.embedded.screen import Screen
+from deploy.embedded.welcome import Addresses, welcome
+from deploy.ports import SERVICES, Service, reachable_host, service_port
+from deploy.supervisor import Child, Stage, StopSignals, Supervisor, ToldToStopError
+from store import log
+from store.database import connect_once
+from store.errors import DatabaseError, SettingsError, TracefleetError
+from store.migrations import migrate
+from store.settings import PREFIX, RUNTIME_FILE, Settings, load
+
+SIMULATOR: Final = "simulate"
+BROKER: Final = "broker"
+POSTGRES: Final = "postgres"
+# Ten seconds for everything, the insisting included; who ends early leaves its time to the next.
+STAGES: Final = (
+    Stage(frozenset({SIMULATOR}), by_seconds=2.5),
+    Stage(frozenset(SERVICES), by_seconds=6.0),
+    Stage(frozenset({BROKER}), by_seconds=7.0),
+    Stage(frozenset({POSTGRES}), by_seconds=8.5),
+)
+# A run that was killed takes its children with it, which takes them a moment.
+LEFTOVER_SECONDS: Final = 10.0
+START_SECONDS: Final = 60.0
+
+NOW = "SELECT clock_timestamp()"
+SUBSCRIBED = "SELECT 1 FROM workers WHERE worker = %s AND connected AND heartbeat_at >= %s"
+A_LOGGER = """
+SELECT device_no FROM devices JOIN models USING (model_id)
+WHERE kind = 'logger' AND state = 'in_service' ORDER BY device_no LIMIT 1
+"""
+REGISTERED = "SELECT count(*) >= %s FROM devices"
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """How many devices the simulator plays, and which city."""
+
+    devices: int
+    seed: int
+
+
+def run(simulation: Simulation | None) -> bool:
+    """Run the system until SIGINT, SIGTERM or SIGHUP; whether everything then stopped by itself.
+
+    Raises TracefleetError when it cannot be started; whatever had been started is stopped again.
+    """
+    data_dir = load().data_dir.resolve()
+    with StopSignals() as told, data_dir_lock.hold(data_dir):
+        runtime = data_dir / RUNTIME_FILE
+        # Nobody else runs here, so a runtime file is a killed run's, and its URLs are no settings.
+        was_killed = runtime.exists() or postgres.holder(data_dir) is not None
+        runtime.unlink(missing_ok=True)
+        settings = _own_settings(load(), data_dir)
+        log.configure(settings.log_format)
+        supervisor = Supervisor(told, STAGES)
+        screen = Screen()
+        try:
+            if was_killed:
+                _wait_for_leftovers(settings, supervisor)
+            room.require_room(settings)
+            system = _System(settings, supervisor, screen)
+            system.bring_up(simulation)
+            write_private(runtime, asdict(system.addresses) | {"pid": os.getpid()})
+            screen.say_plainly(welcome(system.addresses, data_dir=data_dir, device_no=system.a_logger()))
+            supervisor.run()
+            screen.say_plainly("Stopping · 正在停止 …")
+        except ToldToStopError:
+            screen.say_plainly("Stopping before everything was up …")
+        except psycopg.OperationalError as error:
+            raise DatabaseError(
+                f"the embedded PostgreSQL went away: {error}. Its log is in {data_dir / 'logs'}."
+            ) from error
+        finally:
+            clean = supervisor.stop()
+            runtime.unlink(missing_ok=True)
+        screen.say_plainly("Stopped · 已停止" if clean else "Stopped by force. The next start recovers the data.")
+        return clean
+
+
+def _own_settings(settings: Settings, data_dir: Path) -> Settings:
+    if settings.database_url is not None:
+        raise SettingsError(
+            f"{PREFIX}DATABASE_URL is set, and `tracefleet up` runs a PostgreSQL of its own. Unset it, "
+            f"or run `tracefleet migrate`, `ingest`, `fleet` and `api` one by one on that database."
+        )
+    broker = urlsplit(settings.broker_url.get_secret_value())
+    if broker.scheme != "mqtt" or broker.hostname not in ("127.0.0.1", "localhost"):
+        raise SettingsError(
+            f"{PREFIX}BROKER_URL names a broker elsewhere, and `tracefleet up` runs one of its own. Unset it, "
+            f"set it to mqtt://127.0.0.1:PORT to choose the port, or run the services one by one on that broker."
+        )
+    return settings.model_copy(update={"data_dir": data_dir})
+
+
+def _wait_for_leftovers(settings: Settings, supervisor: Supervisor) -> None:
+    # When they stay, require_room says which and what to do.
+    with suppress(TracefleetError):
+        supervisor.wait(lambda: room.has_room(settings), seconds=LEFTOVER_SECONDS, what="what a killed run left")
+
+
+class _System:
+    """The parts of a running system. Started in order, each when what it needs is there."""
+
+    def __init__(self, settings: Settings, supervisor: Supervisor, screen: Screen) -> None:
+        self._settings = settings
+        self._supervisor = supervisor
+        self._screen = screen
+        self._logs = settings.data_dir / "logs"
+
+    def bring_up(self, simulation: Simulation | None) -> None:
+        """Start everything; returns when the last part works. Raises TracefleetError or ToldToStopError."""
+        with self._screen.step("PostgreSQL and the broker") as tick:
+            self._start_servers(tick)
+        with self._screen.step("the database's schema"):
+            migrate(self._settings)
+        with self._screen.step("ingest") as tick:
+            self._start_ingest(tick)
+        with self._screen.step("fleet and the API") as tick:
+            self._start_service("fleet")
+            api = self._start_service("api")
+            self._wait(self._api_is_alive, api, "the API", tick)
+        if simulation is not None:
+            with self._screen.step(f"{simulation.devices} simulated devices") as tick:
+                self._start_simulator(simulation, tick)
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where everything is, for a client on this machine."""
+        urls = {}
+        for service in SERVICES:
+            port = service_port(self._settings, service)
+            urls[service] = f"http://{reachable_host(port.host)}:{port.port}"
+        return Addresses(
+            database_url=self._settings.require_database_url(),
+            broker_url=self._settings.broker_url.get_secret_value(),
+            api_url=urls["api"],
+            metrics_urls={service: f"{url}/metrics" for service, url in urls.items()},
+        )
+
+    def a_logger(self) -> str | None:
+        """The number of a registered logger, if there is one."""
+        with self._connection() as connection:
+            found = connection.execute(A_LOGGER).fetchone()
+        return str(found[0]) if found is not None else None
+
+    def _start_servers(self, tick: Callable[[], None]) -> None:
+        data_dir = self._settings.data_dir
+        server = postgres.prepare(data_dir, port=self._settings.postgres_port)
+        # SIGINT is PostgreSQL's fast shutdown, SIGQUIT its immediate one, which the next start recovers from.
+        insistently = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+        database = self._start(Child(POSTGRES, server.start, server.log, stop_signals=insistently))
+        broker = EmbeddedBroker(
+            data_dir / "broker", room.broker_port(self._settings), sync=self._settings.embedded_sync
+        )
+        broker_child = self._start(Child(BROKER, broker.start, broker.log))
+        self._wait(server.is_ready, database, "the embedded PostgreSQL", tick)
+        server.create_database()
+        self._wait(broker.is_ready, broker_child, "the embedded broker", tick)
+        self._settings = self._settings.model_copy(
+            update={"database_url": SecretStr(server.url), "broker_url": SecretStr(broker.url)}
+        )
+
+    def _start_ingest(self, tick: Callable[[], None]) -> None:
+        with self._connection() as connection:
+            begun = connection.execute(NOW).fetchone()
+            child = self._start_service("ingest")
+            heartbeat = (self._settings.ingest_worker, begun[0] if begun else None)
+            self._wait(lambda: connection.execute(SUBSCRIBED, heartbeat).fetchone() is not None, child, "ingest", tick)
+
+    def _start_simulator(self, simulation: Simulation, tick: Callable[[], None]) -> None:
+        options = ["--devices", str(simulation.devices), "--seed", str(simulation.seed)]
+        child = self._start_command(SIMULATOR, *options)
+        with self._connection() as connection:
+            wanted = (simulation.devices,)
+            self._wait(
+                lambda: connection.execute(REGISTERED, wanted).fetchone() == (True,), child, "the simulator", tick
+            )
+
+    def _connection(self) -> psycopg.Connection[tuple[object, ...]]:
+        return connect_once(self._settings.require_database_url(), application_name="tracefleet up")
+
+    def _start_service(self, service: Service) -> Child:
+        return self._start_command(service)
+
+    def _start_command(self, command: str, *options: str) -> Child:
+        # -P: a folder named like a package of ours, where the operator happens to stand, is not ours.
+        line = [sys.executable, "-P", "-m", "deploy.cli", command, *options]
+        file = self._logs / f"{command}.log"
+        return self._start(
+            Child(command, partial(spawn, line, log=file, environment=_environment(self._settings)), file)
+        )
+
+    def _start(self, child: Child) -> Child:
+        self._supervisor.start(child)
+        return child
+
+    def _wait(self, is_ready: Callable[[], bool], child: Child, what: str, tick: Callable[[], None]) -> None:
+        self._supervisor.wait(is_ready, of=child, seconds=START_SECONDS, what=what, tick=tick)
+
+    def _api_is_alive(self) -> bool:
+        where = urlsplit(self.addresses.api_url)
+        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=1)
+        try:
+            connection.request("GET", "/livez")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Every setting as a variable, so that a child that is started again gets what it got the first time."""
+    values = {name: getattr(settings, name) for name in Settings.model_fields}
+    return {
+        PREFIX + name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in values.items()
+        if value is not None
+    }

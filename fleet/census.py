@@ -1,0 +1,48 @@
+"""The census: how many devices there are by kind and state, how many are online, which jobs have failed."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from fleet.ledger import DEVICE_STATES
+from fleet.metrics import Metrics
+
+KINDS: Final = "SELECT kind FROM kinds"
+COUNT: Final = """
+SELECT models.kind, devices.state, count(*) AS devices,
+       count(*) FILTER (WHERE device_presence.last_heard_at > now() - INTERVAL '10 minutes'
+                          AND device_presence.state IS DISTINCT FROM 'offline') AS online
+FROM devices
+JOIN models USING (model_id)
+LEFT JOIN device_presence USING (device_id)
+GROUP BY models.kind, devices.state
+"""
+JOB_FAILURES: Final = "SELECT job, sum(failures)::bigint FROM jobs GROUP BY job"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The devices of one kind in one state."""
+
+    kind: str
+    state: str
+    devices: int
+    online: int
+
+
+async def take_census(connection: AsyncConnection[Any], metrics: Metrics) -> None:
+    """Bring the gauges up to date; every pair of kind and state has one, zero where no device is."""
+    kinds = [kind for (kind,) in await (await connection.execute(KINDS)).fetchall()]
+    async with connection.cursor(row_factory=class_row(Count)) as cursor:
+        counts = await (await cursor.execute(COUNT)).fetchall()
+    failures = await (await connection.execute(JOB_FAILURES)).fetchall()
+    by_pair = {(count.kind, count.state): count.devices for count in counts}
+    # Nothing awaits from here on, but a scrape from its thread may still see half of the new numbers.
+    for kind in kinds:
+        for state in DEVICE_STATES:
+            metrics.devices.labels(kind, state).set(by_pair.get((kind, state), 0))
+        metrics.devices_online.labels(kind).set(sum(count.online for count in counts if count.kind == kind))
+    for job, failed in failures:
+        metrics.job_failures.labels(job).set(failed)

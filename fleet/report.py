@@ -1,0 +1,58 @@
+"""What an import would do, or did: the answer that people and programs read."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+Noun = Literal["regions", "sites", "merchants", "models", "devices"]
+Value = str | date
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """One thing that is wrong with a sheet. Row 1 is the header."""
+
+    row: int
+    column: str
+    value: str
+    problem: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field that gets another value; *before* is None where there was none."""
+
+    column: str
+    before: Value | None
+    after: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of the ledger that a row changes."""
+
+    row: int
+    key: str
+    fields: tuple[FieldChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of an import.
+
+    *created* holds the keys. With errors, nothing is applied, and created and changed say what the good rows would do.
+    """
+
+    noun: Noun
+    rows: int
+    created: tuple[str, ...]
+    changed: tuple[Change, ...]
+    unchanged: int
+    errors: tuple[RowError, ...]
+    applied: bool
+
+    @property
+    def is_good(self) -> bool:
+        """Whether no row has an error."""
+        return not self.errors

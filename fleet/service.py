@@ -1,0 +1,67 @@
+"""The fleet process.
+
+census        every 15 s ──▶ gauges ──▶ /metrics
+housekeeping  every 60 s ──▶ is a job due, and nobody else at it? ──▶ delete ──▶ jobs
+health        ◀── both   ──▶ /readyz
+"""
+
+import asyncio
+import signal
+from functools import partial
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from fleet.census import take_census
+from fleet.health import Health
+from fleet.housekeeping import keep_house
+from fleet.metrics import Metrics
+from fleet.sweep import Sweep, sweep_forever
+from store.exporter import Exporter
+from store.settings import Settings
+
+CENSUS_SECONDS: Final = 15.0
+HOUSEKEEPING_SECONDS: Final = 60.0
+CENSUS_LIMIT_SECONDS: Final = 60.0
+# A first round after years without one has much to delete.
+HOUSEKEEPING_LIMIT_SECONDS: Final = 3600.0
+
+log = structlog.get_logger()
+
+
+async def run(settings: Settings) -> None:
+    """Keep the fleet's numbers and the store in order until SIGTERM or SIGINT, or until cancelled.
+
+    The database may go and come back meanwhile. Raises PortTakenError when the metrics cannot be served.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    health = Health({"database": "not reached yet", "census": "not taken yet", "housekeeping": None})
+    exporter = Exporter(
+        registry,
+        host=settings.metrics_host,
+        port=settings.fleet_metrics_port,
+        readiness=health.readiness,
+        setting="TRACEFLEET_FLEET_METRICS_PORT",
+    )
+    forever = partial(sweep_forever, database_url=settings.require_database_url(), metrics=metrics, health=health)
+    with exporter:
+        log.info("fleet runs", metrics_port=settings.fleet_metrics_port)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(forever(sweep), name=sweep.name) for sweep in _sweeps(metrics)]
+            await stop.wait()
+            log.info("stopping")
+            for task in tasks:
+                task.cancel()
+
+
+def _sweeps(metrics: Metrics) -> list[Sweep]:
+    return [
+        Sweep("census", CENSUS_SECONDS, CENSUS_LIMIT_SECONDS, partial(take_census, metrics=metrics)),
+        Sweep("housekeeping", HOUSEKEEPING_SECONDS, HOUSEKEEPING_LIMIT_SECONDS, keep_house),
+    ]

@@ -1,0 +1,73 @@
+"""Work that comes round again and again, and outlives any trouble of the database."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from psycopg import AsyncConnection
+
+from fleet.health import Health
+from fleet.metrics import Metrics
+from store.backoff import Backoff
+from store.database import connect_service, explain_unreachable
+
+LONGEST_WAIT_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """*work* every so many seconds; a run that takes longer than its limit has lost its database and is broken off."""
+
+    name: str
+    every_seconds: float
+    limit_seconds: float
+    work: Callable[[AsyncConnection[Any]], Awaitable[object]]
+
+
+async def sweep_forever(sweep: Sweep, database_url: str, *, metrics: Metrics, health: Health) -> None:
+    """Run *sweep* until cancelled.
+
+    Each run has a connection of its own: there are a few a minute, and what a server, a proxy or a firewall did to an
+    idle one in between is then nobody's concern. After a failure the next run comes sooner.
+    """
+    backoff = Backoff(cap_seconds=min(LONGEST_WAIT_SECONDS, sweep.every_seconds))
+    seconds = metrics.sweep_seconds.labels(sweep.name)
+    succeeded = metrics.sweep_succeeded.labels(sweep.name)
+    while True:
+        try:
+            with seconds.time():
+                await _once(sweep, database_url)
+        except (psycopg.Error, OSError) as error:  # OSError: a time limit among them
+            _complain(health, sweep, database_url, error)
+            await asyncio.sleep(backoff.next_seconds())
+        else:
+            backoff.reset()
+            succeeded.set_to_current_time()
+            health.fine("database")
+            health.fine(sweep.name)
+            await asyncio.sleep(sweep.every_seconds)
+
+
+async def _once(sweep: Sweep, database_url: str) -> None:
+    async with asyncio.timeout(sweep.limit_seconds):
+        connection = await connect_service(database_url, application_name=f"tracefleet fleet {sweep.name}")
+        async with connection:
+            await sweep.work(connection)
+
+
+def _complain(health: Health, sweep: Sweep, database_url: str, error: Exception) -> None:
+    if isinstance(error, TimeoutError):
+        health.trouble(sweep.name, f"took longer than {sweep.limit_seconds:g} s and was broken off")
+    elif _is_lost(error):
+        health.trouble("database", explain_unreachable(database_url, error))
+    else:
+        health.trouble(sweep.name, " ".join(str(error).split()))
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether the database is away, and not just unwilling to do this one thing."""
+    if isinstance(error, psycopg.Error):
+        return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+    return True

@@ -1,0 +1,53 @@
+"""``python -m grafana.generate``: writes the dashboards; with ``--check``, says whether the files are current."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Final
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+from grafana.overview import LANGUAGES, overview
+
+FOLDER: Final = Path(__file__).parent / "dashboards"
+
+
+def render() -> dict[str, str]:
+    """The text of every dashboard file, by its name."""
+    return {
+        f"city-overview.{language}.json": json.dumps(
+            overview(language), cls=JSONEncoder, indent=2, ensure_ascii=False, sort_keys=True
+        )
+        + "\n"
+        for language in LANGUAGES
+    }
+
+
+def stale(folder: Path) -> list[str]:
+    """The names of the files in *folder* that are missing, not what the code renders, or rendered by nothing."""
+    written = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
+    rendered = render()
+    return sorted(name for name in written | rendered if written.get(name) != rendered.get(name))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the files, or check them: 0 when they are current, 1 with a sentence when not."""
+    parser = argparse.ArgumentParser(prog="python -m grafana.generate", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is not current")
+    if parser.parse_args(arguments).check:
+        names = stale(FOLDER)
+        if names:
+            sys.stderr.write(
+                f"grafana/dashboards: not what the code generates: {', '.join(names)}. "
+                f"Run `make generate` (and delete a file that nothing generates), then commit the result.\n"
+            )
+        return int(bool(names))
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in render().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""What people read on a dashboard, in English and in Chinese. The words a query answers with are the same in both."""
+
+from collections.abc import Callable
+from typing import Final
+
+# Given a text in English and in Chinese, the one to show.
+Say = Callable[[str, str], str]
+# By the word a query answers with, its text in both.
+Words = dict[str, tuple[str, str]]
+
+STREAMS: Final[Words] = {
+    "weighing": ("weighing", "称重"),
+    "scan": ("scan", "扫码"),
+    "coldchain": ("cold chain", "冷链"),
+    "status": ("status", "状态"),
+    "presence": ("presence", "上下线"),
+}
+OUTCOMES: Final[Words] = {
+    "stored": ("stored", "入库"),
+    "duplicate": ("duplicate", "重复"),
+    "conflict": ("conflict", "冲突"),
+    "dead_lettered": ("dead letter", "死信"),
+}
+KINDS: Final[Words] = {
+    "trace_scale": ("trace scale", "追溯秤"),
+    "kiosk": ("query kiosk", "查询机"),
+    "handheld": ("handheld terminal", "手持读写终端"),
+    "card_reader": ("card reader", "读卡器"),
+    "scanner": ("scanner", "扫码器"),
+    "logger": ("cold-chain logger", "温湿度记录仪"),
+    "door_sensor": ("door sensor", "门磁"),
+    "gateway": ("gateway", "网关"),
+}
+STATES: Final[Words] = {
+    "draft": ("draft", "草稿"),
+    "in_stock": ("in stock", "在库"),
+    "in_service": ("in service", "在用"),
+    "suspended": ("suspended", "停用"),
+    "faulty": ("faulty", "故障"),
+    "repairing": ("repairing", "维修中"),
+    "idle": ("idle", "闲置"),
+    "recovered": ("recovered", "已回收"),
+    "pending_disposal": ("pending disposal", "待处置"),
+    "disposed": ("disposed", "已处置"),
+    "lost": ("lost", "丢失"),
+}
+TRADES: Final[Words] = {"sales": ("sales", "销售"), "returns": ("returns", "退货"), "voids": ("voids", "作废")}
+
+
+def english(text: str, _: str) -> str:
+    """The first text."""
+    return text
+
+
+def chinese(_: str, text: str) -> str:
+    """The second text."""
+    return text

@@ -1,0 +1,117 @@
+"""The census against a real ledger."""
+
+import psycopg
+import pytest
+from prometheus_client import CollectorRegistry
+
+from fleet.census import take_census
+from fleet.imports import import_sheet
+from fleet.ledger import DEVICE_STATES
+from fleet.metrics import Metrics
+
+Connection = psycopg.Connection[tuple[object, ...]]
+SHEETS = {
+    "regions": "region_code,name_zh,name_en\n410100,郑州,Zhengzhou\n",
+    "sites": "site_no,name_zh,name_en,kind,region_code\nS1,市场,m,wet_market,410100\n",
+    "models": "model_no,kind,vendor\nACS,trace_scale,V\nKS,kiosk,V\n",
+    "devices": (
+        "device_no,model_no,site_no,state\nA1,ACS,S1,\nA2,ACS,S1,\nA3,ACS,S1,\nA4,ACS,S1,idle\nK1,KS,S1,faulty\n"
+    ),
+}
+HEARD = """
+INSERT INTO device_presence (device_id, last_heard_at, state)
+SELECT device_id, now() - %(ago)s::interval, %(state)s FROM devices WHERE device_no = %(device_no)s
+"""
+
+
+class Counted:
+    """A registry, and its values by name and labels."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
+
+    def get(self, name: str, **labels: str) -> float | None:
+        """The value of a series, None when there is none."""
+        return self.registry.get_sample_value(f"tracefleet_fleet_{name}", labels)
+
+    def series(self, name: str) -> int:
+        """How many series a metric has."""
+        wanted = f"tracefleet_fleet_{name}"
+        return sum(len(metric.samples) for metric in self.registry.collect() if metric.name == wanted)
+
+
+@pytest.fixture
+def counted() -> Counted:
+    """Fresh metrics."""
+    return Counted()
+
+
+@pytest.fixture
+def ledger(connection: Connection) -> Connection:
+    """A connection to a ledger of five devices."""
+    for noun, text in SHEETS.items():
+        assert import_sheet(connection, noun, text.encode(), apply=True).applied  # type: ignore[arg-type]
+    return connection
+
+
+async def _take(url: str, counted: Counted) -> None:
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await take_census(connection, counted.metrics)
+
+
+@pytest.mark.anyio
+async def test_every_kind_and_state_is_zero_when_the_ledger_is_empty(database_url: str, counted: Counted) -> None:
+    """A panel shows 0, not “no data”; before the census nothing is claimed."""
+    assert counted.series("devices") == 0
+    await _take(database_url, counted)
+    assert counted.series("devices") == 8 * len(DEVICE_STATES)
+    assert counted.get("devices", kind="gateway", state="lost") == 0
+    assert counted.get("devices_online", kind="gateway") == 0
+
+
+@pytest.mark.anyio
+async def test_devices_are_counted_by_kind_and_state(ledger: Connection, database_url: str, counted: Counted) -> None:
+    """And a state that empties goes back to zero."""
+    await _take(database_url, counted)
+    assert counted.get("devices", kind="trace_scale", state="in_service") == 3
+    assert counted.get("devices", kind="trace_scale", state="idle") == 1
+    assert counted.get("devices", kind="kiosk", state="faulty") == 1
+    ledger.execute("UPDATE devices SET state = 'idle' WHERE device_no = 'K1'")
+    await _take(database_url, counted)
+    assert counted.get("devices", kind="kiosk", state="faulty") == 0
+    assert counted.get("devices", kind="kiosk", state="idle") == 1
+
+
+@pytest.mark.anyio
+async def test_device_is_online_when_heard_lately_and_not_gone(
+    ledger: Connection, database_url: str, counted: Counted
+) -> None:
+    """Ten minutes; a goodbye counts at once; one never heard is not online."""
+    for device_no, ago, state in (
+        ("A1", "9 min", None),
+        ("A2", "11 min", "online"),
+        ("A3", "1 min", "offline"),
+        ("K1", "1 min", "online"),
+    ):
+        ledger.execute(HEARD, {"device_no": device_no, "ago": ago, "state": state})
+    await _take(database_url, counted)
+    assert counted.get("devices_online", kind="trace_scale") == 1
+    assert counted.get("devices_online", kind="kiosk") == 1
+
+
+@pytest.mark.anyio
+async def test_failures_of_jobs_are_shown(connection: Connection, database_url: str, counted: Counted) -> None:
+    """By the job's name, whoever runs it."""
+    connection.execute("INSERT INTO housekeeping_runs (job, last_started_at, failures) VALUES ('sweep up', now(), 3)")
+    await _take(database_url, counted)
+    assert counted.get("job_failures", job="sweep up") == 3
+
+
+def test_sweep_timings_and_the_release_are_named_as_promised(counted: Counted) -> None:
+    """The names of the contract."""
+    counted.metrics.sweep_seconds.labels("census").observe(1)
+    assert counted.get("sweep_seconds_count", sweep="census") == 1
+    assert [metric.name for metric in counted.registry.collect() if metric.name == "tracefleet_build"] == [
+        "tracefleet_build"
+    ]

@@ -1,0 +1,117 @@
+"""The configuration of the services around ours agrees with theirs, with ours and with the dashboards."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from store.migrations import SQL_FOLDER
+from store.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+PARTS = ROOT / "deploy" / "compose"
+ROLE = "tracefleet_dashboards"
+
+
+def _yaml(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+SERVICES: dict[str, dict[str, Any]] = _yaml(ROOT / "deploy" / "compose.yaml")["services"]
+PROMETHEUS_CONFIG = _yaml(PARTS / "prometheus.yml")
+SOURCES = {
+    source["uid"]: source for source in _yaml(ROOT / "grafana/provisioning/datasources/tracefleet.yaml")["datasources"]
+}
+
+
+def test_prometheus_scrapes_every_service_of_ours_at_its_default_port() -> None:
+    """Ingest, fleet and api, by the names they have in compose."""
+    ports = {"ingest": "ingest_metrics_port", "fleet": "fleet_metrics_port", "api": "api_port"}
+    expected = {job: [f"{job}:{Settings.model_fields[port].default}"] for job, port in ports.items()}
+    found = {job["job_name"]: job["static_configs"][0]["targets"] for job in PROMETHEUS_CONFIG["scrape_configs"]}
+    assert found == expected
+
+
+def test_prometheus_configuration_is_valid() -> None:
+    """By Prometheus' own tool."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool (Debian package prometheus) is not installed")
+    done = subprocess.run(
+        [promtool, "check", "config", str(PARTS / "prometheus.yml")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_broker_configuration_is_valid() -> None:
+    """By the broker itself."""
+    broker = Path(sys.executable).with_name("nats-server")
+    done = subprocess.run(
+        [str(broker), "-t", "--config", str(PARTS / "nats.conf")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_broker_listens_where_compose_says() -> None:
+    """MQTT for everybody, the monitor for the health check alone, and every message flushed to the volume."""
+    text = (PARTS / "nats.conf").read_text(encoding="utf-8")
+    assert 'listen: "0.0.0.0:1883"' in text
+    assert 'http: "127.0.0.1:8222"' in text
+    assert SERVICES["nats"]["healthcheck"]["test"][-1] == "http://127.0.0.1:8222/healthz"
+    assert SERVICES["ingest"]["environment"]["TRACEFLEET_BROKER_URL"] == "mqtt://nats:1883"
+    assert "sync_interval: always" in text
+    assert 'store_dir: "/data"' in text
+    assert "broker:/data" in SERVICES["nats"]["volumes"]
+
+
+def test_data_sources_are_those_of_the_dashboards() -> None:
+    """By uid and type, at the addresses of compose."""
+    dashboard = json.loads((ROOT / "grafana/dashboards/city-overview.en.json").read_text(encoding="utf-8"))
+    named = {panel["datasource"]["uid"]: panel["datasource"]["type"] for panel in dashboard["panels"]}
+    assert {uid: source["type"] for uid, source in SOURCES.items()} == named
+    assert SOURCES["tracefleet-prometheus"]["url"] == "http://prometheus:9090"
+    database = SOURCES["tracefleet-timescale"]
+    environment = SERVICES["timescale"]["environment"]
+    assert database["url"] == "timescale:5432"
+    assert database["jsonData"]["database"] == environment["POSTGRES_DB"]
+    assert SERVICES["timescale"]["image"].endswith(f"pg{database['jsonData']['postgresVersion'] // 100}")
+
+
+def test_rates_know_the_scrape_interval() -> None:
+    """Grafana computes $__rate_interval from it."""
+    scraped = PROMETHEUS_CONFIG["global"]["scrape_interval"]
+    assert SOURCES["tracefleet-prometheus"]["jsonData"]["timeInterval"] == scraped
+
+
+def test_dashboards_read_as_a_role_that_is_made_and_granted_the_views() -> None:
+    """One name and one password in the three places that know them."""
+    database = SOURCES["tracefleet-timescale"]
+    made = (PARTS / "dashboards-role.sql").read_text(encoding="utf-8")
+    granted = (SQL_FOLDER / "0006_grafana_views.sql").read_text(encoding="utf-8")
+    assert database["user"] == ROLE
+    assert f"CREATE ROLE {ROLE} LOGIN" in made
+    assert f"TO {ROLE};" in granted
+    variable = database["secureJsonData"]["password"].removeprefix("$")
+    assert f"\\getenv password {variable}" in made
+    assert SERVICES["timescale"]["environment"][variable] == SERVICES["grafana"]["environment"][variable]
+
+
+def test_grafana_finds_provisioning_and_dashboards_where_they_are_mounted() -> None:
+    """The provider's folder is the dashboards' mount, and the home page is one of its files."""
+    mounts = {}
+    for volume in SERVICES["grafana"]["volumes"]:
+        source, target = re.split(":", volume)[:2]
+        mounts[target] = source
+    provider = _yaml(ROOT / "grafana/provisioning/dashboards/tracefleet.yaml")["providers"][0]
+    assert mounts["/etc/grafana/provisioning/datasources"] == "../grafana/provisioning/datasources"
+    assert mounts["/etc/grafana/provisioning/dashboards"] == "../grafana/provisioning/dashboards"
+    assert mounts[provider["options"]["path"]] == "../grafana/dashboards"
+    home = Path(SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert str(home.parent) == provider["options"]["path"]
+    assert (ROOT / "grafana" / "dashboards" / home.name).exists()

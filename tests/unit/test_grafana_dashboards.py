@@ -1,0 +1,148 @@
+"""The generated dashboards: current, complete, and the same in both languages."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "grafana" / "dashboards"
+LANGUAGES = ["en", "zh"]
+EVERY_LANGUAGE = pytest.mark.parametrize("language", LANGUAGES)
+# The metrics that dashboards may name, with the labels each has.
+METRICS = {
+    "tracefleet_ingest_messages_total": {"stream"},
+    "tracefleet_ingest_records_total": {"stream", "outcome"},
+    "tracefleet_ingest_dead_letters_total": {"reason"},
+    "tracefleet_ingest_batch_records_bucket": {"le"},
+    "tracefleet_ingest_commit_seconds_bucket": {"le"},
+    "tracefleet_ingest_lag_seconds_bucket": {"le"},
+    "tracefleet_ingest_unacknowledged_messages": set(),
+    "tracefleet_ingest_connected": set(),
+    "tracefleet_ingest_retries_total": {"class"},
+    "tracefleet_fleet_devices": {"kind", "state"},
+    "tracefleet_fleet_devices_online": {"kind"},
+    "tracefleet_fleet_findings": {"rule"},
+    "tracefleet_fleet_sweep_seconds_bucket": {"sweep", "le"},
+    "tracefleet_build_info": set(),
+}
+
+
+def _dashboard(language: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((FOLDER / f"city-overview.{language}.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def _expressions() -> Iterator[str]:
+    for panel in _dashboard("en")["panels"]:
+        for target in panel["targets"]:
+            if "expr" in target:
+                # As Grafana fills them in for "All" and a range of hours.
+                yield target["expr"].replace("$__rate_interval", "5m").replace("$kind", "kiosk|logger")
+
+
+def _check(folder: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "grafana.generate", "--check"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_files_are_what_the_code_generates() -> None:
+    """`make check` calls the same."""
+    done = _check(ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_check_when_a_file_is_stale(tmp_path: Path) -> None:
+    """Status 1 and a sentence with the file and the remedy, and nothing is written."""
+    copy = tmp_path / "grafana"
+    shutil.copytree(ROOT / "grafana", copy)
+    stale = copy / "dashboards" / "city-overview.zh.json"
+    stale.write_text("{}", encoding="utf-8")
+    done = _check(tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("grafana/dashboards: not what the code generates: city-overview.zh.json. Run `make ")
+    assert stale.read_text(encoding="utf-8") == "{}"
+
+
+@EVERY_LANGUAGE
+def test_every_panel_says_what_it_shows(language: str) -> None:
+    """Title, description, unit, and a data source of ours, in every panel and each of its queries."""
+    panels = _dashboard(language)["panels"]
+    assert len({panel["title"] for panel in panels}) == len(panels)
+    for panel in panels:
+        assert panel["title"]
+        assert panel["description"].endswith((".", "。"))
+        assert panel["fieldConfig"]["defaults"]["unit"]
+        assert panel["targets"]
+        for target in panel["targets"]:
+            assert target["datasource"] == panel["datasource"]
+            assert target["datasource"]["uid"] in {"tracefleet-prometheus", "tracefleet-timescale"}
+
+
+@EVERY_LANGUAGE
+def test_dashboard_opens_on_six_hours_and_refreshes(language: str) -> None:
+    """And offers the site and the kind, each with All."""
+    dashboard = _dashboard(language)
+    assert dashboard["time"] == {"from": "now-6h", "to": "now"}
+    assert dashboard["refresh"] == "30s"
+    assert dashboard["uid"] == f"tracefleet-city-{language}"
+    variables = dashboard["templating"]["list"]
+    assert [variable["name"] for variable in variables] == ["site", "kind"]
+    assert all(variable["includeAll"] and variable["current"]["value"] == ["$__all"] for variable in variables)
+
+
+def test_languages_have_the_same_panels_and_queries() -> None:
+    """Only what people read differs."""
+    english, chinese = (
+        [(panel["id"], panel["type"], panel["gridPos"], _queries(panel)) for panel in _dashboard(language)["panels"]]
+        for language in LANGUAGES
+    )
+    assert english == chinese
+
+
+def _queries(panel: dict[str, Any]) -> list[str]:
+    return [target.get("rawSql") or target["expr"] for target in panel["targets"]]
+
+
+def test_chinese_dashboard_is_in_chinese() -> None:
+    """Every title, description and displayed name has a Chinese character, but for codes that have none."""
+    for panel in _dashboard("zh")["panels"]:
+        names = [
+            change["value"]
+            for override in panel["fieldConfig"]["overrides"]
+            for change in override["properties"]
+            if change["id"] == "displayName"
+        ]
+        for text in [panel["title"], panel["description"], *names]:
+            assert re.search(r"[\u4e00-\u9fff]", text), text
+
+
+def test_metrics_and_labels_are_those_of_the_contract() -> None:
+    """A panel that asks for another name would stay empty for ever."""
+    for expression in _expressions():
+        names = set(re.findall(r"tracefleet_\w+", expression))
+        assert names
+        assert names <= METRICS.keys()
+        labels = {label.strip() for group in re.findall(r"by \(([^)]*)\)", expression) for label in group.split(",")}
+        labels |= set(re.findall(r"(\w+)=~?\"", expression))
+        assert labels <= set().union(*(METRICS[name] for name in names))
+
+
+def test_expressions_are_promql(tmp_path: Path) -> None:
+    """By Prometheus' own parser."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool (Debian package prometheus) is not installed")
+    rules = [{"record": f"panel:{number}", "expr": text} for number, text in enumerate(_expressions())]
+    path = tmp_path / "rules.json"
+    # JSON is YAML.
+    path.write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}), encoding="utf-8")
+    done = subprocess.run([promtool, "check", "rules", str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"{len(rules)} rules found" in done.stdout
