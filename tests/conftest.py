@@ -74,7 +74,7 @@ def template_database(server_url: str) -> Iterator[str]:
     name = f"tf_template_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        migrate(Settings(database_url=_in_database(server_url, name)))  # type: ignore[arg-type]
+        migrate(Settings(database_url=_in_database(server_url, name)))
         # Nobody may be connected to a template while it is cloned, TimescaleDB's own workers included.
         connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))

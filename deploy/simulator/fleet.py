@@ -20,9 +20,10 @@ from deploy.simulator.tally import Tally
 
 # Connections in the making at a time: more only queue in front of the broker, and each holds a thread.
 OPENING: Final = 32
-# Unacknowledged messages of the whole fleet, and of one line at least and at most.
-FLEET_WINDOW: Final = 4096
-WINDOWS: Final = (16, 256)
+# Unacknowledged messages of the whole fleet, and of one line at least and at most. A broker that flushes each message
+# to disk may answer a thousand a second, and nats-server closes a connection whose message it has not stored in 5 s.
+FLEET_WINDOW: Final = 1024
+WINDOWS: Final = (1, 256)
 BACKLOG_PER_SECOND: Final = 20.0
 
 

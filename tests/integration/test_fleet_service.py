@@ -161,14 +161,20 @@ class Link:
         self._server.close()
         for line in self._lines:
             line.transport.abort()
+        await _eventually(lambda: not self._lines)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = self._parts.hostname or "127.0.0.1", self._parts.port or 5432
         far_reader, far_writer = await asyncio.open_connection(host, port)
-        self._lines |= {writer, far_writer}
+        lines = {writer, far_writer}
+        self._lines |= lines
         with contextlib.suppress(OSError):
             await asyncio.gather(_pour(reader, far_writer), _pour(far_reader, writer))
-        self._lines -= {writer, far_writer}
+        for line in lines:
+            line.close()
+            with contextlib.suppress(OSError):
+                await line.wait_closed()
+        self._lines -= lines
 
 
 async def _pour(source: asyncio.StreamReader, drain: asyncio.StreamWriter) -> None:
