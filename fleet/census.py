@@ -19,7 +19,8 @@ JOIN models USING (model_id)
 LEFT JOIN device_presence USING (device_id)
 GROUP BY models.kind, devices.state
 """
-JOB_FAILURES: Final = "SELECT job, sum(failures)::bigint FROM jobs GROUP BY job"
+# A job of TimescaleDB that has never run has no number of failures.
+JOB_FAILURES: Final = "SELECT job, coalesce(sum(failures), 0)::bigint FROM jobs GROUP BY job"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Says every two seconds how this worker is, in a row that readiness and the dashboards read."""
+"""Says every second how this worker is, in a row that readiness and the dashboards read."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import psycopg
 from store.backoff import Backoff
 from store.database import connect_service
 
-INTERVAL_SECONDS: Final = 2.0
+INTERVAL_SECONDS: Final = 1.0
 
 BEAT: Final = """
 INSERT INTO workers (worker, started_at, heartbeat_at, connected, unacknowledged, lag_seconds, stopped_reason)

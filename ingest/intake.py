@@ -1,5 +1,7 @@
 """From an arrival to its place in a batch: the topic's grammar, the registry's word, the decoder's reading."""
 
+import structlog
+
 from ingest import topic
 from ingest.arrival import Arrival
 from ingest.batch import Batch, Birth, DeadLetter, Telling
@@ -9,6 +11,8 @@ from ingest.refusal import Refusal, Refused
 from ingest.registry import Device, Registry
 from ingest.topic import Topic
 from store.records import PRESENCE, TELEMETRY
+
+log = structlog.get_logger()
 
 
 def take_in(arrival: Arrival, registry: Registry, batch: Batch) -> int:
@@ -35,6 +39,10 @@ def take_in(arrival: Arrival, registry: Registry, batch: Batch) -> int:
         return _read(arrival, spoken, device, batch)
     except Refused as refused:
         _bury(batch, arrival, spoken, Refusal(refused.reason, refused.detail))
+        return 0
+    except Exception as error:  # the rim: a fault of ours must not come back with every redelivery
+        log.exception("a message crashed the decoder; kept as a dead letter", topic=arrival.topic)
+        _bury(batch, arrival, spoken, Refusal("crashed", f"{type(error).__name__}: {error}"[:300]))
         return 0
 
 

@@ -1,15 +1,12 @@
 """Finding what the database rejects: halve the batch until one record stands alone, and make that a dead letter."""
 
 from dataclasses import replace
-from typing import Final
 
 import psycopg
 
 from ingest.batch import Batch, Birth, DeadLetter, Telling
-from ingest.refusal import WHOLE_MESSAGE, Refusal
-
-# What a rejected value can raise: the server's errors, and the driver's when it cannot send it at all.
-REJECTIONS: Final = (psycopg.Error, OverflowError, TypeError, UnicodeEncodeError)
+from ingest.refusal import WHOLE_MESSAGE, Reason, Refusal
+from store.database import remedy_for
 
 
 def halves(batch: Batch) -> list[Batch]:
@@ -38,16 +35,18 @@ def bury(batch: Batch, error: Exception) -> Batch | None:
         return None
     if batch.dead_letters:
         raise error
+    # The server's or the driver's word about a value; anything else is a fault of ours.
+    reason: Reason = "database_rejected" if remedy_for(error) == "isolate" else "crashed"
     detail = _explain(error)
     if batch.births:
         birth = batch.births[0]
-        refusal = Refusal("database_rejected", detail)
+        refusal = Refusal(reason, detail)
         return _only(batch, dead_letters=[DeadLetter(birth.arrival, refusal, birth.device_no, "presence")])
     telling = batch.tellings[0]
     samples = telling.message.samples
     if len(samples) > 1:
         return None
-    refusal = Refusal("database_rejected", detail, samples[0].index if samples else WHOLE_MESSAGE)
+    refusal = Refusal(reason, detail, samples[0].index if samples else WHOLE_MESSAGE)
     return _only(batch, dead_letters=[DeadLetter(telling.arrival, refusal, telling.device_no, telling.stream)])
 
 

@@ -14,7 +14,6 @@ from ingest.account import Account
 from ingest.arrival import Arrival, Receipt
 from ingest.batch import Batch, Batcher
 from ingest.intake import take_in
-from ingest.isolation import REJECTIONS
 from ingest.metrics import Metrics
 from ingest.registry import Registry
 from ingest.writer import write
@@ -115,7 +114,7 @@ class Pump:
         while True:
             try:
                 account = await write(await self._connected(), batch, worker=self._worker, isolate=isolate)
-            except REJECTIONS as error:
+            except Exception as error:  # noqa: BLE001 - the rim: whatever it is, the batch is not written and stays
                 remedy = remedy_for(error)
                 unknown += remedy is None
                 isolate = remedy == "isolate" or unknown >= UNKNOWN_TRIES
@@ -133,9 +132,13 @@ class Pump:
     async def _after(self, error: Exception, batch: Batch, *, first: bool) -> None:
         state = error.sqlstate if isinstance(error, psycopg.Error) else None
         self._metrics.retried(state, driver=not isinstance(error, psycopg.OperationalError) and state is None)
-        self.trouble = f"the database refuses batches: {' '.join(str(error).split())[:200]} (SQLSTATE {state})"
+        words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        self.trouble = f"batches cannot be written: {words} (SQLSTATE {state})"
         if first:
-            log.warning("batch not written, trying again", sqlstate=state, error=str(error), records=batch.records)
+            ours = None if isinstance(error, psycopg.Error) else error
+            log.warning(
+                "batch not written, trying again", sqlstate=state, error=words, records=batch.records, exc_info=ours
+            )
         if self._connection is not None and self._connection.broken:
             await self._disconnect()
 

@@ -66,10 +66,16 @@ class Registry:
     async def load(self, connection: AsyncConnection[tuple[object, ...]]) -> None:
         """Replace the snapshot by what the ledger says now."""
         kinds = {kind: frozenset(streams) for kind, streams in await _all(connection, KINDS)}
-        self._devices = {
-            device_no: Device(device_id, kinds[kind], retired)
-            for device_no, device_id, retired, kind in await _all(connection, DEVICES)
-        }
+        self.replace(
+            {
+                device_no: Device(device_id, kinds[kind], retired)
+                for device_no, device_id, retired, kind in await _all(connection, DEVICES)
+            }
+        )
+
+    def replace(self, devices: Mapping[str, Device]) -> None:
+        """Take *devices* for the whole registry from now on."""
+        self._devices = devices
         self.loaded.set()
 
     async def follow(self, database_url: str) -> None:

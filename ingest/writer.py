@@ -39,7 +39,7 @@ async def _write_isolating(connection: AsyncConnection[Any], batch: Batch) -> Ac
     try:
         async with connection.transaction():
             return await _write_part(connection, batch)
-    except isolation.REJECTIONS as error:
+    except Exception as error:  # the rim of one record: what it raises is its own, unless it passes or stops all
         if remedy_for(error) not in ("isolate", None):
             raise
         if (rejected := isolation.bury(batch, error)) is not None:

@@ -98,6 +98,8 @@ def remedy_for(error: Exception) -> Remedy | None:
 
     An error with no SQLSTATE is a lost connection, unless the driver itself could not send a value.
     """
+    if isinstance(error, OSError):
+        return "retry"
     if not isinstance(error, Error):
         return "isolate" if isinstance(error, OverflowError | TypeError | UnicodeEncodeError) else None
     state = error.sqlstate

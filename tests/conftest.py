@@ -5,6 +5,7 @@ everything runs on TimescaleDB.
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -23,10 +24,15 @@ from store.settings import Settings
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback that nobody uses now, below those that the kernel hands to outgoing connections."""
+    while True:
+        port = random.randrange(10_000, 30_000)  # noqa: S311 - no secret
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def end(process: "subprocess.Popen[bytes]", how: signal.Signals = signal.SIGTERM) -> None:

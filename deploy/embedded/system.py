@@ -53,7 +53,7 @@ NOW = "SELECT clock_timestamp()"
 SUBSCRIBED = "SELECT 1 FROM workers WHERE worker = %s AND connected AND heartbeat_at >= %s"
 A_LOGGER = """
 SELECT device_no FROM devices JOIN models USING (model_id)
-WHERE kind = 'logger' AND state = 'in_service' ORDER BY device_no LIMIT 1
+WHERE kind = 'logger' ORDER BY state = 'in_stock' DESC, device_no LIMIT 1
 """
 REGISTERED = "SELECT count(*) >= %s FROM devices"
 

@@ -138,6 +138,12 @@ class City:
     devices: tuple[Device, ...]
     strangers: tuple[Device, ...]
 
+    @property
+    def spare(self) -> Device:
+        """A logger on the shelf of the first site, which never speaks: for a person's own first message."""
+        site = self.sites[0]
+        return Device(-1, _device_no(site.region_code, "TH", 900_001), "store_logger", site)
+
 
 def build(devices: int, seed: int, *, strangers: int = 0) -> City:
     """The city of *seed* with so many devices, and so many that the ledger does not know."""

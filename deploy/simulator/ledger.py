@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
-from deploy.simulator.city import City
+from deploy.simulator.city import City, Device
 
 Noun = Literal["regions", "sites", "merchants", "models", "devices"]
 Rows = Iterable[tuple[str | None, ...]]
@@ -22,24 +22,20 @@ HEADERS: Final[Mapping[Noun, tuple[str, ...]]] = {
 
 def sheets(city: City) -> dict[Noun, bytes]:
     """The CSV files (UTF-8, one header row) by noun, each after those it refers to."""
+    spare = city.spare
     rows: dict[Noun, Rows] = {
         "regions": ((r.region_code, r.name_zh, r.name_en, r.parent_code, None, None) for r in city.regions),
         "sites": ((s.site_no, s.name_zh, s.name_en, s.kind, s.region_code) for s in city.sites),
         "merchants": ((m.merchant_code, m.name) for m in city.merchants),
         "models": ((m.model_no, m.kind, m.vendor) for m in city.models),
-        "devices": (
-            (
-                d.device_no,
-                d.model.model_no,
-                d.site.site_no,
-                d.stall_no,
-                d.merchant.merchant_code if d.merchant else None,
-                "in_service",
-            )
-            for d in city.devices
-        ),
+        "devices": (_device(d, "in_stock" if d is spare else "in_service") for d in (*city.devices, spare)),
     }
     return {noun: _sheet(HEADERS[noun], rows[noun]) for noun in HEADERS}
+
+
+def _device(device: Device, state: str) -> tuple[str | None, ...]:
+    merchant_code = device.merchant.merchant_code if device.merchant else None
+    return device.device_no, device.model.model_no, device.site.site_no, device.stall_no, merchant_code, state
 
 
 def write_sheets(city: City, folder: Path) -> list[Path]:
