@@ -80,7 +80,9 @@ class Settings(BaseSettings):
     ingest_worker: str = Field(
         "ingest-1", pattern=r"^[A-Za-z0-9_-]{1,23}$", description="stable MQTT client id of this ingest process"
     )
-    ingest_window: int = Field(4096, ge=1, le=65535, description="messages held unacknowledged at most")
+    ingest_window: int = Field(
+        4096, ge=1, le=65535, description="messages the embedded broker sends ahead of their acknowledgement"
+    )
     ingest_batch_records: int = Field(20_000, ge=1, description="a batch is written when it holds this many records")
     ingest_batch_seconds: float = Field(
         0.05, gt=0, le=10, description="a record waits no longer than this for its batch"

@@ -13,7 +13,7 @@ from store.errors import TracefleetError
 
 START_SECONDS: Final = 30.0
 # ack_wait: how long a message stays with a worker that vanished before it is delivered again (nats-server does that by
-# time, not at reconnect). max_ack_pending: the in-flight window, above ours so that ours decides.
+# time, not at reconnect). max_ack_pending: the in-flight window, which bounds what ingest holds unwritten.
 CONFIG: Final = """# Written by tracefleet at every start.
 server_name: "tracefleet"
 listen: "127.0.0.1:{nats_port}"
@@ -24,7 +24,7 @@ jetstream {{
 mqtt {{
     listen: "127.0.0.1:{mqtt_port}"
     ack_wait: "10s"
-    max_ack_pending: 20000
+    max_ack_pending: {window}
 }}
 max_payload: 1MB
 """
@@ -37,6 +37,8 @@ class EmbeddedBroker:
     folder: Path
     port: int
     sync: Literal["always", "2m"] = "always"
+    # Messages under way to one subscriber and not acknowledged.
+    window: int = 4096
 
     @property
     def url(self) -> str:
@@ -53,7 +55,8 @@ class EmbeddedBroker:
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "nats.conf"
         config.write_text(
-            CONFIG.format(nats_port=-1, mqtt_port=self.port, store=self.folder, sync=self.sync), encoding="utf-8"
+            CONFIG.format(nats_port=-1, mqtt_port=self.port, store=self.folder, sync=self.sync, window=self.window),
+            encoding="utf-8",
         )
         return spawn([_program(), "--config", str(config)], log=self.log)
 

@@ -177,7 +177,10 @@ class _System:
         insistently = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
         database = self._start(Child(POSTGRES, server.start, server.log, stop_signals=insistently))
         broker = EmbeddedBroker(
-            data_dir / "broker", room.broker_port(self._settings), sync=self._settings.embedded_sync
+            data_dir / "broker",
+            room.broker_port(self._settings),
+            sync=self._settings.embedded_sync,
+            window=self._settings.ingest_window,
         )
         broker_child = self._start(Child(BROKER, broker.start, broker.log))
         self._wait(server.is_ready, database, "the embedded PostgreSQL", tick)
