@@ -6,7 +6,6 @@ health        ◀── both   ──▶ /readyz
 """
 
 import asyncio
-import signal
 from functools import partial
 from typing import Final
 
@@ -20,6 +19,7 @@ from fleet.metrics import Metrics
 from fleet.sweep import Sweep, sweep_forever
 from store.exporter import Exporter
 from store.settings import Settings
+from store.stopping import told_to_stop
 
 CENSUS_SECONDS: Final = 15.0
 HOUSEKEEPING_SECONDS: Final = 60.0
@@ -35,10 +35,7 @@ async def run(settings: Settings) -> None:
 
     The database may go and come back meanwhile. Raises PortTakenError when the metrics cannot be served.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = told_to_stop()
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     health = Health({"database": "not reached yet", "census": "not taken yet", "housekeeping": None})
@@ -55,7 +52,6 @@ async def run(settings: Settings) -> None:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(forever(sweep), name=sweep.name) for sweep in _sweeps(metrics)]
             await stop.wait()
-            log.info("stopping")
             for task in tasks:
                 task.cancel()
 

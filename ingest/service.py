@@ -11,7 +11,6 @@ A record goes one way, and its acknowledgement comes back only from the commit.
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from typing import Any
 
@@ -26,6 +25,7 @@ from ingest.pump import Pump
 from ingest.registry import Registry
 from store.exporter import Exporter
 from store.settings import Settings
+from store.stopping import told_to_stop
 
 # Of the ten seconds a stop may take, what is left to disconnect and to exit.
 DRAIN_SECONDS = 8.0
@@ -126,19 +126,7 @@ class Service:
 
 async def run(settings: Settings) -> None:
     """Ingest until SIGTERM or SIGINT; a second signal kills the process at once."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def on_signal(number: signal.Signals) -> None:
-        log.info("stopping", signal=number.name)
-        stop.set()
-        for each in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(each)
-            signal.signal(each, signal.SIG_DFL)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)
-    await Service(settings).run(stop)
+    await Service(settings).run(told_to_stop())
 
 
 @contextlib.asynccontextmanager

@@ -1,7 +1,6 @@
 """``tracefleet simulate``: devices that behave like devices."""
 
 import asyncio
-import signal
 import sys
 from datetime import datetime, time
 from functools import partial
@@ -12,6 +11,7 @@ import typer
 
 from store import log
 from store.settings import Settings, load
+from store.stopping import told_to_stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -88,13 +88,9 @@ def simulate(
 async def _until_told(run: "Callable[..., Coroutine[object, object, Tally]]", settings: Settings) -> "Tally":
     from deploy.simulator.progress import Progress  # noqa: PLC0415 - with the service
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     progress = Progress()
     try:
-        return await run(settings, stop=stop, watch=progress)
+        return await run(settings, stop=told_to_stop(), watch=progress)
     finally:
         progress.close()
 

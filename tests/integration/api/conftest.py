@@ -1,0 +1,164 @@
+"""The application over the test's database, and a small city seeded by SQL."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from api.app import create_app
+from store.records import IDENTITY_COLUMNS
+from store.settings import Settings
+
+SAMPLE: dict[str, dict[str, Any]] = {
+    "weighing": {
+        "trade_no": "T1",
+        "kind": "sale",
+        "net_g": 500,
+        "unit_price_fen_per_kg": 3000,
+        "amount_fen": 1500,
+        "stable": True,
+    },
+    "scan": {"code": "4101000010001", "purpose": "lookup", "result": "ok", "elapsed_ms": 120},
+    "coldchain": {"temperature_c": 2.5, "probe": "a", "humidity_pct": 81.0, "door_open": False},
+    "status": {"uptime_s": 60, "errors": ["E1", "E2"]},
+}
+
+
+@dataclass
+class City:
+    """Rows a test wants, put where ingest and the ledger would put them."""
+
+    connection: psycopg.Connection[tuple[Any, ...]]
+
+    def add(self, table: str, returning: str | None = None, /, **row: object) -> Any:
+        """Insert one row; the value of the column *returning*, or None."""
+        statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+            sql.Identifier(table),
+            sql.SQL(", ").join(map(sql.Identifier, row)),
+            sql.SQL(", ").join(sql.Placeholder() * len(row)),
+        )
+        if returning:
+            statement += sql.SQL(" RETURNING {}").format(sql.Identifier(returning))
+        cursor = self.connection.execute(statement, list(row.values()))
+        found = cursor.fetchone() if returning else None
+        return found[0] if found else None
+
+    def site(self, site_no: str, region_code: str = "410105", kind: str = "wet_market") -> int:
+        """The id of a new site."""
+        site_id = self.add(
+            "sites",
+            "site_id",
+            site_no=site_no,
+            name_zh="金水农贸市场",
+            name_en="Jinshui",
+            kind=kind,
+            region_code=region_code,
+        )
+        return int(site_id)
+
+    def model(self, model_no: str, kind: str) -> int:
+        """The id of a new model."""
+        return int(self.add("models", "model_id", model_no=model_no, kind=kind, vendor="Example"))
+
+    def device(self, device_no: str, model_id: int, site_id: int, **more: object) -> int:
+        """The id of a new device."""
+        return int(self.add("devices", "device_id", device_no=device_no, model_id=model_id, site_id=site_id, **more))
+
+    def boot(self, device_id: int, boot: str = "b1") -> int:
+        """The id of a new power-up."""
+        now = datetime.now(UTC)
+        return int(self.add("boots", "boot_id", device_id=device_id, boot=boot, first_received_at=now))
+
+    def record(self, stream: str, device_id: int, boot_id: int, seq: int, at: datetime, **fields: object) -> None:
+        """A record of a stream, its fields from SAMPLE unless given; it came a second after it was made."""
+        identity = (device_id, at, boot_id, seq, at + timedelta(seconds=1), False)
+        row = dict(zip(IDENTITY_COLUMNS, identity, strict=True))
+        self.add(stream, **row, **(SAMPLE[stream] | fields))
+
+    def latest(self, device_id: int, stream: str, at: datetime, record: dict[str, Any], probe: str = "") -> None:
+        """A latest value."""
+        self.add(
+            "latest",
+            device_id=device_id,
+            stream=stream,
+            probe=probe,
+            at=at,
+            seq=7,
+            received_at=at,
+            record=Jsonb(record),
+        )
+
+    def worker(self, worker: str = "ingest-1", **more: object) -> None:
+        """An ingest process that is well, and has just said so, unless told otherwise."""
+        now = datetime.now(UTC)
+        row = {"started_at": now, "heartbeat_at": now, "connected": True, "unacknowledged": 0, "lag_seconds": 0.1}
+        self.add("workers", worker=worker, **(row | more))
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def city(connection: psycopg.Connection[tuple[Any, ...]]) -> City:
+    return City(connection)
+
+
+@pytest.fixture
+def one_device(city: City) -> int:
+    """The id of device D-1: a logger at one site."""
+    return city.device("D-1", city.model("L-1", "logger"), city.site("410100001"))
+
+
+async def _client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(settings)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://api") as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the running application. An exception that no handler caught would come out of its calls."""
+    async for client in _client(settings):
+        yield client
+
+
+@pytest.fixture
+def make_client(make_settings: Callable[..., Settings]) -> Callable[..., Any]:
+    """A context manager of a client, with any setting given."""
+    return lambda **given: asynccontextmanager(_client)(make_settings(**given))
+
+
+@pytest.fixture
+def walk() -> Callable[..., Any]:
+    """All pages of a list: follows ``next_cursor`` to the end, and calls *between* after each page."""
+
+    async def all_pages(
+        client: httpx.AsyncClient, path: str, params: dict[str, Any], between: Callable[[], object] = lambda: None
+    ) -> list[list[dict[str, Any]]]:
+        pages: list[list[dict[str, Any]]] = []
+        cursor: dict[str, str] = {}
+        for _ in range(200):
+            answer = await client.get(path, params=params | cursor)
+            assert answer.status_code == 200, answer.text
+            body = answer.json()
+            pages.append(body["items"])
+            if body["next_cursor"] is None:
+                return pages
+            cursor = {"cursor": body["next_cursor"]}
+            between()
+        pytest.fail("the list does not end")
+
+    return all_pages

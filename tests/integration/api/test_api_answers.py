@@ -1,0 +1,144 @@
+"""What every answer has in common: shapes of errors, headers, documents, pages."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from api.problems import CATALOGUE
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_unknown_address_is_a_problem(client: httpx.AsyncClient) -> None:
+    """404, with where to look; a slash too many is no redirect."""
+    for address in ("/nothing", "/api/v1/devices/", "/api/v2/devices"):
+        answer = await client.get(address)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), address
+        assert answer.json()["type"] == "/api/v1/problems#not-found"
+
+
+async def test_wrong_method_is_a_problem_that_names_the_right_ones(client: httpx.AsyncClient) -> None:
+    """405 with Allow."""
+    answer = await client.post("/api/v1/devices", json={})
+    assert (answer.status_code, answer.json()["type"]) == (405, "/api/v1/problems#method-not-allowed")
+    assert answer.headers["allow"] == "GET"
+
+
+async def test_announced_body_is_refused_when_it_is_too_large(client: httpx.AsyncClient) -> None:
+    """413 before a byte of it is read."""
+    answer = await client.request("GET", "/livez", headers={"Content-Length": "1048577"})
+    assert (answer.status_code, answer.json()["type"]) == (413, "/api/v1/problems#too-large")
+
+
+async def test_head_is_answered_like_get_without_the_body(client: httpx.AsyncClient) -> None:
+    """Load balancers ask so."""
+    for address in ("/livez", "/api/v1/devices", "/", "/nothing"):
+        got, head = await client.get(address), await client.head(address)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+
+
+async def test_answers_carry_the_security_headers(client: httpx.AsyncClient) -> None:
+    """Errors and pages, too; nothing is for other origins."""
+    for address in ("/livez", "/api/v1/devices", "/nothing", "/", "/api/v1/docs"):
+        headers = (await client.get(address, headers={"Origin": "https://elsewhere.example"})).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["content-security-policy"].startswith("default-src 'none'; ")
+        assert not [name for name in headers if name.startswith("access-control-")]
+
+
+async def test_mistake_of_the_server_is_a_problem_and_is_logged(client: httpx.AsyncClient, city: Any) -> None:
+    """A row that cannot be shown: 500 without a word of the cause, which is in the log."""
+    device = city.device("D-1", city.model("m", "logger"), city.site("1"))
+    city.add("device_presence", device_id=device, last_heard_at="infinity")
+    with capture_logs() as logs:
+        answer = await client.get("/api/v1/devices/D-1")
+    assert (answer.status_code, answer.json()["type"]) == (500, "/api/v1/problems#internal")
+    assert "timestamp" not in answer.text
+    assert [(line["event"], line["route"]) for line in logs] == [("request failed", "/api/v1/devices/{device_no}")]
+
+
+async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncClient) -> None:
+    """One model for all of them, in its media type; every parameter is described."""
+    document = (await client.get("/api/v1/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    paths = document["paths"]
+    assert set(paths) == {
+        "/api/v1/devices",
+        "/api/v1/devices/{device_no}",
+        "/api/v1/devices/{device_no}/latest",
+        "/api/v1/devices/{device_no}/records/{stream}",
+        "/api/v1/ingest/stats",
+        "/api/v1/sites",
+        "/livez",
+        "/metrics",
+        "/readyz",
+    }
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for path, operations in paths.items():
+        operation = operations["get"]
+        assert operation["summary"], path
+        assert operation["description"], path
+        if not path.startswith("/api/"):
+            continue
+        assert {"422", "500", "503", "504"} <= set(operation["responses"])
+        assert ("404" in operation["responses"]) == ("{device_no}" in path)
+        errors = [answer["content"] for status, answer in operation["responses"].items() if status != "200"]
+        assert errors == [problem] * len(errors)
+        assert [item["name"] for item in operation.get("parameters", []) if not item.get("description")] == []
+
+
+async def test_openapi_has_no_reference_that_leads_nowhere(client: httpx.AsyncClient) -> None:
+    """The records of store are among the schemas."""
+    answer = await client.get("/api/v1/openapi.json")
+    schemas = answer.json()["components"]["schemas"]
+    assert {"Weighing", "Scan", "Coldchain", "Status", "Problem"} <= set(schemas)
+    assert set(re.findall(r'"#/components/schemas/(\w+)"', answer.text)) <= set(schemas)
+    assert "HTTPValidationError" not in schemas
+
+
+async def test_docs_show_every_route_and_need_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
+    """Plain HTML: no script, no address of another host, and every link within it has a target."""
+    page = (await client.get("/api/v1/docs")).text
+    for path in (await client.get("/api/v1/openapi.json")).json()["paths"]:
+        assert f"GET {path}</code>" in page
+    assert "curl 'http://api/api/v1/devices/TD-410100-SC-000001/latest'" in page
+    assert "<script" not in page
+    assert re.findall(r'(?:src|href)="(?:https?:)?//', page) == []
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r'id="([^"]+)"', page))
+
+
+async def test_type_of_every_problem_leads_to_its_explanation(client: httpx.AsyncClient) -> None:
+    """The catalogue has an anchor for each, and no slug twice."""
+    page = (await client.get("/api/v1/problems")).text
+    assert [kind.type for kind in CATALOGUE] == [
+        f"/api/v1/problems#{slug}" for slug in re.findall(r'<span id="([^"]+)">', page)
+    ]
+    assert len({kind.slug for kind in CATALOGUE}) == len(CATALOGUE)
+
+
+async def test_home_shows_counts_readiness_and_first_steps(client: httpx.AsyncClient, city: Any) -> None:
+    """In both languages; the records of this minute and the last are counted."""
+    city.device("D-1", city.model("m", "logger"), city.site("1"))
+    city.worker(stopped_reason="<b>disk</b>")
+    city.connection.execute(
+        "INSERT INTO ingest_stats SELECT date_trunc('minute', now()) - make_interval(mins => n), 'w', 'scan',"
+        " 1, 40 + n, 40 + n, 0, 0, 0, 0 FROM generate_series(0, 0) AS n"
+    )
+    answer = await client.get("/")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<b>1</b>台账设备" in answer.text
+    assert "<b>40</b>近 1–2 分钟入库记录" in answer.text
+    assert "食品追溯" in answer.text
+    assert "IoT telemetry" in answer.text
+    assert "&lt;b&gt;disk&lt;/b&gt;" in answer.text
+    assert "<script" not in answer.text
+
+
+async def test_home_shows_the_host_as_text(client: httpx.AsyncClient) -> None:
+    """What a caller claims as its host is escaped."""
+    page = (await client.get("/", headers={"Host": 'x"><script>alert(1)</script>'})).text
+    assert "<script" not in page

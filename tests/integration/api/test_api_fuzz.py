@@ -1,0 +1,74 @@
+"""No path and no parameter gives a 500."""
+
+from urllib.parse import quote, urlencode
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+pytestmark = pytest.mark.anyio
+
+# Everything a client can put into an address, and what is known to be nasty more often.
+NASTY = st.sampled_from(
+    [
+        "",
+        "\x00",
+        "a\x00b",
+        "%",
+        "_",
+        "'; DROP TABLE devices --",
+        "NaN",
+        "-1",
+        "99999999999999999999",
+        "1e3",
+        "٣",
+        "true",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999999Z",
+        "2026-11-23T08:00:00.1234567890Z",
+        "2026-11-23T08:00:60Z",
+        "2026-11-23T24:00:00Z",
+        "{}",
+        "../..",
+        "é",
+        "\ufeff",
+        "\U0010ffff",
+        "x" * 3000,
+    ]
+)
+PIECES = st.one_of(NASTY, st.text(max_size=40), st.sampled_from(["D-1", "coldchain", "status", "records", "latest"]))
+NAMES = st.one_of(
+    st.sampled_from(["site_no", "kind", "state", "region_code", "q", "cursor", "limit", "count"]),
+    st.sampled_from(["from", "to", "order", "resolution", "stream"]),
+    st.text(max_size=10),
+)
+PATHS = st.one_of(
+    st.sampled_from(
+        ["/api/v1/devices", "/api/v1/sites", "/api/v1/ingest/stats", "/api/v1/devices/D-1", "/", "/readyz"]
+        + [f"/api/v1/devices/D-1/records/{stream}" for stream in ("coldchain", "weighing", "presence")]
+    ),
+    st.lists(PIECES, max_size=4).map(
+        lambda parts: "/api/v1/devices/" + "/".join(quote(part, safe="", errors="replace") for part in parts)
+    ),
+)
+QUERIES = st.lists(st.tuples(NAMES, PIECES), max_size=4)
+
+
+@pytest.mark.usefixtures("one_device")
+@settings(
+    max_examples=300,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(path=PATHS, query=QUERIES)
+async def test_no_address_is_a_mistake_of_the_server(
+    client: httpx.AsyncClient, path: str, query: list[tuple[str, str]]
+) -> None:
+    """200, or a problem that the caller can mend; /readyz tells of the ingest that does not run here."""
+    answer = await client.get(f"{path}?{urlencode(query, errors='replace')}")
+    assert answer.status_code in ({503} if path == "/readyz" else {200, 404, 422}), answer.text
+    if answer.status_code in {404, 422}:
+        assert answer.headers["content-type"] == "application/problem+json"
