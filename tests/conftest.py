@@ -9,6 +9,7 @@ import random
 import signal
 import socket
 import subprocess
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,19 +60,21 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_url() -> Iterator[str]:
     """A superuser's URL of the PostgreSQL under test."""
     given = os.environ.get("TRACEFLEET_TEST_DATABASE_URL")
     if given:
         yield given
         return
-    server = postgres.prepare(tmp_path_factory.mktemp("server"), port=free_port())
-    process = server.start()
-    try:
-        server.wait_ready(process)
-        yield server.url
-    finally:
-        end(process, signal.SIGINT)
+    # Not in pytest's own folder: a second run of pytest as root closes that to the server's system user.
+    with tempfile.TemporaryDirectory(prefix="tracefleet-test-") as folder:
+        server = postgres.prepare(Path(folder), port=free_port())
+        process = server.start()
+        try:
+            server.wait_ready(process)
+            yield server.url
+        finally:
+            end(process, signal.SIGINT)
 
 
 @pytest.fixture(scope="session")

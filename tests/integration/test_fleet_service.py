@@ -30,7 +30,7 @@ from store.errors import PortTakenError
 from store.settings import Settings
 
 Connection = psycopg.Connection[tuple[object, ...]]
-LIMIT_SECONDS = 30
+LIMIT_SECONDS = 60
 COMMAND = "from deploy.commands.fleet import fleet; fleet()"
 
 
