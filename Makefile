@@ -1,6 +1,7 @@
 # Everything here works on a bare machine with Python 3.11+, make and a package index.
 #   make demo          run the whole system with simulated devices, until Ctrl-C
 #   make test          run the whole suite          PYTEST_ARGS="tests/unit -k topic" runs a part of it
+#   make bench         measure ingest for a minute   BENCH_ARGS="" measures everything, which takes half an hour
 #   make check         what CI checks besides       make fix mends what can be mended
 # The first Python that is new enough; another one: make PYTHON=/path/to/python3 …
 IS_NEW_ENOUGH = -c 'import sys; sys.exit(sys.version_info < (3, 11))'
@@ -10,8 +11,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 JOBS ?= 2
 PYTEST_ARGS ?=
+BENCH_ARGS ?= --quick
 
-.PHONY: demo test check fix lock generate setup clean
+.PHONY: demo test bench check fix lock generate setup clean
 
 demo: setup
 	@exec $(BIN)/tracefleet up --simulate 200
@@ -19,12 +21,16 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
+bench: setup
+	$(BIN)/tracefleet bench ingest $(BENCH_ARGS)
+
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m grafana.generate --check
+	$(BIN)/python -m deploy.reference --check
 
 fix: setup
 	$(BIN)/ruff format .
@@ -32,6 +38,7 @@ fix: setup
 
 generate: setup
 	$(BIN)/python -m grafana.generate
+	$(BIN)/python -m deploy.reference
 
 # The lock names every package with its hashes and no index: pip's own configuration says where to look.
 lock: setup

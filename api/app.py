@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import database, devices, health, ingest_stats, openapi, pages, records, refusals, sites
+from api import database, devices, health, ingest_stats, openapi, pages, records, refusals, sites, telemetry, writers
 from api.metrics import Metrics, release
 from api.rim import Rim
 from store.settings import Settings
@@ -22,7 +22,10 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with database.connect(settings) as connected:
+        async with (
+            database.connect(settings) as connected,
+            writers.connect(settings.require_database_url(), app.state.metrics.ingest) as app.state.writers,
+        ):
             app.state.database = connected
             yield
 
@@ -38,7 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.metrics = Metrics()
-    for module in (devices, records, sites, ingest_stats, health, pages):
+    for module in (devices, records, sites, telemetry, ingest_stats, health, pages):
         app.include_router(module.router)
     openapi.install(app)
     refusals.install(app)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import cursors
 from api.database import DatabaseDep
-from api.ledger import EXAMPLE_DEVICE, Device, DeviceLine, State, device_of
+from api.ledger import EXAMPLE_LOGGER, Device, DeviceLine, Kind, State, device_of
 from api.parameters import CURSOR_HELP, DEVICE_NO_PATTERN, LIMIT_HELP, Cursor, DeviceNo, Limit, Text
 from api.problems import BAD_CURSOR, UNKNOWN_DEVICE, ProblemError, documented
 from api.shapes import RecordFields
@@ -63,7 +63,7 @@ class DeviceQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     site_no: Text | None = Field(None, description="At this site.", examples=["410100001"])
-    kind: Text | None = Field(None, description="Of this kind.", examples=["trace_scale"])
+    kind: Kind | None = Field(None, description="Of this kind.", examples=["trace_scale"])
     state: State | None = Field(None, description="In this state of the ledger.", examples=["in_service"])
     region_code: str | None = Field(
         None,
@@ -112,7 +112,7 @@ class Latest(BaseModel):
 class LatestOfDevice(BaseModel):
     """The newest records of a device; they never go back in time."""
 
-    device_no: str = Field(examples=[EXAMPLE_DEVICE])
+    device_no: str = Field(examples=[EXAMPLE_LOGGER])
     latest: list[Latest]
 
 

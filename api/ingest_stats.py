@@ -1,15 +1,16 @@
 """``/api/v1/ingest/stats``: the account of what came in and what became of it."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import span
 from api.database import DatabaseDep
-from api.parameters import Instant, Text
+from api.parameters import Instant
 from api.problems import BAD_SPAN, documented
+from api.resolution import StreamName
 
 router = APIRouter(prefix="/api/v1/ingest", tags=["Ingest"])
 
@@ -33,6 +34,8 @@ FROM (
 GROUP BY GROUPING SETS ((), (stream), (point_at))
 ORDER BY kind, stream, point_at
 """
+# As ingest counts: what a topic names, and `unknown` where it names none.
+CountedStream = Literal[StreamName, "unknown"]
 _BY_STREAM: Final = 1
 _BY_TIME: Final = 2
 _TOTAL: Final = 3
@@ -47,12 +50,11 @@ class StatsQuery(BaseModel):
         None,
         alias="from",
         description="From the minute of this instant on, RFC 3339 with an offset. An hour before `to`.",
-        examples=["2026-11-23T08:00:00Z"],
     )
-    to_at: Instant | None = Field(
-        None, alias="to", description="Up to and without this instant. Now.", examples=["2026-11-23T09:00:00Z"]
+    to_at: Instant | None = Field(None, alias="to", description="Up to and without this instant. Now.")
+    stream: CountedStream | None = Field(
+        None, description="Only this stream; `unknown` counts what no topic names.", examples=["weighing"]
     )
-    stream: Text | None = Field(None, description="Only this stream.", examples=["weighing"])
 
 
 class Account(BaseModel):
@@ -70,7 +72,7 @@ class Account(BaseModel):
 class StreamAccount(Account):
     """The account of one stream."""
 
-    stream: str = Field(description="what no topic names is counted as ingest names it", examples=["weighing"])
+    stream: str = Field(description="`unknown` for messages whose topic names none", examples=["weighing"])
 
 
 class Point(Account):

@@ -19,26 +19,40 @@ State = Literal[
     "disposed",
     "lost",
 ]
-EXAMPLE_DEVICE: Final = "TD-410100-SC-000001"
+Kind = Literal[
+    "trace_scale",
+    "kiosk",
+    "handheld",
+    "card_reader",
+    "scanner",
+    "logger",
+    "door_sensor",
+    "gateway",
+]
+# Of the simulated city that `make demo` shows: its first scale, and the logger that waits for a person's own message.
+EXAMPLE_DEVICE: Final = "TD-410100-SC-000001-0"
+EXAMPLE_LOGGER: Final = "TD-410100-TH-900001-1"
 
 
 class Site(BaseModel):
     """A node enterprise (节点企业): where devices stand."""
 
     site_no: str = Field(examples=["410100001"])
-    name_zh: str = Field(examples=["金水农贸市场"])
-    name_en: str = Field(examples=["Jinshui wet market"])
+    name_zh: str = Field(examples=["郑州建设路农贸市场"])
+    name_en: str = Field(examples=["Zhengzhou Jianshe Road Wet Market"])
     kind: str = Field(examples=["wet_market"])
-    region_code: str = Field(description="GB/T 2260, six digits", examples=["410105"])
+    region_code: str = Field(description="GB/T 2260, six digits", examples=["410100"])
 
 
 class Model(BaseModel):
     """What a device is."""
 
-    model_no: str = Field(examples=["TS-30"])
+    model_no: str = Field(examples=["YH-ACS15"])
     kind: str = Field(examples=["trace_scale"])
-    vendor: str = Field(examples=["Example Instruments"])
-    streams: list[str] = Field(description="what such a device may report", examples=[["weighing", "status"]])
+    vendor: str = Field(examples=["豫衡（仿真）"])
+    streams: list[str] = Field(
+        description="what such a device may report", examples=[["weighing", "scan", "status", "presence"]]
+    )
 
 
 class Presence(BaseModel):
@@ -56,10 +70,10 @@ class DeviceLine(BaseModel):
 
     device_no: str = Field(examples=[EXAMPLE_DEVICE])
     kind: str = Field(examples=["trace_scale"])
-    model_no: str = Field(examples=["TS-30"])
+    model_no: str = Field(examples=["YH-ACS15"])
     site_no: str = Field(examples=["410100001"])
-    region_code: str = Field(examples=["410105"])
-    stall_no: str | None = Field(examples=["A-12"])
+    region_code: str = Field(examples=["410100"])
+    stall_no: str | None = Field(examples=["B001"])
     state: State = Field(description="in the ledger")
     presence: Literal["online", "offline"] | None = Field(description="of its line; null when never heard")
     last_heard_at: datetime | None
@@ -70,7 +84,7 @@ class Device(BaseModel):
 
     device_no: str = Field(examples=[EXAMPLE_DEVICE])
     state: State = Field(description="in the ledger; only devices that may speak are heard")
-    stall_no: str | None = Field(examples=["A-12"])
+    stall_no: str | None = Field(examples=["B001"])
     merchant_code: str | None = Field(examples=["4101000010001"])
     model: Model
     site: Site

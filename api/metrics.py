@@ -6,6 +6,8 @@ from typing import Final
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
+from ingest.metrics import Metrics as IngestMetrics
+
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 UNMATCHED: Final = "unmatched"
 _METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -41,6 +43,20 @@ class Metrics:
         )
         build.labels(release()).set(1)
         ProcessCollector(registry=self._registry)
+        # What comes over HTTP is counted under the names that MQTT's is. A session with a broker has no part in it.
+        self.ingest = IngestMetrics(CollectorRegistry())
+        for counted in (
+            self.ingest.messages,
+            self.ingest.records,
+            self.ingest.dead_letters,
+            self.ingest.unknown_fields,
+            self.ingest.late,
+            self.ingest.batch_records,
+            self.ingest.commit_seconds,
+            self.ingest.lag_seconds,
+            self.ingest.retries,
+        ):
+            self._registry.register(counted)
 
     def observe(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request. *route* is a template, or UNMATCHED."""

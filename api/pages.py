@@ -21,7 +21,11 @@ FIGURES: Final = """
 SELECT (SELECT count(*) FROM devices) AS devices,
        (SELECT count(*) FROM device_presence WHERE last_heard_at > now() - INTERVAL '5 minutes') AS heard,
        (SELECT coalesce(sum(stored), 0)::bigint FROM ingest_stats
-        WHERE bucket_at >= date_trunc('minute', now()) - INTERVAL '1 minute') AS records
+        WHERE bucket_at >= date_trunc('minute', now()) - INTERVAL '1 minute') AS records,
+       coalesce(
+           (SELECT device_no FROM latest JOIN devices USING (device_id) WHERE stream = 'coldchain'
+            ORDER BY device_id LIMIT 1),
+           (SELECT min(device_no) FROM devices)) AS example
 """
 
 
@@ -35,7 +39,7 @@ async def home(request: Request, database: DatabaseDep) -> HTMLResponse:
             figures = await database.fetch_one(FIGURES)
         except ProblemError:
             figures = None  # the checks above say what is wrong; the page is shown either way
-    body = _introduction() + _figures(figures) + _checks(found) + _first_steps(_base_url(request))
+    body = _introduction() + _figures(figures) + _checks(found) + _first_steps(_base_url(request), figures)
     return page("tracefleet", body, refresh_seconds=REFRESH_SECONDS)
 
 
@@ -70,8 +74,8 @@ def _base_url(request: Request) -> str:
 def _introduction() -> str:
     return (
         "<h1>tracefleet</h1>"
-        "<p>食品追溯系统的设备遥测采集与设备管理："
-        "追溯秤、查询机、手持终端、冷链记录仪的数据在此入库，可通过 HTTP 查询。</p>"
+        "<p>食品追溯系统的设备遥测接入与设备管理："
+        "追溯秤、查询机、手持读写终端、冷链记录仪的数据在此入库，可通过 HTTP 查询。</p>"
         '<p lang="en">IoT telemetry ingestion and device-fleet management for operators of food-traceability systems: '
         "what trace scales, kiosks, handhelds and cold-chain loggers report is stored here and read over HTTP.</p>"
     )
@@ -92,7 +96,7 @@ def _checks(found: Readiness) -> str:
         ("数据库 database", found.checks.database),
         ("表结构 schema", found.checks.schema_),
         ("消息代理 broker", found.checks.broker),
-        ("采集 ingest", found.checks.ingest),
+        ("接入 ingest", found.checks.ingest),
     ]
     rows = [
         [
@@ -105,19 +109,21 @@ def _checks(found: Readiness) -> str:
     return '<h2>状态 Readiness <a href="/readyz">/readyz</a></h2>' + table(["", "", ""], rows)
 
 
-def _first_steps(base_url: str) -> str:
+def _first_steps(base_url: str, figures: DictRow | None) -> str:
     rows = [
         ['<a href="/api/v1/docs">/api/v1/docs</a>', "接口文档 every address, with examples"],
         ['<a href="/api/v1/openapi.json">/api/v1/openapi.json</a>', "OpenAPI 文件 the same for machines"],
         ['<a href="/api/v1/devices">/api/v1/devices</a>', "设备列表 the devices"],
-        ['<a href="/api/v1/ingest/stats">/api/v1/ingest/stats</a>', "采集统计 what came in, by outcome"],
+        ['<a href="/api/v1/ingest/stats">/api/v1/ingest/stats</a>', "接入统计 what came in, by outcome"],
         ['<a href="/metrics">/metrics</a>', "Prometheus 指标 metrics"],
     ]
+    # A device that has something to show, where there is one.
+    device_no = (figures or {}).get("example") or "DEVICE_NO"
     examples = "\n".join(
         (
             f"curl '{base_url}/api/v1/devices?kind=trace_scale&limit=5'",
-            f"curl '{base_url}/api/v1/devices/DEVICE_NO/latest'",
-            f"curl '{base_url}/api/v1/devices/DEVICE_NO/records/coldchain'",
+            f"curl '{base_url}/api/v1/devices/{device_no}/latest'",
+            f"curl '{base_url}/api/v1/devices/{device_no}/records/coldchain'",
         )
     )
     return f"<h2>从这里开始 First steps</h2>{table(['', ''], rows)}<pre>{escape(examples)}</pre>"

@@ -7,6 +7,8 @@ from typing import Annotated, Final
 from fastapi import Path
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from api.ledger import EXAMPLE_LOGGER
+
 DEVICE_NO_PATTERN: Final = r"^[A-Za-z0-9_-]{1,64}$"
 LIMIT_MAX: Final = 500
 
@@ -44,7 +46,7 @@ DeviceNo = Annotated[
     Path(
         pattern=DEVICE_NO_PATTERN,
         description="Number of the device, as on its label and in its topics.",
-        examples=["TD-410100-SC-000001"],
+        examples=[EXAMPLE_LOGGER],
     ),
 ]
 

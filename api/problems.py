@@ -57,6 +57,21 @@ WRONG_METHOD: Final = Kind(
     "method-not-allowed", 405, "The address does not take this method", "The `Allow` header names those it takes."
 )
 TOO_LARGE: Final = Kind("too-large", 413, "The body is too large", "Send less in one request.")
+UNSUPPORTED_MEDIA: Final = Kind(
+    "unsupported-media-type",
+    415,
+    "The body is not in a form that is read here",
+    "Send `Content-Type: application/x-ndjson` in UTF-8, plain or with `Content-Encoding: gzip`.",
+)
+UNREADABLE: Final = Kind(
+    "unreadable-body", 422, "The body cannot be read", "Nothing of it was stored. Mend the sender and send it again."
+)
+BUSY: Final = Kind(
+    "busy",
+    429,
+    "The server has as many of these requests as it can hold",
+    "Nothing was stored. Send the same body again after the seconds in `Retry-After`.",
+)
 REFUSED: Final = Kind("refused", 400, "The request is refused", "`detail` says why.")
 INTERNAL: Final = Kind(
     "internal", 500, "A mistake of the server", "It was logged with its cause. Repeating the request may not help."
@@ -66,6 +81,19 @@ UNAVAILABLE: Final = Kind(
     503,
     "The database does not answer",
     "Try again after the seconds in `Retry-After`; `/readyz` says what is wrong.",
+)
+NOT_WRITTEN: Final = Kind(
+    "not-written",
+    503,
+    "The database did not confirm the body",
+    "Send the same body again after the seconds in `Retry-After`, as often as you like: "
+    "what should have been stored after all is counted as duplicate. `/readyz` says what is wrong.",
+)
+LEDGER_UNKNOWN: Final = Kind(
+    "ledger-unknown",
+    503,
+    "The server has not read the ledger of devices yet",
+    "Nothing was stored. Send the same body again after the seconds in `Retry-After`.",
 )
 NOT_MIGRATED: Final = Kind(
     "schema-not-ready",
@@ -85,9 +113,14 @@ CATALOGUE: Final = (
     NO_ROUTE,
     WRONG_METHOD,
     TOO_LARGE,
+    UNSUPPORTED_MEDIA,
+    UNREADABLE,
+    BUSY,
     REFUSED,
     INTERNAL,
     UNAVAILABLE,
+    NOT_WRITTEN,
+    LEDGER_UNKNOWN,
     NOT_MIGRATED,
     TOO_SLOW,
 )
@@ -139,7 +172,10 @@ def answer(
     errors: Sequence[ParameterProblem] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The response that tells of a problem. *detail* gets the remedy of its kind; every 503 says when to try again."""
+    """The response that tells of a problem; every 429 and 503 says when to try again.
+
+    *detail* gets the remedy of its kind.
+    """
     problem = Problem(
         type=kind.type,
         title=kind.title,
@@ -147,7 +183,7 @@ def answer(
         detail=f"{detail} {kind.remedy}",
         errors=list(errors) if errors is not None else None,
     )
-    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem.status == UNAVAILABLE.status else {}
+    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem.status in (BUSY.status, UNAVAILABLE.status) else {}
     return Response(
         orjson.dumps(problem.model_dump(by_alias=True, exclude_none=True)),
         status_code=problem.status,
@@ -156,10 +192,14 @@ def answer(
     )
 
 
-def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
-    """What a route may answer besides success, for OpenAPI. Every route that asks the database may find it away."""
+# What every route may answer that reads from the database.
+_OF_READS: Final = (INVALID_REQUEST, UNAVAILABLE, NOT_MIGRATED, TOO_SLOW)
+
+
+def documented(*kinds: Kind, besides: Sequence[Kind] = _OF_READS) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer other than success, for OpenAPI: its own problems, those of its sort, and mistakes."""
     by_status: dict[int | str, dict[str, Any]] = {}
-    for kind in (INVALID_REQUEST, *kinds, UNAVAILABLE, NOT_MIGRATED, TOO_SLOW, INTERNAL):
+    for kind in sorted((*kinds, *besides, INTERNAL), key=CATALOGUE.index):
         line = f"`{kind.slug}`: {kind.title}. {kind.remedy}"
         known = by_status.setdefault(kind.status, {"model": Problem, "description": ""})
         known["description"] = f"{known['description']}\n\n{line}".strip()

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from api import cursors, resolution, series, span
 from api.database import DatabaseDep
 from api.devices import unknown
-from api.ledger import EXAMPLE_DEVICE
+from api.ledger import EXAMPLE_LOGGER
 from api.parameters import CURSOR_HELP, LIMIT_HELP, Cursor, DeviceNo, Instant, Limit
 from api.problems import BAD_CURSOR, BAD_SPAN, NO_ROLLUP, UNKNOWN_DEVICE, documented
 from api.resolution import STEPS, Asked, Resolution, StreamName
@@ -29,13 +29,11 @@ class RecordQuery(BaseModel):
         None,
         alias="from",
         description="From this instant on, RFC 3339 with an offset (in a URL a `+` is `%2B`). An hour before `to`.",
-        examples=["2026-11-23T08:00:00Z"],
     )
     to_at: Instant | None = Field(
         None,
         alias="to",
         description="Up to and without this instant. Now, and 5 minutes more for fast clocks.",
-        examples=["2026-11-23T09:00:00Z"],
     )
     order: Order = Field("desc", description="Newest first, or oldest first.")
     resolution: Asked = Field(
@@ -67,7 +65,7 @@ class RecordPosition(BaseModel):
 class RecordPage(BaseModel):
     """Records or buckets; `resolution` says which."""
 
-    device_no: str = Field(examples=[EXAMPLE_DEVICE])
+    device_no: str = Field(examples=[EXAMPLE_LOGGER])
     stream: StreamName
     resolution: Resolution = Field(description="what the items are")
     from_at: datetime = Field(serialization_alias="from", description="for buckets, the start of the first")

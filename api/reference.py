@@ -45,10 +45,16 @@ def _section(title: str, operation: dict[str, Any], path: str, base_url: str) ->
     return (
         f'<h3 id="{_anchor(title)}"><code>{escape(title)}</code></h3>'
         f"<p>{prose(operation.get('description', ''))}</p>"
-        f"<pre>curl '{escape(base_url + _example(path, parameters))}'</pre>"
+        f"<pre>curl {_sending(operation)}'{escape(base_url + _example(path, parameters))}'</pre>"
         f"{table(['parameter', 'in', 'type', 'meaning'], rows) if rows else ''}"
         f"{table(['status', 'body', 'meaning'], answers)}"
     )
+
+
+def _sending(operation: dict[str, Any]) -> str:
+    """What curl has to be told of a body: its media type, and the file it is in."""
+    media = next(iter(operation.get("requestBody", {}).get("content", {})), None)
+    return f"-H 'Content-Type: {escape(media)}' --data-binary @FILE " if media else ""
 
 
 def _shape(name: str, schema: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import problems
 from api.metrics import UNMATCHED, Metrics
 
-# No route takes a body yet; this bounds what a confused client may announce.
+# Of a body as it is sent, whatever the route; this bounds what a confused client may announce.
 BODY_BYTES_MAX: Final = 1_048_576
 # What is no length is the server's business: it refused the request before it came here.
 _LENGTH: Final = re.compile(r"\d{1,18}", re.ASCII)

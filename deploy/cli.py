@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands import api, dead_letters, doctor, fleet, ingest, ledger, migrate, simulate, up
+from deploy.commands import api, bench, dead_letters, doctor, fleet, ingest, ledger, migrate, simulate, up
+from deploy.invocation import as_typed
 from store.errors import TracefleetError
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ for group, name in (
     (ledger.devices, "devices"),
 ):
     app.add_typer(group, name=name, epilog=f"Example: tracefleet {name} import {name}.csv --apply")
+app.add_typer(bench.app, name="bench", epilog="Example: tracefleet bench ingest --quick")
 app.add_typer(dead_letters.app, name="dead-letters", epilog="Example: tracefleet dead-letters list")
 
 
@@ -65,7 +67,7 @@ def main() -> None:
         # From a command or from among a service's tasks, it is a sentence for the operator, not a traceback.
         sentences = list(_sentences(group))
     if sentences:
-        sys.stderr.write("".join(f"{sentence}\n" for sentence in sentences))
+        sys.stderr.write("".join(f"{as_typed(sentence)}\n" for sentence in sentences))
         sys.exit(2)
 
 

@@ -126,7 +126,7 @@ def _disk(data_dir: Path) -> Check:
     folder = data_dir.resolve()
     place = next(candidate for candidate in (folder, *folder.parents) if candidate.exists())
     usage = shutil.disk_usage(place)
-    detail = f"{usage.free / 1e9:.1f} GB free for {data_dir}"
+    detail = f"{usage.free / 1e9:.1f} GB free for {folder}"
     if usage.free >= DISK_BYTES:
         return Check("disk", "ok", detail)
     return Check(

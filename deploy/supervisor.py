@@ -23,6 +23,8 @@ POLL_SECONDS: Final = 0.1
 FIRST_DELAY_SECONDS: Final = 1.0
 LONGEST_DELAY_SECONDS: Final = 30.0
 HEALTHY_SECONDS: Final = 60.0
+# A child that was started again and lives so long has come up: what fails at its start fails sooner.
+BACK_SECONDS: Final = 3.0
 # After a child's time to end by itself is over, each harder signal gets this long.
 INSIST_SECONDS: Final = 0.4
 
@@ -80,6 +82,8 @@ class Child:
     process: "subprocess.Popen[bytes] | None" = None
     started_at_seconds: float = 0.0
     restart_at_seconds: float | None = None
+    # Its death was told of, and its return not yet.
+    is_missed: bool = False
     patience: Patience = field(default_factory=Patience)
 
     def is_running(self) -> bool:
@@ -169,15 +173,23 @@ class Supervisor:
                     self._launch(child)
                 except OSError:
                     self._note_death(child, now)
-            elif child.patience.deaths and child.is_running() and now - child.started_at_seconds >= HEALTHY_SECONDS:
-                log.info("child_recovered", child=child.name, deaths=child.patience.deaths)
-                child.patience.deaths = 0
+            elif child.patience.deaths and child.is_running():
+                self._note_life(child, lived_seconds=now - child.started_at_seconds)
+
+    def _note_life(self, child: Child, *, lived_seconds: float) -> None:
+        if child.is_missed and lived_seconds >= BACK_SECONDS:
+            log.info("child_restarted", child=child.name, deaths=child.patience.deaths)
+            child.is_missed = False
+        if lived_seconds >= HEALTHY_SECONDS:
+            log.info("child_recovered", child=child.name, deaths=child.patience.deaths)
+            child.patience.deaths = 0
 
     def _note_death(self, child: Child, now: float) -> None:
         delay = child.patience.delay_seconds(lived_seconds=now - child.started_at_seconds)
         child.restart_at_seconds = now + delay
         # Once at the beginning of its trouble, and once at its end: what lies between is in the child's own log.
         if child.patience.deaths == 1:
+            child.is_missed = True
             status = child.process.returncode if child.process is not None else None
             log.warning("child_died", child=child.name, how=_how(status), restart_in_seconds=delay, log=str(child.log))
 

@@ -26,6 +26,8 @@ class Column:
     needed: bool = False
     default: Value | None = None
     refers_to: Reference | None = None
+    # What may be written, and the same in Chinese, where that is a closed set.
+    words: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,17 @@ SITE_KINDS: Final = {
     "check_point": "查验点",
     "origin_wholesaler": "产地批发",
     "ecommerce": "电商",
+}
+# As the database's table of kinds has them, which is what an import goes by.
+DEVICE_KINDS: Final = {
+    "trace_scale": "追溯秤",
+    "kiosk": "查询机",
+    "handheld": "手持读写终端",
+    "card_reader": "读卡器",
+    "scanner": "扫码器",
+    "logger": "温湿度记录仪",
+    "door_sensor": "门磁",
+    "gateway": "网关",
 }
 DEVICE_STATES: Final = {
     "draft": "草稿",
@@ -110,7 +123,7 @@ LEDGERS: Final[Mapping[Noun, Ledger]] = {
             Column("site_no", ("节点编号", "节点企业编号"), _CODE, needed=True),
             Column("name_zh", ("中文名称", "名称"), cells.text, needed=True),
             Column("name_en", ("英文名称",), cells.text, needed=True),
-            Column("kind", ("节点类型", "类型"), _in_both_languages(SITE_KINDS), needed=True),
+            Column("kind", ("节点类型", "类型"), _in_both_languages(SITE_KINDS), needed=True, words=SITE_KINDS),
             Column("region_code", ("行政区划代码", "区划代码"), _REGION, needed=True, refers_to="regions"),
         ),
         key=("site_no",),
@@ -127,7 +140,7 @@ LEDGERS: Final[Mapping[Noun, Ledger]] = {
         "models",
         (
             Column("model_no", ("型号", "设备型号"), cells.text, needed=True),
-            Column("kind", ("设备类型", "类型"), cells.text, needed=True, refers_to="kinds"),
+            Column("kind", ("设备类型", "类型"), cells.text, needed=True, refers_to="kinds", words=DEVICE_KINDS),
             Column("vendor", ("厂商", "生产厂商", "厂家"), cells.text, needed=True),
         ),
         key=("model_no",),
@@ -140,7 +153,13 @@ LEDGERS: Final[Mapping[Noun, Ledger]] = {
             Column("site_no", ("节点编号", "节点企业编号"), _CODE, needed=True, refers_to="sites"),
             Column("stall_no", ("摊位号",), cells.text),
             Column("merchant_code", ("商户编码", "商户代码", "经营者编码"), _CODE, refers_to="merchants"),
-            Column("state", ("状态", "设备状态"), _in_both_languages(DEVICE_STATES), default="in_service"),
+            Column(
+                "state",
+                ("状态", "设备状态"),
+                _in_both_languages(DEVICE_STATES),
+                default="in_service",
+                words=DEVICE_STATES,
+            ),
         ),
         key=("device_no",),
     ),

@@ -31,8 +31,9 @@ def plan(ledger: Ledger, reading: Reading, held: Held, *, rows: int) -> Plan:
         before = held.get(key)
         fields = _differences(row, before or {})
         after = _merged(ledger, row, before)
+        # A row with a bad cell is not written, and still is told of everything else that is wrong with it.
         complaints = _complaints(ledger, row, after)
-        if complaints:
+        if complaints or row.bad:
             errors += complaints
         elif before is None:
             created.append(_shown(key))
@@ -64,10 +65,10 @@ def _complaints(ledger: Ledger, row: Row, after: Entry) -> list[RowError]:
     complaints = [
         RowError(row.number, column.name, "", f"is empty, and a new {singular} needs it", f"fill in {column.name}")
         for column in ledger.columns
-        if column.needed and after[column.name] is None
+        if column.needed and after[column.name] is None and column.name not in row.bad
     ]
     broken = ledger.rule(after)
-    if broken is not None:
+    if broken is not None and not row.bad:
         name, problem, remedy = broken
         complaints.append(RowError(row.number, name, str(after[name]), problem, remedy))
     return complaints

@@ -17,15 +17,19 @@ Known = Mapping[Reference, Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The good cells of a row by column; an empty cell is absent, for it changes nothing."""
+    """The good cells of a row by column; an empty cell is absent, for it changes nothing.
+
+    *bad* names the columns that have complaints, "" for one about the row itself: such a row is not written.
+    """
 
     number: int
     values: Mapping[str, Value]
+    bad: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The rows of a sheet that have a key and no bad cell, and what is wrong with the others."""
+    """The rows of a sheet that have a key of their own, and what is wrong with its header and its cells."""
 
     rows: tuple[Row, ...]
     errors: tuple[RowError, ...]
@@ -61,16 +65,16 @@ def read_rows(sheet: Sheet, ledger: Ledger, known: Known) -> Reading:
     columns, errors = _columns(sheet.header, ledger)
     missing = [name for name in _required(ledger) if ledger.column(name) not in columns]
     if missing:
-        return Reading((), (*errors, *(_missing(sheet.header, name) for name in missing)))
+        return Reading((), (*errors, *_missing(sheet.header, missing, ledger, columns)))
     references = _References(_with_own_keys(sheet, ledger, columns, known))
     rows: list[Row] = []
     first_seen: dict[tuple[Value, ...], int] = {}
     for sheet_row in sheet.rows:
         values, complaints = _values(sheet_row, columns, references)
-        complaints += _key_complaints(sheet_row, values, ledger, columns, first_seen)
-        errors += complaints
-        if not complaints:
-            rows.append(Row(sheet_row.number, values))
+        of_the_key = _key_complaints(sheet_row, values, ledger, columns, first_seen)
+        errors += complaints + of_the_key
+        if not of_the_key and all(name in values for name in ledger.key):
+            rows.append(Row(sheet_row.number, values, frozenset(complaint.column for complaint in complaints)))
     return Reading(tuple(rows), tuple(errors))
 
 
@@ -78,9 +82,18 @@ def _required(ledger: Ledger) -> Iterator[str]:
     return (name for name in ledger.key if ledger.column(name).default is None)
 
 
-def _missing(header: SheetRow, name: str) -> RowError:
-    problem = "is missing: it says which entry a row is about"
-    return RowError(header.number, name, "", problem, f"add the column {name}")
+def _missing(
+    header: SheetRow, of_the_key: list[str], ledger: Ledger, columns: list[Column | None]
+) -> Iterator[RowError]:
+    """The columns without which no row can be told apart, and in the same go those that new entries will ask for."""
+    for column in ledger.columns:
+        if column.name in of_the_key:
+            problem = "is missing: it says which entry a row is about"
+        elif column.needed and column not in columns:
+            problem = f"is missing: new {ledger.noun} need it"
+        else:
+            continue
+        yield RowError(header.number, column.name, "", problem, f"add the column {column.name}")
 
 
 def _columns(header: SheetRow, ledger: Ledger) -> tuple[list[Column | None], list[RowError]]:

@@ -9,9 +9,9 @@ from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.common import BigValueColorMode, BigValueGraphMode
 from grafana_foundation_sdk.models.dashboard import Panel, ValueMap, ValueMappingResult
 
-from grafana.look import HALF, HEIGHT, THIRD, renamed, series, stacked_bars, thresholds
+from grafana.look import HALF, HEIGHT, THIRD, listed, renamed, series, stacked_bars, thresholds
 from grafana.sources import PROMETHEUS, TIMESCALE, SqlQuery, promql
-from grafana.words import OUTCOMES, STREAMS, Say
+from grafana.words import OUTCOMES, REASONS, STREAMS, Say, chinese, english
 
 RATE_BY_STREAM: Final = "sum by (stream) (rate(tracefleet_ingest_records_total[$__rate_interval]))"
 RATE_BY_OUTCOME: Final = "sum by (outcome) (rate(tracefleet_ingest_records_total[$__rate_interval]))"
@@ -66,11 +66,11 @@ def _connected(say: Say) -> stat.Panel:
     }
     return (
         stat.Panel()
-        .title(say("Broker connection", "消息服务连接"))
+        .title(say("Broker connection", "消息代理连接"))
         .description(
             say(
                 "Whether every ingest process is connected to the broker, which keeps the messages of one that is not.",
-                "所有接入进程是否都已连上消息服务。断开期间消息由消息服务保留。",
+                "所有接入进程是否都已连上消息代理。断开期间消息由消息代理保留。",
             )
         )
         .datasource(PROMETHEUS)
@@ -92,7 +92,7 @@ def _rate_by_stream(say: Say) -> timeseries.Panel:
         say("Ingest rate by stream", "各数据流接入速率"),
         say(
             "Records that ingest took from the broker, whatever became of them.",
-            "接入进程从消息服务取得的记录，不论结果。",
+            "接入进程从消息代理取得的记录，不论结果。",
         ),
         units.RecordsPerSecond,
     ).datasource(PROMETHEUS)
@@ -142,8 +142,10 @@ def _dead_letters(say: Say) -> timeseries.Panel:
     panel = series(
         say("Dead letters per minute by reason", "各原因每分钟死信"),
         say(
-            "What could not be stored, kept with its reason and raw bytes. `tracefleet dead-letters list` shows them.",
-            "未能入库的内容，连同原因与原始字节一并保留。用 `tracefleet dead-letters list` 查看。",
+            "What could not be stored, kept with its reason and raw bytes. `tracefleet dead-letters list` shows them. "
+            f"Reasons: {listed(REASONS, english)}.",
+            "未能入库的内容，连同原因与原始字节一并保留。用 `tracefleet dead-letters list` 查看。"
+            f"原因代码：{listed(REASONS, chinese)}。",
         ),
         units.Short,
         span=HALF,
@@ -165,7 +167,7 @@ def _account(say: Say) -> timeseries.Panel:
         units.Short,
         span=HALF,
     ).datasource(TIMESCALE)
-    for name, override in renamed(OUTCOMES, say):
+    for name, override in renamed({name: OUTCOMES[name] for name in ("stored", "duplicate")}, say):
         panel.override_by_name(name, override)
     # The account is kept by the minute.
     return panel.interval("1m").with_target(SqlQuery(ACCOUNT, "time_series"))

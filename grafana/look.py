@@ -70,6 +70,12 @@ def renamed(words: Words, say: Say) -> Iterator[tuple[str, list[DynamicConfigVal
         yield word, [DynamicConfigValue(id_val="displayName", value=say(*texts))]
 
 
+def listed(words: Words, say: Say) -> str:
+    """Each word a query answers with and its text, in one line, for a description."""
+    separator = say(", ", "、")
+    return separator.join(f"{word} ({say(*texts)})" for word, texts in words.items())
+
+
 def mapped(words: Words, say: Say) -> list[ValueMapping]:
     """The mapping that shows the text of each word a query answers with as a value."""
     results = {word: ValueMappingResult(text=say(*texts)) for word, texts in words.items()}

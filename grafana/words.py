@@ -21,6 +21,27 @@ OUTCOMES: Final[Words] = {
     "conflict": ("conflict", "冲突"),
     "dead_lettered": ("dead letter", "死信"),
 }
+# Of dead letters. A panel shows the codes, which people search for, and its description these texts.
+REASONS: Final[Words] = {
+    "bad_topic": ("no topic of ours", "主题不合规定"),
+    "bad_json": ("no JSON", "不是 JSON"),
+    "bad_utf8": ("no UTF-8", "不是 UTF-8"),
+    "too_large": ("too large", "过大"),
+    "too_deep": ("nested too deep", "嵌套过深"),
+    "bad_version": ("unknown version of the message", "消息版本不支持"),
+    "bad_message": ("wrong form of the message", "消息格式错误"),
+    "bad_record": ("wrong form of a record", "记录格式错误"),
+    "out_of_range": ("value out of range", "数值超出范围"),
+    "non_finite": ("number that is none", "非有限数值"),
+    "nul_character": ("NUL character", "含 NUL 字符"),
+    "clock_out_of_range": ("impossible time", "时间超出范围"),
+    "no_time": ("no time", "缺少时间"),
+    "unknown_device": ("device not in the ledger", "设备未登记"),
+    "retired_device": ("device disposed of", "设备已处置"),
+    "wrong_stream": ("stream not of this kind of device", "该类设备不应有此数据流"),
+    "database_rejected": ("refused by the database", "数据库拒绝"),
+    "crashed": ("fault of ours", "程序故障"),
+}
 KINDS: Final[Words] = {
     "trace_scale": ("trace scale", "追溯秤"),
     "kiosk": ("query kiosk", "查询机"),

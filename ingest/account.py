@@ -53,6 +53,8 @@ class Account:
     reasons: dict[Reason, int] = field(default_factory=dict)
     # When the newest new record of each message was made.
     newest_ats: list[datetime] = field(default_factory=list)
+    # Kept now: for whoever can tell the sender.
+    buried: list[DeadLetter] = field(default_factory=list)
     # Refused before, and now again: for whoever replays.
     refused_again: list[DeadLetter] = field(default_factory=list)
 
@@ -73,6 +75,7 @@ class Account:
         for reason, records in other.reasons.items():
             self.refused(reason, records)
         self.newest_ats += other.newest_ats
+        self.buried += other.buried
         self.refused_again += other.refused_again
 
 

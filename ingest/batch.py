@@ -1,5 +1,6 @@
 """What is written in one transaction, and when it is time to write it. Pure: the caller passes the time."""
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -62,35 +63,40 @@ class Batch:
     receipts: list[Receipt] = field(default_factory=list)
     messages: int = 0
     records: int = 0
+    size_bytes: int = 0
 
 
 class Batcher:
-    """The open batch and the two reasons to close it: enough records, or its first message has waited long enough."""
+    """Batches in order of receipt: closed ones that are full, and the open one, which waits a moment for more."""
 
-    def __init__(self, *, max_records: int, max_wait_seconds: float) -> None:
+    def __init__(self, *, max_records: int, max_bytes: int, max_wait_seconds: float) -> None:
         self._max_records = max_records
+        self._max_bytes = max_bytes
         self._max_wait_seconds = max_wait_seconds
-        self._open: Batch | None = None
+        self._batches: deque[Batch] = deque()
 
     def open(self, now_seconds: float) -> Batch:
         """The batch that a message which comes now belongs to."""
-        if self._open is None:
-            self._open = Batch(now_seconds)
-        return self._open
+        if not self._batches or self._is_full(self._batches[-1]):
+            self._batches.append(Batch(now_seconds))
+        return self._batches[-1]
 
     def wait_seconds(self, now_seconds: float) -> float | None:
-        """How long the open batch may still wait; zero or less: write it now; None: there is none."""
-        if self._open is None:
+        """How long the oldest batch may still wait; zero or less: write it now; None: there is none."""
+        if not self._batches:
             return None
-        if self._open.records >= self._max_records:
+        oldest = self._batches[0]
+        if self._is_full(oldest):
             return 0.0
-        return self._open.opened_seconds + self._max_wait_seconds - now_seconds
+        return oldest.opened_seconds + self._max_wait_seconds - now_seconds
 
     def age_seconds(self, now_seconds: float) -> float:
-        """How long the oldest message of the open batch has waited; 0 when there is none."""
-        return now_seconds - self._open.opened_seconds if self._open is not None else 0.0
+        """How long the oldest message has waited; 0 when there is none."""
+        return now_seconds - self._batches[0].opened_seconds if self._batches else 0.0
 
     def take(self) -> Batch | None:
-        """The open batch, which is nobody else's from now on."""
-        taken, self._open = self._open, None
-        return taken
+        """The oldest batch, which is nobody else's from now on."""
+        return self._batches.popleft() if self._batches else None
+
+    def _is_full(self, batch: Batch) -> bool:
+        return batch.records >= self._max_records or batch.size_bytes >= self._max_bytes

@@ -16,8 +16,9 @@ from ingest.clock import after
 from ingest.refusal import Refused
 from store.arrays import Int4s, Int8s, Texts, times
 
-# A boot whose numbers lie scattered over more than about a hundred ranges is taken as one range without gaps: `seen`
-# may claim too much, which costs a look-up, never too little.
+# A boot whose numbers lie scattered over many hundred ranges has its smallest gaps closed: `seen` may claim too much,
+# which costs a look-up, never too little. The state is read again here: minutes may lie between a message's arrival and
+# its writing, and nothing of a retired device is stored.
 ADVANCE: Final = """
 WITH told AS (
     SELECT device_id, boot, first, nullif("end", 0) AS "end", received_at, nullif(booted_at, '-infinity') AS booted_at,
@@ -30,20 +31,19 @@ WITH told AS (
 ), advanced AS (
     INSERT INTO boots AS b (device_id, boot, first_received_at, booted_at, first_at, last_at, seen)
     SELECT device_id, boot, min(received_at),
-           (array_agg(booted_at ORDER BY place) FILTER (WHERE booted_at IS NOT NULL))[1],
-           min(first_at), max(last_at), range_agg(int8range(first, "end"))
+           min(booted_at), min(first_at), max(last_at), range_agg(int8range(first, "end"))
     FROM told GROUP BY device_id, boot ORDER BY device_id, boot
     ON CONFLICT (device_id, boot) DO UPDATE SET
         overlap_base = b.seen,
-        seen = CASE WHEN pg_column_size(b.seen) > 1800
-                    THEN int8multirange(range_merge(b.seen + excluded.seen)) ELSE b.seen + excluded.seen END,
+        seen = CASE WHEN pg_column_size(b.seen) > 8000
+                    THEN close_small_gaps(b.seen + excluded.seen, 256) ELSE b.seen + excluded.seen END,
         booted_at = coalesce(b.booted_at, excluded.booted_at),
         first_at = least(b.first_at, excluded.first_at),
         last_at = greatest(b.last_at, excluded.last_at)
-    RETURNING boot_id, device_id, boot, first_received_at, booted_at, overlap_base
+    RETURNING boot_id, device_id, boot, booted_at, overlap_base
 )
-SELECT a.boot_id, a.first_received_at, a.booted_at, a.overlap_base && int8range(t.first, t."end")
-FROM told AS t JOIN advanced AS a USING (device_id, boot)
+SELECT a.boot_id, a.booted_at, a.overlap_base && int8range(t.first, t."end"), d.state = 'disposed'
+FROM told AS t JOIN advanced AS a USING (device_id, boot) JOIN devices AS d USING (device_id)
 ORDER BY t.place
 """
 _SEQ_END: Final = 2**63 - 1
@@ -51,12 +51,15 @@ _SEQ_END: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """The boot a message belongs to, and whether some of the message's sequence numbers may have been here before."""
+    """The boot a message belongs to, and what its writing found out.
+
+    Whether some of the message's sequence numbers may have been here before, and whether the device is retired by now.
+    """
 
     boot_id: int
-    first_received_at: datetime
     booted_at: datetime | None
     suspect: bool
+    retired: bool
 
 
 async def advance(connection: AsyncConnection[Any], told: Sequence[Telling | Birth]) -> list[Boot]:
@@ -110,11 +113,14 @@ def _span(item: Telling | Birth) -> _Span:
 
 
 def _booted_at(item: Telling) -> datetime | None:
-    """When the device must have powered up, by its first record without a time of its own."""
-    for sample in item.message.samples:
-        if sample.uptime_ms is not None:
-            try:
-                return after(item.arrival.received_at, -sample.uptime_ms)
-            except Refused:
-                return None
-    return None
+    """When the device must have powered up, if its message's last record was made just now.
+
+    The last, because a backlog begins with old records; the earliest such time of a batch is kept for good.
+    """
+    uptime_ms = item.message.samples[-1].uptime_ms
+    if uptime_ms is None:
+        return None
+    try:
+        return after(item.arrival.received_at, -uptime_ms)
+    except Refused:
+        return None

@@ -1,7 +1,7 @@
 """What is known of a device now: latest values, its line, the slots in which it was heard. None goes back in time."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from operator import itemgetter
 from typing import Any, Final
@@ -40,39 +40,42 @@ ON CONFLICT (device_id, stream, probe) DO UPDATE
 SET at = excluded.at, seq = excluded.seq, received_at = excluded.received_at, record = excluded.record
 WHERE (excluded.at, excluded.seq) > (l.at, l.seq)
 """
-# A state counts only for the newest boot: the will of an older one may arrive after the rebirth.
+# A birth and a record that came in time say which boot is the current one. The will of another boot says nothing: it
+# may come after the rebirth, and with no life seen in its batch it counts for the boot that is current already.
 MOVE_LINES: Final = """
-INSERT INTO device_presence AS p (device_id, boot_id, boot_at, state, state_at, last_heard_at)
-SELECT device_id, boot_id, boot_at, nullif(state, ''), nullif(state_at, '-infinity'), nullif(heard_at, '-infinity')
+INSERT INTO device_presence AS p (device_id, boot_id, boot_at, state, state_at, told_at, last_heard_at)
+SELECT device_id, boot_id, told_at, state, told_at, told_at, nullif(heard_at, '-infinity')
 FROM unnest(
-    %(device_ids)s::int4[], %(boot_ids)s::int8[], %(boot_ats)s::timestamptz[], %(states)s::text[],
-    %(state_ats)s::timestamptz[], %(heard_ats)s::timestamptz[]
-) AS n (device_id, boot_id, boot_at, state, state_at, heard_at)
+    %(device_ids)s::int4[], %(boot_ids)s::int8[], %(states)s::text[], %(told_ats)s::timestamptz[],
+    %(heard_ats)s::timestamptz[]
+) AS n (device_id, boot_id, state, told_at, heard_at)
 ORDER BY device_id
 ON CONFLICT (device_id) DO UPDATE SET
-    boot_id = CASE WHEN excluded.boot_at > p.boot_at THEN excluded.boot_id ELSE p.boot_id END,
-    boot_at = greatest(excluded.boot_at, p.boot_at),
-    state = CASE WHEN excluded.boot_at >= p.boot_at THEN coalesce(excluded.state, p.state) ELSE p.state END,
-    state_at = CASE WHEN excluded.boot_at >= p.boot_at AND excluded.state IS DISTINCT FROM p.state
-                    THEN coalesce(excluded.state_at, p.state_at) ELSE p.state_at END,
+    boot_id = excluded.boot_id,
+    boot_at = CASE WHEN p.boot_id = excluded.boot_id THEN p.boot_at ELSE excluded.boot_at END,
+    state = excluded.state,
+    state_at = CASE WHEN (p.boot_id, p.state) = (excluded.boot_id, excluded.state) THEN p.state_at
+                    ELSE excluded.state_at END,
+    told_at = excluded.told_at,
     last_heard_at = greatest(p.last_heard_at, excluded.last_heard_at)
+WHERE excluded.told_at > p.told_at AND (excluded.last_heard_at IS NOT NULL OR excluded.boot_id = p.boot_id)
 """
 MARK_SLOTS: Final = """
 INSERT INTO presence_slots AS p (device_id, day, heard)
-SELECT device_id, day, set_bit(repeat('0', 288)::bit(288), slot, 1)
+SELECT device_id, day, bit_or(set_bit(repeat('0', 288)::bit(288), slot, 1))
 FROM unnest(%(device_ids)s::int4[], %(days)s::text[]::date[], %(slots)s::int4[]) AS s (device_id, day, slot)
-ORDER BY device_id, day
+GROUP BY device_id, day ORDER BY device_id, day
 ON CONFLICT (device_id, day) DO UPDATE SET heard = p.heard | excluded.heard
 WHERE p.heard <> (p.heard | excluded.heard)
 """
 
 
-async def enter_births(connection: AsyncConnection[Any], births: Sequence[Birth], boots: Sequence[Boot]) -> list[bool]:
+async def enter_births(connection: AsyncConnection[Any], births: Sequence[tuple[Birth, Boot]]) -> list[bool]:
     """Store births and deaths; for each whether its boot said so for the first time."""
     if not births:
         return []
-    keys = [(birth.device_id, boot.boot_id, birth.presence.state) for birth, boot in zip(births, boots, strict=True)]
-    first = {key: birth.arrival.received_at for key, birth in zip(reversed(keys), reversed(births), strict=True)}
+    keys = [(birth.device_id, boot.boot_id, birth.presence.state) for birth, boot in births]
+    first = {key: birth.arrival.received_at for key, (birth, _) in zip(reversed(keys), reversed(births), strict=True)}
     cursor = await connection.execute(
         ENTER_BIRTHS,
         {
@@ -119,71 +122,69 @@ async def move_latest(connection: AsyncConnection[Any], portions: Iterable[Porti
 
 @dataclass(slots=True)
 class Line:
-    """What a batch says of a device's line, in order of receipt: the newest boot wins, then the last word."""
+    """What a batch says of a device's line: the boot that is current, its state, and when the device was heard."""
 
-    boot: Boot
-    state: str | None = None
-    state_at: datetime | None = None
-    heard_at: datetime | None = None
+    boot_id: int
+    state: str
+    told_at: datetime
+    heard_ats: list[datetime] = field(default_factory=list)
 
 
 class Lines:
-    """The lines of all devices of a batch."""
+    """The lines of all devices of a batch. Events may be told in any order; their times decide."""
 
     def __init__(self) -> None:
-        self._lines: dict[int, Line] = {}
+        self._events: list[tuple[datetime, int, int, bool]] = []
 
     def told(self, birth: Birth, boot: Boot) -> None:
         """A birth or a death. A retained one is old news and says nothing."""
-        if birth.arrival.retained:
-            return
-        line = self._of(birth.device_id, boot)
-        if line.boot.boot_id == boot.boot_id:
-            line.state, line.state_at = birth.presence.state, birth.arrival.received_at
-        if birth.presence.state == "online":
-            line.heard_at = birth.arrival.received_at
+        if not birth.arrival.retained:
+            online = birth.presence.state == "online"
+            self._events.append((birth.arrival.received_at, birth.device_id, boot.boot_id, online))
 
     def heard(self, device_id: int, boot: Boot, newest_at: datetime, arrival: Arrival) -> None:
         """A message that brought something new: proof of life when its newest record came in time."""
-        line = self._of(device_id, boot)
-        if arrival.retained or is_late(newest_at, arrival.received_at):
-            return
-        line.heard_at = arrival.received_at
-        if line.boot.boot_id == boot.boot_id:
-            line.state, line.state_at = "online", arrival.received_at
+        if not arrival.retained and not is_late(newest_at, arrival.received_at):
+            self._events.append((arrival.received_at, device_id, boot.boot_id, True))
 
-    def _of(self, device_id: int, boot: Boot) -> Line:
-        line = self._lines.get(device_id)
-        if line is None:
-            line = self._lines[device_id] = Line(boot)
-        elif boot.first_received_at > line.boot.first_received_at:
-            line.boot, line.state, line.state_at = boot, None, None
-        return line
+    def _lines(self) -> dict[int, Line]:
+        lines: dict[int, Line] = {}
+        for at, device_id, boot_id, alive in sorted(self._events):
+            line = lines.get(device_id)
+            if alive:
+                if line is None or line.boot_id != boot_id:
+                    line = lines[device_id] = Line(boot_id, "online", at, line.heard_ats if line is not None else [])
+                line.state, line.told_at = "online", at
+                line.heard_ats.append(at)
+            elif line is None:
+                lines[device_id] = Line(boot_id, "offline", at)
+            elif line.boot_id == boot_id:
+                line.state, line.told_at = "offline", at
+        return lines
 
     async def move(self, connection: AsyncConnection[Any]) -> None:
         """Write the lines and mark the slots in which devices were heard."""
-        lines = self._lines
+        lines = self._lines()
         if not lines:
             return
         await connection.execute(
             MOVE_LINES,
             {
                 "device_ids": Int4s(lines),
-                "boot_ids": Int8s(line.boot.boot_id for line in lines.values()),
-                "boot_ats": times(line.boot.first_received_at for line in lines.values()),
-                "states": Texts(line.state or "" for line in lines.values()),
-                "state_ats": times(line.state_at for line in lines.values()),
-                "heard_ats": times(line.heard_at for line in lines.values()),
+                "boot_ids": Int8s(line.boot_id for line in lines.values()),
+                "states": Texts(line.state for line in lines.values()),
+                "told_ats": times(line.told_at for line in lines.values()),
+                "heard_ats": times(max(line.heard_ats, default=None) for line in lines.values()),
             },
         )
-        heard = [(device_id, *slot_of(line.heard_at)) for device_id, line in lines.items() if line.heard_at is not None]
-        if heard:
+        slots = {(device_id, *slot_of(at)) for device_id, line in lines.items() for at in line.heard_ats}
+        if slots:
             await connection.execute(
                 MARK_SLOTS,
                 {
-                    "device_ids": Int4s(device_id for device_id, _, _ in heard),
-                    "days": Texts(day.isoformat() for _, day, _ in heard),
-                    "slots": Int4s(slot for _, _, slot in heard),
+                    "device_ids": Int4s(device_id for device_id, _, _ in slots),
+                    "days": Texts(day.isoformat() for _, day, _ in slots),
+                    "slots": Int4s(slot for _, _, slot in slots),
                 },
             )
 

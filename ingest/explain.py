@@ -5,6 +5,7 @@ exact value, and text that is no UTF-8. They are kept as marks and found where t
 stored.
 """
 
+import difflib
 import json
 import math
 import re
@@ -90,7 +91,9 @@ def read_record(raw: object, model: type[RecordT]) -> RecordT:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         beyond = first["type"] in _BEYOND
-        raise Refused("out_of_range" if beyond else "bad_record", _where(first)) from None
+        raise Refused(
+            "out_of_range" if beyond else "bad_record", _where(first) + _misspelt(first, raw, model)
+        ) from None
 
 
 _BEYOND: Final = frozenset(
@@ -117,6 +120,15 @@ def _mark(value: object) -> tuple[Reason, str] | None:
     if isinstance(value, list):
         return next((mark for item in value if (mark := _mark(item)) is not None), None)
     return None
+
+
+def _misspelt(error: Any, raw: dict[str, Any], model: type[Record]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, read by key
+    """For a field that is missing: the one that may be meant for it."""
+    if error["type"] != "missing":
+        return ""
+    strangers = [name for name in raw if name not in model.model_fields]
+    nearest = difflib.get_close_matches(str(error["loc"][-1]), strangers, n=1)
+    return f"; nobody knows the field {nearest[0]!r}: is it meant?" if nearest else ""
 
 
 def _where(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, read by key

@@ -18,32 +18,33 @@ log = structlog.get_logger()
 def take_in(arrival: Arrival, registry: Registry, batch: Batch) -> int:
     """Put *arrival* into *batch*, as telemetry, as a birth or as dead letters; the number of fields nobody knows.
 
-    Never refuses: whatever comes ends in exactly one of them, its receipt with it.
+    Never raises: whatever comes ends in exactly one of them, its receipt with it.
     """
     batch.messages += 1
     if arrival.receipt is not None:
         batch.receipts.append(arrival.receipt)
     if topic.is_downward(arrival.topic):
         return 0
+    spoken: Topic | None = None
     try:
         spoken = topic.parse(arrival.topic)
+        batch.size_bytes += len(arrival.payload)
+        return _admit(arrival, spoken, registry, batch)
     except Refused as refused:
-        _bury(batch, arrival, None, Refusal(refused.reason, refused.detail))
-        return 0
+        _bury(batch, arrival, spoken, Refusal(refused.reason, refused.detail))
+    except Exception as error:  # the rim: a fault of ours must not come back with every redelivery
+        log.exception("a message crashed the decoder; kept as a dead letter", topic=arrival.topic)
+        _bury(batch, arrival, spoken, Refusal("crashed", f"{type(error).__name__}: {error}"[:300]))
+    return 0
+
+
+def _admit(arrival: Arrival, spoken: Topic, registry: Registry, batch: Batch) -> int:
     try:
         device = registry.admit(spoken.device_no, spoken.stream)
     except Refused as refused:
         _bury(batch, arrival, spoken, Refusal(refused.reason, refused.detail, records=_count(arrival, spoken)))
         return 0
-    try:
-        return _read(arrival, spoken, device, batch)
-    except Refused as refused:
-        _bury(batch, arrival, spoken, Refusal(refused.reason, refused.detail))
-        return 0
-    except Exception as error:  # the rim: a fault of ours must not come back with every redelivery
-        log.exception("a message crashed the decoder; kept as a dead letter", topic=arrival.topic)
-        _bury(batch, arrival, spoken, Refusal("crashed", f"{type(error).__name__}: {error}"[:300]))
-        return 0
+    return _read(arrival, spoken, device, batch)
 
 
 def _read(arrival: Arrival, spoken: Topic, device: Device, batch: Batch) -> int:

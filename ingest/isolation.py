@@ -1,12 +1,17 @@
 """Finding what the database rejects: halve the batch until one record stands alone, and make that a dead letter."""
 
 from dataclasses import replace
+from typing import Final
 
 import psycopg
 
 from ingest.batch import Batch, Birth, DeadLetter, Telling
 from ingest.refusal import WHOLE_MESSAGE, Reason, Refusal
 from store.database import remedy_for
+
+# Of a dead letter that the database would not take whole.
+SURE_BYTES: Final = 64 * 1024
+SURE_CHARACTERS: Final = 200
 
 
 def halves(batch: Batch) -> list[Batch]:
@@ -29,12 +34,12 @@ def halves(batch: Batch) -> list[Batch]:
 def bury(batch: Batch, error: Exception) -> Batch | None:
     """A batch of one dead letter when *batch* is one record that *error* rejects; None when it can still be halved.
 
-    A dead letter that cannot be stored itself is the caller's problem: raises *error*.
+    A dead letter that cannot be stored itself is shortened; raises *error* when that has been tried.
     """
     if len(batch.tellings) + len(batch.births) + len(batch.dead_letters) != 1:
         return None
     if batch.dead_letters:
-        raise error
+        return _only(batch, dead_letters=[_shortened(batch.dead_letters[0], error)])
     # The server's or the driver's word about a value; anything else is a fault of ours.
     reason: Reason = "database_rejected" if remedy_for(error) == "isolate" else "crashed"
     detail = _explain(error)
@@ -48,6 +53,19 @@ def bury(batch: Batch, error: Exception) -> Batch | None:
         return None
     refusal = Refusal(reason, detail, samples[0].index if samples else WHOLE_MESSAGE)
     return _only(batch, dead_letters=[DeadLetter(telling.arrival, refusal, telling.device_no, telling.stream)])
+
+
+def _shortened(letter: DeadLetter, error: Exception) -> DeadLetter:
+    """*letter* with as much of it as can surely be kept."""
+    arrival, refusal = letter.arrival, letter.refusal
+    if len(arrival.payload) <= SURE_BYTES and len(arrival.topic) <= SURE_CHARACTERS:
+        raise error
+    detail = f"kept shortened, was {len(arrival.payload)} bytes ({_explain(error)}); {refusal.detail}"
+    return replace(
+        letter,
+        arrival=replace(arrival, topic=arrival.topic[:SURE_CHARACTERS], payload=arrival.payload[:SURE_BYTES]),
+        refusal=replace(refusal, detail=detail[:600]),
+    )
 
 
 def _telling_halves(telling: Telling) -> list[Telling]:

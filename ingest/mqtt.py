@@ -6,9 +6,11 @@ us, but only through aiomqtt's private client: that reach, and what it must not 
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 import aiomqtt
@@ -21,8 +23,13 @@ from store.backoff import Backoff
 RECONNECT_CAP_SECONDS: Final = 30.0
 KEEPALIVE_SECONDS: Final = 15
 CONNECT_SECONDS: Final = 10.0
+# A connection that lasted so long was a good one, and the next try is made at once.
+STEADY_SECONDS: Final = 30.0
 # SUBACK codes from here on mean refused.
 REFUSED: Final = 0x80
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import MQTTMessage
 
 log = structlog.get_logger()
 
@@ -71,7 +78,11 @@ class Session:
                 await self._stay_connected(backoff)
             except aiomqtt.MqttError as error:
                 if self.connected or backoff.attempts == 0:
-                    log.warning("broker connection lost", error=str(error))
+                    log.warning(
+                        "broker connection lost",
+                        error=str(error),
+                        hint=f"if this repeats: does another process use the client id {self._client_id}?",
+                    )
                 self._forget()
                 await asyncio.sleep(backoff.next_seconds())
             finally:
@@ -79,7 +90,8 @@ class Session:
 
     async def _stay_connected(self, backoff: Backoff) -> None:
         self._connection += 1
-        client = _client(self._broker_url, self._client_id, self._inbox(self._connection))
+        client = _client(self._broker_url, self._client_id)
+        client._client.on_message = partial(self._on_message, self._connection)  # noqa: SLF001 - see the module's first lines
         # Before the connection is opened: messages of a persistent session come with the CONNACK, and one that came
         # before the switch would be acknowledged unseen.
         client._client.manual_ack_set(True)  # noqa: SLF001 - see the module's first lines
@@ -90,23 +102,19 @@ class Session:
             if any((code if isinstance(code, int) else code.value) >= REFUSED for code in codes):
                 raise aiomqtt.MqttError(f"the broker refused the subscription to {SUBSCRIPTION}")
             self.connected = True
-            backoff.reset()
+            subscribed_seconds = time.monotonic()
             log.info("subscribed", topic=SUBSCRIPTION, client_id=self._client_id)
-            # Nothing ever comes out of the iterator, the inbox takes it all; it ends when the connection does.
-            async for _ in client.messages:
-                pass
+            try:
+                # Nothing ever comes out of the iterator, since we take the messages; it ends when the connection does.
+                async for _ in client.messages:
+                    pass
+            finally:
+                # A connection that ends at once is no success: two processes with one client id throw each other out.
+                if time.monotonic() - subscribed_seconds > STEADY_SECONDS:
+                    backoff.reset()
 
-    def _inbox(self, connection: int) -> type[asyncio.Queue[aiomqtt.Message]]:
-        """A queue for aiomqtt that keeps nothing: what is put in goes straight to the batch."""
-        session = self
-
-        class Inbox(asyncio.Queue[aiomqtt.Message]):
-            def put_nowait(self, item: aiomqtt.Message) -> None:
-                session._arrived(item, connection)
-
-        return Inbox
-
-    def _arrived(self, message: aiomqtt.Message, connection: int) -> None:
+    def _on_message(self, connection: int, _client: object, _userdata: object, message: "MQTTMessage") -> None:
+        """Paho's callback. What it raised would break the connection, and come again with the next one."""
         if self._draining:
             return
         receipt = None
@@ -115,7 +123,9 @@ class Session:
                 return  # delivered again while it waits for its commit (nats-server does so by time): held already
             self._unacknowledged.add(message.mid)
             receipt = Receipt(connection, message.mid, message.qos)
-        self._take(Arrival(str(message.topic), message.payload, datetime.now(UTC), message.retain, receipt))
+        # The bytes, because a broker may pass on a topic that is no UTF-8, which paho's own property raises on.
+        topic = message._topic.decode("utf-8", "backslashreplace")  # noqa: SLF001 - see above
+        self._take(Arrival(topic, bytes(message.payload), datetime.now(UTC), message.retain, receipt))
 
     def _forget(self) -> None:
         self.connected = False
@@ -123,7 +133,7 @@ class Session:
         self._unacknowledged.clear()
 
 
-def _client(broker_url: str, client_id: str, inbox: type[asyncio.Queue[aiomqtt.Message]]) -> aiomqtt.Client:
+def _client(broker_url: str, client_id: str) -> aiomqtt.Client:
     parts = urlsplit(broker_url)
     secure = parts.scheme == "mqtts"
     return aiomqtt.Client(
@@ -137,5 +147,4 @@ def _client(broker_url: str, client_id: str, inbox: type[asyncio.Queue[aiomqtt.M
         keepalive=KEEPALIVE_SECONDS,
         timeout=CONNECT_SECONDS,
         tls_context=ssl.create_default_context() if secure else None,
-        queue_type=inbox,
     )

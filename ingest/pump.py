@@ -21,6 +21,8 @@ from store.backoff import Backoff
 from store.database import connect_service, remedy_for
 
 RETRY_CAP_SECONDS: Final = 5.0
+# A batch is bounded in bytes, too: what it refuses is kept whole, in one statement.
+MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 # An error of a kind nobody knows may pass by itself; after so many tries it is taken for a record's fault.
 UNKNOWN_TRIES: Final = 3
 
@@ -48,7 +50,7 @@ class Pump:
         self._worker = worker
         self._registry = registry
         self._metrics = metrics
-        self._batcher = Batcher(max_records=max_records, max_wait_seconds=max_wait_seconds)
+        self._batcher = Batcher(max_records=max_records, max_bytes=MAX_BATCH_BYTES, max_wait_seconds=max_wait_seconds)
         self._acknowledge = acknowledge
         self._wake = asyncio.Event()
         self._draining = False
@@ -116,7 +118,8 @@ class Pump:
                 account = await write(await self._connected(), batch, worker=self._worker, isolate=isolate)
             except Exception as error:  # noqa: BLE001 - the rim: whatever it is, the batch is not written and stays
                 remedy = remedy_for(error)
-                unknown += remedy is None
+                # A "lost connection" that is still there was none: the driver could not send what it was given.
+                unknown += remedy is None or (remedy == "retry" and self._is_connected(error))
                 isolate = remedy == "isolate" or unknown >= UNKNOWN_TRIES
                 await self._after(error, batch, first=backoff.attempts == 0)
                 if remedy != "isolate" or backoff.attempts:
@@ -141,6 +144,10 @@ class Pump:
             )
         if self._connection is not None and self._connection.broken:
             await self._disconnect()
+
+    def _is_connected(self, error: Exception) -> bool:
+        without_state = isinstance(error, psycopg.Error) and error.sqlstate is None
+        return without_state and self._connection is not None and not self._connection.closed
 
     async def _connected(self) -> AsyncConnection[Any]:
         if self._connection is None or self._connection.closed:

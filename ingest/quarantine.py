@@ -33,10 +33,11 @@ FROM dead_letters AS d JOIN dead_letter_payloads AS p USING (payload_id)
 WHERE {CHOSEN} ORDER BY d.dead_letter_id LIMIT %(limit)s
 """  # noqa: S608 - a constant in a constant
 MARK: Final = "UPDATE dead_letters SET replayed_at = now() WHERE dead_letter_id = ANY (%(ids)s::int8[])"
-PURGE: Final = """
-DELETE FROM dead_letters AS d
-WHERE d.received_at < now() - %(older_than)s::interval AND (%(reason)s::text IS NULL OR d.reason = %(reason)s::text)
+OLDER: Final = """
+d.received_at < now() - %(older_than)s::interval AND (%(reason)s::text IS NULL OR d.reason = %(reason)s::text)
 """
+COUNT_OLDER: Final = f"SELECT count(*) FROM dead_letters AS d WHERE {OLDER}"  # noqa: S608 - a constant in a constant
+PURGE: Final = f"DELETE FROM dead_letters AS d WHERE {OLDER}"  # noqa: S608 - a constant in a constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,13 @@ async def replay(connection: AsyncConnection[Any], choice: Choice) -> Replayed:
             again = await _replay_chunk(connection, letters, registry, done)
             await connection.execute(MARK, {"ids": [one.dead_letter_id for one in letters if _key(one) not in again]})
     return done
+
+
+async def count_older(connection: AsyncConnection[Any], *, older_than: timedelta, reason: Reason | None) -> int:
+    """How many dead letters :func:`purge` would delete."""
+    cursor = await connection.execute(COUNT_OLDER, {"older_than": older_than, "reason": reason})
+    row = await cursor.fetchone()
+    return int(row[0]) if row is not None else 0
 
 
 async def purge(connection: AsyncConnection[Any], *, older_than: timedelta, reason: Reason | None) -> int:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 import structlog
@@ -22,10 +22,9 @@ CHANNEL: Final = "tracefleet_registry"
 POLL_SECONDS: Final = 30.0
 
 DEVICES = """
-SELECT d.device_no, d.device_id, d.state = 'disposed' AS retired, k.kind
+SELECT d.device_no, d.device_id, d.state = 'disposed' AS retired, m.kind, k.streams
 FROM devices AS d JOIN models AS m USING (model_id) JOIN kinds AS k USING (kind)
 """
-KINDS = "SELECT kind, streams FROM kinds"
 
 log = structlog.get_logger()
 
@@ -63,15 +62,16 @@ class Registry:
             raise Refused("wrong_stream", f"a device of this kind reports {', '.join(sorted(device.streams))}")
         return device
 
-    async def load(self, connection: AsyncConnection[tuple[object, ...]]) -> None:
+    async def load(self, connection: AsyncConnection[Any]) -> None:
         """Replace the snapshot by what the ledger says now."""
-        kinds = {kind: frozenset(streams) for kind, streams in await _all(connection, KINDS)}
-        self.replace(
-            {
-                device_no: Device(device_id, kinds[kind], retired)
-                for device_no, device_id, retired, kind in await _all(connection, DEVICES)
-            }
-        )
+        cursor = await connection.execute(DEVICES)
+        streams_of: dict[str, frozenset[str]] = {}
+        devices = {}
+        async for device_no, device_id, retired, kind, streams in cursor:
+            if (known := streams_of.get(kind)) is None:
+                known = streams_of[kind] = frozenset(streams)
+            devices[device_no] = Device(device_id, known, retired)
+        self.replace(devices)
 
     def replace(self, devices: Mapping[str, Device]) -> None:
         """Take *devices* for the whole registry from now on."""
@@ -103,8 +103,3 @@ class Registry:
             with contextlib.suppress(TimeoutError):
                 async for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
                     pass
-
-
-async def _all(connection: AsyncConnection[tuple[object, ...]], query: str) -> list[tuple]:  # type: ignore[type-arg]
-    cursor = await connection.execute(query)
-    return await cursor.fetchall()

@@ -10,14 +10,13 @@ A record goes one way, and its acknowledgement comes back only from the commit.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from ingest.arrival import Arrival, Receipt
+from ingest.claim import claimed
 from ingest.heartbeat import Vitals, beat
 from ingest.metrics import Metrics
 from ingest.mqtt import Session
@@ -27,8 +26,9 @@ from store.exporter import Exporter
 from store.settings import Settings
 from store.stopping import told_to_stop
 
-# Of the ten seconds a stop may take, what is left to disconnect and to exit.
-DRAIN_SECONDS = 8.0
+# Of the ten seconds a stop may take; the rest is for cancelling a statement on a server that does not answer.
+DRAIN_SECONDS = 4.0
+LATE_SECONDS = 30.0
 
 log = structlog.get_logger()
 
@@ -68,12 +68,29 @@ class Service:
             setting="TRACEFLEET_INGEST_METRICS_PORT",
         )
         with exporter:
-            async with self._background(), _task(self._session_when_ready(), "session"):
-                pump = asyncio.create_task(self._pump.run(), name="pump")
-                try:
-                    await _first_of(stop.wait(), pump)
-                finally:
-                    await self._drain(pump)
+            async with claimed(self._database_url, worker=self._settings.ingest_worker):
+                await self._run_parts(stop)
+
+    async def _run_parts(self, stop: asyncio.Event) -> None:
+        worker = self._settings.ingest_worker
+        pump = asyncio.create_task(self._pump.run(), name="pump")
+        parts = [
+            asyncio.create_task(self._registry.follow(self._database_url), name="registry"),
+            asyncio.create_task(beat(self._database_url, worker=worker, vitals=self._vitals), name="heartbeat"),
+            asyncio.create_task(self._session_when_ready(), name="session"),
+        ]
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            # None of them ends by itself: one that does has failed, and an ingest that lacks a part must not look well.
+            await asyncio.wait({pump, stopping, *parts}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self._drain(pump)
+            for task in (stopping, *parts):
+                task.cancel()
+            await asyncio.wait({stopping, *parts})
+        for task in (pump, *parts):
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
 
     def readiness(self) -> Mapping[str, str | None]:
         """Each check with None when it is fine, else the reason."""
@@ -81,21 +98,18 @@ class Service:
             "running": "shutting down" if self._draining else None,
             "registry": None if self._registry.loaded.is_set() else "the device registry is not loaded yet",
             "broker": None if self._session.connected else "not subscribed at the broker",
-            "database": self._pump.trouble,
+            "writing": self._pump.trouble or self._late(),
         }
+
+    def _late(self) -> str | None:
+        lag_seconds = self._pump.lag_seconds
+        return f"a message has waited {lag_seconds:.0f} s for its commit" if lag_seconds > LATE_SECONDS else None
 
     async def _session_when_ready(self) -> None:
         # Before the registry is known every device would be a stranger.
         await self._registry.loaded.wait()
         log.info("registry loaded", devices=len(self._registry))
         await self._session.run()
-
-    @contextlib.asynccontextmanager
-    async def _background(self) -> AsyncIterator[None]:
-        follow = self._registry.follow(self._database_url)
-        heartbeat = beat(self._database_url, worker=self._settings.ingest_worker, vitals=self._vitals)
-        async with _task(follow, "registry"), _task(heartbeat, "heartbeat"):
-            yield
 
     async def _drain(self, pump: "asyncio.Task[None]") -> None:
         self._draining = True
@@ -106,8 +120,6 @@ class Service:
             pump.cancel()
             log.warning("stopped with messages unwritten; the broker will deliver them again")
             await asyncio.wait({pump})
-        if not pump.cancelled() and (error := pump.exception()) is not None:
-            raise error
 
     def _take(self, arrival: Arrival) -> None:
         self._pump.put(arrival)
@@ -127,26 +139,3 @@ class Service:
 async def run(settings: Settings) -> None:
     """Ingest until SIGTERM or SIGINT; a second signal kills the process at once."""
     await Service(settings).run(told_to_stop())
-
-
-@contextlib.asynccontextmanager
-async def _task(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Run *work* beside the body; it is cancelled and awaited at the end."""
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(_note_crash)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-
-
-def _note_crash(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("a part of ingest ended", part=task.get_name(), exc_info=error)
-
-
-async def _first_of(stop: Coroutine[Any, Any, Any], pump: "asyncio.Task[None]") -> None:
-    stopping = asyncio.create_task(stop)
-    await asyncio.wait({stopping, pump}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()

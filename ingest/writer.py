@@ -4,7 +4,7 @@ Nothing here commits half: the caller acknowledges what :func:`write` returned f
 again after an unknown outcome finds its own rows and counts duplicates.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +12,11 @@ from psycopg import AsyncConnection
 
 from ingest import account, currents, dead_letters, identity, isolation
 from ingest.account import Account
-from ingest.batch import Batch, Birth, DeadLetter, DeviceBoot, Telling
+from ingest.batch import Batch, Birth, DeadLetter, Telling
 from ingest.boots import Boot, advance
 from ingest.clock import TOLERANCE, after, check_window, is_late
 from ingest.refusal import Refusal, Refused
+from ingest.rounds import rounds_of
 from ingest.rows import AT, Portion, Row, copy_rows
 from store.database import remedy_for
 from store.records import PRESENCE
@@ -43,7 +44,7 @@ async def _write_isolating(connection: AsyncConnection[Any], batch: Batch) -> Ac
         if remedy_for(error) not in ("isolate", None):
             raise
         if (rejected := isolation.bury(batch, error)) is not None:
-            return await _write_part(connection, rejected)
+            return await _write_isolating(connection, rejected)
     entered = Account()
     for half in isolation.halves(batch):
         entered.add(await _write_isolating(connection, half))
@@ -54,11 +55,14 @@ async def _write_part(connection: AsyncConnection[Any], batch: Batch) -> Account
     entered = Account()
     lines = currents.Lines()
     letters = list(batch.dead_letters)
-    stored: list[Portion] = []
-    for round_ in _rounds(batch.tellings, entered):
-        stored += await _write_round(connection, round_, letters, entered)
+    first, *later = rounds_of(batch.tellings, entered) or [[]]
+    # One statement takes all the locks, so that two workers can never hold one each and wait for the other's.
+    boots = await advance(connection, [*first, *batch.births])
+    stored = await _write_round(connection, first, boots[: len(first)], letters, entered)
+    for round_ in later:
+        stored += await _write_round(connection, round_, await advance(connection, round_), letters, entered)
     _note_stored(stored, lines, entered)
-    await _write_births(connection, batch.births, lines, entered)
+    await _write_births(connection, batch.births, boots[len(first) :], lines, letters, entered)
     await currents.move_latest(connection, stored)
     await lines.move(connection)
     await _bury(connection, letters, entered)
@@ -66,10 +70,13 @@ async def _write_part(connection: AsyncConnection[Any], batch: Batch) -> Account
 
 
 async def _write_round(
-    connection: AsyncConnection[Any], tellings: Sequence[Telling], letters: list[DeadLetter], entered: Account
+    connection: AsyncConnection[Any],
+    tellings: Sequence[Telling],
+    boots: Sequence[Boot],
+    letters: list[DeadLetter],
+    entered: Account,
 ) -> list[Portion]:
-    """Store the records of messages whose sequence numbers do not overlap; what is new of each."""
-    boots = await advance(connection, tellings)
+    """Store the records of messages in which no sequence number comes twice; what is new of each."""
     portions = [_portion(telling, boot, letters, entered) for telling, boot in zip(tellings, boots, strict=True)]
     suspects = [portion for portion in portions if portion.boot.suspect]
     if suspects:
@@ -84,6 +91,10 @@ async def _write_round(
 
 def _portion(telling: Telling, boot: Boot, letters: list[DeadLetter], entered: Account) -> Portion:
     """The rows of a message; a record whose time turns out impossible becomes a dead letter instead."""
+    if boot.retired:
+        if telling.message.samples:
+            letters.append(_retired(telling, len(telling.message.samples)))
+        return Portion(telling, boot, [])
     device_id, boot_id, received_at = telling.device_id, boot.boot_id, telling.arrival.received_at
     ahead = received_at + TOLERANCE
     rows: list[Row] = []
@@ -125,15 +136,25 @@ def _note_stored(portions: Sequence[Portion], lines: currents.Lines, entered: Ac
         entered.newest_ats.append(newest_at)
 
 
+def _retired(item: Telling | Birth, records: int) -> DeadLetter:
+    refusal = Refusal("retired_device", f"{item.device_no} was disposed of before this was written", records=records)
+    stream = item.stream if isinstance(item, Telling) else PRESENCE
+    return DeadLetter(item.arrival, refusal, item.device_no, stream)
+
+
 async def _write_births(
-    connection: AsyncConnection[Any], births: Sequence[Birth], lines: currents.Lines, entered: Account
+    connection: AsyncConnection[Any],
+    births: Sequence[Birth],
+    boots: Sequence[Boot],
+    lines: currents.Lines,
+    letters: list[DeadLetter],
+    entered: Account,
 ) -> None:
-    if not births:
-        return
-    boots = await advance(connection, births)
-    news = await currents.enter_births(connection, births, boots)
-    counts = entered.of(PRESENCE)
-    for birth, boot, new in zip(births, boots, news, strict=True):
+    living = [(birth, boot) for birth, boot in zip(births, boots, strict=True) if not boot.retired]
+    letters += [_retired(birth, 1) for birth, boot in zip(births, boots, strict=True) if boot.retired]
+    news = await currents.enter_births(connection, living)
+    for (birth, boot), new in zip(living, news, strict=True):
+        counts = entered.of(PRESENCE)
         lines.told(birth, boot)
         counts.received += 1
         counts.stored += new
@@ -149,6 +170,7 @@ async def _bury(connection: AsyncConnection[Any], letters: Sequence[DeadLetter],
         if new:
             counts.dead_lettered += records
             entered.refused(letter.refusal.reason, records)
+            entered.buried.append(letter)
         else:
             counts.duplicate += records
             entered.refused_again.append(letter)
@@ -162,55 +184,3 @@ def _count_messages(batch: Batch, entered: Account) -> None:
     for letter in batch.dead_letters:
         # A refused record's message is counted among the tellings.
         entered.of(letter.stream).messages += letter.refusal.record_index < 0
-
-
-def _rounds(tellings: Sequence[Telling], entered: Account) -> Iterable[list[Telling]]:
-    """*tellings* in as few rounds as it takes that no two of a round overlap in a boot's sequence numbers.
-
-    Nearly always one. The same bytes again are counted as duplicates here and written in no round.
-    """
-    waiting = list(tellings)
-    while waiting:
-        taken: dict[DeviceBoot, _Taken] = {}
-        round_: list[Telling] = []
-        later: list[Telling] = []
-        for telling in waiting:
-            key = (telling.device_id, telling.message.boot)
-            if (known := taken.get(key)) is None:
-                known = taken[key] = _Taken()
-            if (twin := known.twin_of(telling)) is None:
-                known.take(telling)
-                round_.append(telling)
-            elif twin.stream == telling.stream and twin.arrival.payload == telling.arrival.payload:
-                counts = entered.of(telling.stream)
-                counts.received += len(telling.message.samples)
-                counts.duplicate += len(telling.message.samples)
-            else:
-                later.append(telling)
-        yield round_
-        waiting = later
-
-
-class _Taken:
-    """The messages of one boot in a round. They come in order, so nearly all are above the highest number so far."""
-
-    __slots__ = ("_end", "_tellings")
-
-    def __init__(self) -> None:
-        self._end = 0
-        self._tellings: list[Telling] = []
-
-    def twin_of(self, telling: Telling) -> Telling | None:
-        """A message that shares sequence numbers with *telling*."""
-        own = telling.message
-        if own.seq >= self._end:
-            return None
-        for other in self._tellings:
-            if own.seq < other.message.seq + other.message.records and other.message.seq < own.seq + own.records:
-                return other
-        return None
-
-    def take(self, telling: Telling) -> None:
-        """Count *telling* in."""
-        self._end = max(self._end, telling.message.seq + telling.message.records)
-        self._tellings.append(telling)

@@ -79,8 +79,10 @@ _REMEDIES: Final[dict[str, Remedy]] = {
     "08": "retry",  # connection
     "40": "retry",  # rolled back: serialisation, deadlock
     "53": "retry",  # out of a resource that may come back
+    "53400": "isolate",  # a configured limit, as that of TimescaleDB on what one statement may decompress
     "53100": "stop",  # disk full: more tries only fill the log
     "55P03": "retry",  # lock not available
+    "57014": "retry",  # somebody cancelled it, or a time limit
     "57P0": "retry",  # the server is stopping, starting or has crashed
     "58": "retry",  # the system below the server
     "21": "isolate",  # cardinality
@@ -104,6 +106,8 @@ def remedy_for(error: Exception) -> Remedy | None:
         return "isolate" if isinstance(error, OverflowError | TypeError | UnicodeEncodeError) else None
     state = error.sqlstate
     if state is None:
+        if isinstance(error, psycopg.ProgrammingError):
+            return None
         return "isolate" if isinstance(error, psycopg.DataError) else "retry"
     for length in (5, 4, 2):
         if (remedy := _REMEDIES.get(state[:length])) is not None:

@@ -6,7 +6,7 @@ Every complaint is made at once: the variable, the value (never a secret) and wh
 import difflib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     )
     ingest_batch_records: int = Field(20_000, ge=1, description="a batch is written when it holds this many records")
     ingest_batch_seconds: float = Field(
-        0.05, gt=0, le=10, description="a record waits no longer than this for its batch"
+        0.01, gt=0, le=10, description="a message waits no longer than this for others to share its commit"
     )
     compress_after_days: int = Field(8, ge=1, description="TimescaleDB: age at which telemetry is compressed")
     retention_days: int = Field(
@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         """
         if self.database_url is None:
             raise SettingsError(
-                f"{PREFIX}DATABASE_URL is not set, and no `tracefleet up` is running in {self.data_dir}. "
+                f"{PREFIX}DATABASE_URL is not set, and no `tracefleet up` is running in {self.data_dir.absolute()}. "
                 f"Set it to a PostgreSQL URL, or start the embedded system with `tracefleet up`."
             )
         return self.database_url.get_secret_value()
@@ -136,20 +136,27 @@ def load() -> Settings:
 
 
 def _unknown_variables() -> Iterator[str]:
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in known and not name.startswith(RESERVED):
-            # The prefix is no likeness: with it, everything is near everything.
-            nearest = difflib.get_close_matches(name.removeprefix(PREFIX), map(str.upper, Settings.model_fields), n=1)
-            hint = f"did you mean {PREFIX}{nearest[0]}?" if nearest else f"known names: {', '.join(known)}"
-            yield f"{name}: no such setting; {hint}"
+        field = name.removeprefix(PREFIX).lower()
+        if name.startswith(PREFIX) and field not in Settings.model_fields and not name.startswith(RESERVED):
+            yield f"{name}: no such setting; {_hint(field, lambda known: PREFIX + known.upper())}"
 
 
 def _complaint(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, read by key
     field = str(detail["loc"][0]) if detail["loc"] else "settings"
+    if detail["type"] == "extra_forbidden":
+        return f"{field} in {CONFIG_FILE}: no such setting; {_hint(field, str)}"
     expected = detail["msg"].removeprefix("Value error, ")
     variable = PREFIX + field.upper()
     where = variable if variable in os.environ else f"{variable} (as {field} in {CONFIG_FILE})"
     if field.endswith("_url"):
         return f"{where}: {expected} (the value is not shown: it may hold a password)"
     return f"{where}={detail['input']!r}: {expected}"
+
+
+def _hint(field: str, shown: Callable[[str], str]) -> str:
+    """What may be meant by a setting that does not exist, else all there are."""
+    nearest = difflib.get_close_matches(field, Settings.model_fields, n=1)
+    if nearest:
+        return f"did you mean {shown(nearest[0])}?"
+    return f"known names: {', '.join(map(shown, Settings.model_fields))}"

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ingest.quarantine import Choice, Kept, choose, purge, replay
+from ingest.quarantine import Choice, Kept, choose, count_older, purge, replay
 from ingest.refusal import REASONS, Reason
 from store.database import connect_service
 from store.errors import TracefleetError
@@ -38,7 +38,7 @@ def list_(
     after: Annotated[int, typer.Option(help="Only ids above this one, to page on.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters that wait, oldest first."""
+    """List dead letters that wait, in the order in which they were kept."""
     choice = Choice(reason=_reason(reason), device_no=device, replayed=False)
     letters = _run(lambda connection: choose(connection, choice, limit=limit, after=after))
     if as_json:
@@ -81,12 +81,15 @@ def replay_(
         raise TracefleetError("Say which: ids, --reason, --device, or --all.")
     choice = Choice(ids=ids or None, reason=_reason(reason), device_no=device, replayed=False)
     done = _run(lambda connection: replay(connection, choice))
+    if ids and not done.letters:
+        raise TracefleetError("None of these dead letters waits. `tracefleet dead-letters list` shows those that do.")
     if as_json:
         _print_json(asdict(done))
     else:
         typer.echo(
-            f"{done.letters} dead letters replayed: {done.stored} records stored, {done.duplicate} were here before, "
-            f"{done.conflict} contradict what is stored; {done.refused_again} letters are refused again."
+            f"Dead letters replayed: {done.letters}. Records stored: {done.stored}, here before: {done.duplicate}, "
+            f"contradicting what is stored: {done.conflict}. Refused again: {done.refused_again}"
+            + (" (their reason stands in `tracefleet dead-letters list`)." if done.refused_again else ".")
         )
     if done.refused_again:
         raise typer.Exit(1)
@@ -98,13 +101,14 @@ def purge_(
     reason: ReasonOption = None,
     apply: Annotated[bool, typer.Option("--apply", help="Delete them. They cannot be brought back.")] = False,
 ) -> None:
-    """Delete dead letters for good."""
-    if not apply:
-        raise TracefleetError("Purging cannot be undone: nothing was deleted. Say --apply to delete.")
-    gone = _run(
-        lambda connection: purge(connection, older_than=timedelta(days=older_than_days), reason=_reason(reason))
-    )
-    typer.echo(f"{gone} dead letters deleted.")
+    """Delete dead letters for good; without --apply, only say how many."""
+    older_than = timedelta(days=older_than_days)
+    if apply:
+        gone = _run(lambda connection: purge(connection, older_than=older_than, reason=_reason(reason)))
+        typer.echo(f"Deleted: {gone}.")
+    else:
+        due = _run(lambda connection: count_older(connection, older_than=older_than, reason=_reason(reason)))
+        typer.echo(f"Would be deleted: {due}. That cannot be undone; --apply does it.")
 
 
 def _run(work: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:

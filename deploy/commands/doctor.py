@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from deploy.invocation import as_typed
 from store.settings import load
 
 COLOURS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
@@ -30,7 +31,7 @@ def doctor(
         for check in checks:
             line = Text(f"{check.verdict:<8} ", style=COLOURS[check.verdict])
             line.append(f"{check.what:<12} {check.detail}", style="default not bold")
-            line.append(f" → {check.remedy}" if check.remedy else "", style="dim not bold")
+            line.append(f" → {as_typed(check.remedy)}" if check.remedy else "", style="dim not bold")
             console.print(line, soft_wrap=True)
     if any(check.verdict == "problem" for check in checks):
         raise typer.Exit(1)

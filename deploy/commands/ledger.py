@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from fleet.errors import SheetError
 from fleet.imports import import_sheet
+from fleet.ledger import LEDGERS, Ledger
 from fleet.report import Noun, Report
 from store.database import connect_once
 from store.errors import TracefleetError
@@ -28,10 +30,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def _app(noun: Noun) -> typer.Typer:
+    columns = "\n    ".join(_columns(LEDGERS[noun]))
     app = typer.Typer(no_args_is_help=True, help=f"The {noun} of the ledger.")
     what = f"""Import {noun} from a sheet: all rows or none.
 
     Says what would be created, changed and left alone, and every error of every row; an empty cell changes nothing.
+
+    Columns in any order, by either header; those with * are required for new {noun}:
+
+    \b
+    {columns}
     """
 
     # An empty callback keeps `import` a command of its own while it is the only one.
@@ -49,6 +57,20 @@ def _app(noun: Noun) -> typer.Typer:
             raise typer.Exit(1)
 
     return app
+
+
+def _columns(ledger: Ledger) -> Iterator[str]:
+    """A line for each column: its headers, whether a new entry needs it, and what may be written."""
+    width = max(len(column.name) for column in ledger.columns) + 2
+    for column in ledger.columns:
+        yield f"{column.name + (' *' if column.needed else ''):<{width}}  {' / '.join(column.chinese)}"
+        if column.words is not None:
+            for word, chinese in column.words.items():
+                yield f"{'':<{width}}    {word} {chinese}{' (a new one, when empty)' if word == column.default else ''}"
+        elif column.refers_to is not None:
+            yield f"{'':<{width}}    one of the {column.refers_to}"
+        elif column.default is not None:
+            yield f"{'':<{width}}    {column.default} (a new one, when empty)"
 
 
 def _run(noun: Noun, file: Path, *, apply: bool) -> Report:
@@ -99,14 +121,18 @@ def _changes(report: Report) -> Table:
 
 def _summary(report: Report, file: Path) -> str:
     counts = (
-        f"{report.rows} rows of {report.noun}: {len(report.created)} new, {len(report.changed)} changed, "
-        f"{report.unchanged} left alone, {len(report.errors)} errors."
+        f"{_counted(report.rows, 'row')} of {report.noun}: {len(report.created)} new, {len(report.changed)} changed, "
+        f"{report.unchanged} left alone, {_counted(len(report.errors), 'error')}."
     )
     if report.errors:
         return f"{counts} Nothing was written: correct the rows above and import {file} again."
     if report.applied:
         return f"{counts} Written."
     return f"{counts} Nothing was written yet: add --apply to write it."
+
+
+def _counted(number: int, singular: str) -> str:
+    return f"{number} {singular}{'' if number == 1 else 's'}"
 
 
 regions: Final = _app("regions")

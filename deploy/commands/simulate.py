@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from store import log
+from store.errors import TracefleetError
 from store.settings import Settings, load
 from store.stopping import told_to_stop
 
@@ -45,8 +46,14 @@ def simulate(
         ),
     ] = None,
     seed_store: Annotated[
-        bool, typer.Option("--seed-store/--no-seed", help="Import the city's ledger into the database first.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--seed-store/--no-seed",
+            help="Import the city's ledger into the database first, over what is there, unless it holds every device "
+            "of the city; or never. Without either, only an empty ledger is written, and another city's is refused.",
+            show_default=False,
+        ),
+    ] = None,
     ledger: Annotated[
         Path | None,
         typer.Option(help="Write the city's ledger as CSV files into this folder, to import yourself, and end."),
@@ -81,6 +88,7 @@ def simulate(
         connections=connections,
         seed_store=seed_store,
         tally_file=tally,
+        say=lambda sentence: typer.echo(sentence, err=True),
     )
     sys.stdout.write(asyncio.run(_until_told(run, settings)).as_json().decode())
 
@@ -113,5 +121,12 @@ def _write_ledger(devices: int, seed: int, folder: Path) -> None:
     from deploy.simulator.city import build  # noqa: PLC0415 - only when asked for
     from deploy.simulator.ledger import write_sheets  # noqa: PLC0415 - only when asked for
 
-    for path in write_sheets(build(devices, seed), folder):
+    try:
+        written = write_sheets(build(devices, seed), folder)
+    except OSError as error:
+        raise TracefleetError(
+            f"the ledger cannot be written to {folder.absolute()}: {error.strerror}. "
+            f"Name a folder that can be, with --ledger."
+        ) from error
+    for path in written:
         typer.echo(str(path))

@@ -1,11 +1,12 @@
 """What ``tracefleet up`` needs to have to itself: its ports, and the folder of its database."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.embedded import postgres
 from deploy.ports import SERVICES, ListenPort, require_free, service_port
-from store.errors import DatabaseError, TracefleetError
+from store.errors import DatabaseError, PortTakenError, TracefleetError
 from store.settings import Settings
 
 
@@ -31,11 +32,20 @@ def needed_ports(settings: Settings) -> list[ListenPort]:
 def require_room(settings: Settings) -> None:
     """Return when all of it can be had.
 
-    Raises PortTakenError for the first port that is taken, DatabaseError when a server holds the folder.
+    Raises PortTakenError with a sentence for every port that is taken, DatabaseError when a server holds the folder.
     """
     require_unheld(settings.data_dir)
-    for port in needed_ports(settings):
-        require_free(port)
+    taken = list(_taken(needed_ports(settings)))
+    if taken:
+        raise PortTakenError("\n".join(taken))
+
+
+def _taken(ports: Iterable[ListenPort]) -> Iterator[str]:
+    for port in ports:
+        try:
+            require_free(port)
+        except PortTakenError as error:
+            yield str(error)
 
 
 def has_room(settings: Settings) -> bool:

@@ -198,7 +198,7 @@ class _System:
             self._wait(lambda: connection.execute(SUBSCRIBED, heartbeat).fetchone() is not None, child, "ingest", tick)
 
     def _start_simulator(self, simulation: Simulation, tick: Callable[[], None]) -> None:
-        options = ["--devices", str(simulation.devices), "--seed", str(simulation.seed)]
+        options = ["--devices", str(simulation.devices), "--seed", str(simulation.seed), "--seed-store"]
         child = self._start_command(SIMULATOR, *options)
         with self._connection() as connection:
             wanted = (simulation.devices,)

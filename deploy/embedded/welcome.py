@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from deploy.invocation import program
+
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -38,7 +40,7 @@ def _next_steps(addresses: Addresses, device_no: str | None) -> str:
     if device_no is None:
         return f"""What to try next · 接下来
   Start again with devices that publish · 带上模拟设备再次启动:
-    tracefleet up --simulate 200
+    {program()} up --simulate 200
   Which devices are there · 查看设备:
     curl -s {addresses.api_url}/api/v1/devices"""
     broker = urlsplit(addresses.broker_url)
@@ -50,6 +52,8 @@ def _next_steps(addresses: Addresses, device_no: str | None) -> str:
     return f"""What to try next · 接下来
   Publish a temperature as a registered device · 以已登记设备的身份发布一条温度:
     mosquitto_pub -h {broker.hostname} -p {broker.port} -q 1 -t tracefleet/v1/{device_no}/coldchain -m {message}
+  The broker acknowledges; the row follows within a second · 确认由消息代理发出，数据在一秒内入库:
+    sleep 1
   Read its latest values back · 读取它的最新值:
     curl -s {addresses.api_url}/api/v1/devices/{device_no}/latest"""
 

@@ -18,19 +18,17 @@ from typing import Final
 
 from deploy.mqtt_probe import refusal_of
 from deploy.simulator import city as cities
+from deploy.simulator import seeding
 from deploy.simulator.city import City
 from deploy.simulator.clocks import rfc3339
 from deploy.simulator.dice import Dice
 from deploy.simulator.faults import Level
 from deploy.simulator.fleet import Fleet
 from deploy.simulator.hours import CityClock
-from deploy.simulator.ledger import sheets
 from deploy.simulator.machine import World
 from deploy.simulator.mqtt import Broker, late_writers_ignored
 from deploy.simulator.rhythm import WARM_UP_SECONDS
 from deploy.simulator.tally import Tally
-from fleet.imports import import_sheet
-from store.database import connect_once
 from store.errors import TracefleetError
 from store.settings import Settings
 
@@ -60,24 +58,26 @@ async def run(
     bad_share: float = 0.0,
     strangers: int = 0,
     connections: int | None = None,
-    seed_store: bool = True,
+    seed_store: bool | None = None,
     tally_file: Path | None = None,
     stop: asyncio.Event | None = None,
     watch: Watcher = lambda _tally, _online: None,
+    say: Callable[[str], None] = lambda _sentence: None,
 ) -> Tally:
     """Run the devices until *stop* is set, *seconds* are over or it is cancelled; the account of what was acknowledged.
 
     However it ends, outstanding acknowledgements are waited for (1.5 s at most) and *tally_file* is written; it is also
     renewed every second, when *watch* is called with the account and the number of devices online.
-    *city_time* None is the real time of day. Raises TracefleetError when the broker or the database cannot be used.
+    *city_time* None is the real time of day. *seed_store* None imports the city's ledger where there is none yet, False
+    never; *say* is told what became of it. Raises TracefleetError when the broker or the database cannot be used.
     """
     broker = Broker.at(settings.broker_url.get_secret_value())
     city = cities.build(devices, seed, strangers=strangers)
     lines = min(connections or MOST_CONNECTIONS, devices + strangers)
     _require_open_files(lines)
     await _require_broker(settings)
-    if seed_store:
-        await _seed(settings, city)
+    if seed_store is not False:
+        await _seed(settings, city, is_wanted=seed_store, say=say)
     now = time.time()
     tally = Tally(devices, seed, rate, run=secrets.token_hex(8), started_at=rfc3339(now))
     world = World(
@@ -136,26 +136,11 @@ async def _require_broker(settings: Settings) -> None:
         )
 
 
-async def _seed(settings: Settings, city: City) -> None:
-    """Bring the city's ledger into the store, through the import that an operator would use."""
-    created = await asyncio.to_thread(_import, settings.require_database_url(), city)
-    if created:
+async def _seed(settings: Settings, city: City, *, is_wanted: bool | None, say: Callable[[str], None]) -> None:
+    done = await asyncio.to_thread(seeding.seed, settings.require_database_url(), city, is_wanted=is_wanted)
+    say(done.sentence)
+    if done.has_written:
         await asyncio.sleep(REGISTRY_SECONDS + REGISTRY_SECONDS_PER_DEVICE * len(city.devices))
-
-
-def _import(database_url: str, city: City) -> int:
-    created = 0
-    with connect_once(database_url, application_name="tracefleet simulate") as connection:
-        for noun, content in sheets(city).items():
-            report = import_sheet(connection, noun, content, apply=True)
-            if not report.applied:
-                first = report.errors[0]
-                raise TracefleetError(
-                    f"the simulated city's {noun} do not fit the ledger: row {first.row}, {first.column} "
-                    f"{first.value!r} {first.problem}; {first.remedy}."
-                )
-            created += len(report.created)
-    return created
 
 
 def _require_open_files(lines: int) -> None:

@@ -21,6 +21,20 @@ CREATE TABLE boots (
     PRIMARY KEY (device_id, boot)
 ) WITH (fillfactor = 70);
 
+-- *seen* with its smallest gaps closed, so that at most *kept* of them stay.
+CREATE FUNCTION close_small_gaps(seen int8multirange, kept integer) RETURNS int8multirange LANGUAGE sql IMMUTABLE AS $$
+    WITH ranges AS (
+        SELECT lower(r) AS first, upper(r) AS "end", lower(r) - lag(upper(r)) OVER (ORDER BY lower(r)) AS gap
+        FROM unnest(seen) AS r
+    ), ranked AS (
+        SELECT first, "end", row_number() OVER (ORDER BY gap DESC NULLS FIRST) AS rank FROM ranges
+    ), parted AS (
+        SELECT first, "end", count(*) FILTER (WHERE rank <= kept + 1) OVER (ORDER BY first) AS part FROM ranked
+    )
+    SELECT range_agg(merged)
+    FROM (SELECT range_merge(range_agg(int8range(first, "end"))) AS merged FROM parted GROUP BY part) AS parts
+$$;
+
 CREATE TABLE weighing (
     device_id             integer NOT NULL,
     at                    timestamptz NOT NULL,
@@ -122,10 +136,13 @@ CREATE TABLE latest (
 -- What is known of a device's line: its current boot, whether it said goodbye, when it was last heard live.
 CREATE TABLE device_presence (
     device_id     integer PRIMARY KEY REFERENCES devices,
-    boot_id       bigint,
-    boot_at       timestamptz,
-    state         text CHECK (state IN ('online', 'offline')),
-    state_at      timestamptz,
+    boot_id       bigint NOT NULL,
+    -- Since when this boot is the current one, and since when the state holds.
+    boot_at       timestamptz NOT NULL,
+    state         text NOT NULL CHECK (state IN ('online', 'offline')),
+    state_at      timestamptz NOT NULL,
+    -- When the last word about the line came: nothing older moves it.
+    told_at       timestamptz NOT NULL,
     last_heard_at timestamptz
 ) WITH (fillfactor = 70);
 

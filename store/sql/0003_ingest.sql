@@ -10,7 +10,7 @@ CREATE TABLE dead_letter_payloads (
 -- record_index is -1 when the whole message was refused. The key makes a redelivery, or a device that repeats the same
 -- rubbish for days, one row.
 CREATE TABLE dead_letters (
-    dead_letter_id bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    dead_letter_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     topic          text NOT NULL,
     payload_id     bigint NOT NULL REFERENCES dead_letter_payloads (payload_id),
     record_index   integer NOT NULL,
@@ -23,9 +23,10 @@ CREATE TABLE dead_letters (
     device_no      text,
     stream         text,
     received_at    timestamptz NOT NULL,
-    replayed_at    timestamptz,
-    PRIMARY KEY (payload_id, record_index, topic)
+    replayed_at    timestamptz
 );
+-- The hash, since a topic may be longer than an index row.
+CREATE UNIQUE INDEX dead_letters_identity ON dead_letters (payload_id, record_index, md5(topic));
 CREATE INDEX dead_letters_by_time ON dead_letters (received_at, dead_letter_id);
 CREATE INDEX dead_letters_by_device ON dead_letters (device_no, received_at) WHERE device_no IS NOT NULL;
 

@@ -16,6 +16,13 @@ INSERT INTO retention (relation, time_column, dropped_by) VALUES
     ('conflicts', 'received_at', 'housekeeping'),
     ('ingest_stats', 'bucket_at', 'housekeeping');
 
+-- What set_policies() did last, so that a migration that changes nothing leaves the jobs and their history alone.
+CREATE TABLE policies (
+    only_row       boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    compress_after interval NOT NULL,
+    keep_for       interval NOT NULL
+);
+
 -- Every job that keeps the store in order, ours and TimescaleDB's, and how its last run went.
 CREATE TABLE housekeeping_runs (
     job             text PRIMARY KEY,

@@ -267,7 +267,8 @@ def test_ingest_is_started_again_when_it_is_killed(running: Up) -> None:
     until(is_back, seconds=START_SECONDS, what="another ingest")
     before = running.rows()
     until(lambda: sum(running.rows().values()) > sum(before.values()), seconds=START_SECONDS, what="more rows")
-    assert running.output.count("child_died") == 1
+    until(lambda: "child_restarted" in running.output, seconds=START_SECONDS, what="the word that it is back")
+    assert running.output.count("child_died") == running.output.count("child_restarted") == 1
 
 
 def test_ctrl_c_stops_everything_and_a_second_start_finds_the_data(place: Up) -> None:
@@ -280,6 +281,27 @@ def test_ctrl_c_stops_everything_and_a_second_start_finds_the_data(place: Up) ->
     after = place.rows()
     assert all(after[stream] >= before[stream] for stream in STREAMS)
     assert place.stop(signal.SIGTERM) == 0
+
+
+def test_second_start_keeps_what_was_changed_in_the_ledger(place: Up) -> None:
+    """The city is there: nothing of it is written again. A larger one is imported."""
+    place.start("--simulate", "5")
+    with psycopg.connect(place.written["database_url"]) as connection:
+        connection.execute("UPDATE devices SET state = 'suspended' WHERE device_no = 'TD-410100-SC-000001-0'")
+    assert place.stop() == 0
+    place.start("--simulate", "5")
+    log = place.folder / "data" / "logs" / "simulate.log"
+    until(
+        lambda: "nothing was written" in log.read_text(encoding="utf-8"), seconds=START_SECONDS, what="the word of it"
+    )
+    with psycopg.connect(place.written["database_url"]) as connection:
+        found = connection.execute("SELECT device_no FROM devices WHERE state = 'suspended'").fetchall()
+    assert found == [("TD-410100-SC-000001-0",)]
+    assert place.stop() == 0
+    place.start("--simulate", "9")
+    with psycopg.connect(place.written["database_url"]) as connection:
+        assert connection.execute("SELECT count(*) FROM devices").fetchone() == (10,)
+    assert place.stop() == 0
 
 
 def test_ctrl_c_during_the_set_up_leaves_nothing(place: Up) -> None:
@@ -320,6 +342,20 @@ def test_taken_port_is_refused_before_anything_starts(place: Up, setting: str) -
     assert re.search(sentence, place.output)
     assert "Traceback" not in place.output
     assert list((place.folder / "data").iterdir()) == []
+
+
+def test_all_taken_ports_are_told_at_once(place: Up) -> None:
+    """A line each, so that nobody has to start three times to learn of three."""
+    names = ("API_PORT", "POSTGRES_PORT", "FLEET_METRICS_PORT")
+    ports = {name: int(place.variables[f"TRACEFLEET_{name}"]) for name in names}
+    with ExitStack() as stack:
+        for port in ports.values():
+            stack.enter_context(socket.create_server(("127.0.0.1", port)))
+        assert place.launch().wait(START_SECONDS) == 2
+    lines = place.output.splitlines()
+    assert len(lines) == len(ports)
+    for name, port in ports.items():
+        assert [line for line in lines if line.startswith(f"port {port} ") and f"TRACEFLEET_{name}" in line]
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,19 @@ def test_an_operators_error_is_its_sentence(tmp_path: Path) -> None:
     done = tracefleet("migrate", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "TRACEFLEET_DATABASE_URL is not set, and no `tracefleet up` is running in .tracefleet. "
+        f"TRACEFLEET_DATABASE_URL is not set, and no `tracefleet up` is running in {tmp_path / '.tracefleet'}. "
         "Set it to a PostgreSQL URL, or start the embedded system with `tracefleet up`.\n"
     )
+
+
+def test_an_operators_error_names_the_command_as_it_was_called(tmp_path: Path) -> None:
+    """After `make demo` there is no `tracefleet` on the PATH."""
+    script = tmp_path / "tracefleet"
+    script.write_text("from deploy.cli import main\nmain()\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-P", str(script), "migrate"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.endswith(f"or start the embedded system with `{script} up`.\n")
 
 
 def test_errors_of_several_tasks_are_a_sentence_each() -> None:

@@ -49,6 +49,15 @@ def test_healthy_system_has_no_problem(settings: Settings) -> None:
     assert f"port {settings.api_port}" in checks
 
 
+def test_disk_is_that_of_an_absolute_path(
+    make_settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative folder means nothing to whoever is sent the output."""
+    monkeypatch.chdir(tmp_path)
+    check = _named(make_settings(data_dir=Path(".tracefleet")))["disk"]
+    assert check.detail.endswith(f" free for {tmp_path / '.tracefleet'}")
+
+
 def test_missing_extension_is_a_warning_that_says_what_differs(
     settings: Settings, connection: psycopg.Connection[tuple[object, ...]]
 ) -> None:

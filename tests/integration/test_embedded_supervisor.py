@@ -10,9 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from deploy.embedded.process import spawn
-from deploy.supervisor import Child, Stage, StopSignals, Supervisor, ToldToStopError
+from deploy.supervisor import BACK_SECONDS, Child, Stage, StopSignals, Supervisor, ToldToStopError
 from store.errors import TracefleetError
 
 # Says when it is up; at SIGTERM says so and ends, after the seconds it is given.
@@ -102,6 +103,25 @@ def test_child_is_started_again_when_it_dies(told: StopSignals, diary: Path) -> 
     _run_until(supervisor, lambda: _lines(diary) == ["a up", "a up"])
     assert child.process.pid != first
     assert child.patience.deaths == 1
+    assert supervisor.stop()
+
+
+def test_return_of_a_child_is_told_once(told: StopSignals, diary: Path) -> None:
+    """When it has lived a few seconds, so one that dies at its start has not returned."""
+    supervisor = Supervisor(told, [Stage(frozenset({"a"}), by_seconds=5)])
+    child = _polite("a", diary)
+    with capture_logs() as logs:
+        supervisor.start(child)
+        supervisor.wait(lambda: _lines(diary) == ["a up"], of=child, seconds=10, what="a")
+        assert child.process is not None
+        child.process.kill()
+
+        def a_while_after_its_return() -> bool:
+            lived_seconds = time.monotonic() - child.started_at_seconds
+            return len(_lines(diary)) == 2 and lived_seconds > BACK_SECONDS + 1
+
+        _run_until(supervisor, a_while_after_its_return)
+    assert [(line["event"], line["child"]) for line in logs] == [("child_died", "a"), ("child_restarted", "a")]
     assert supervisor.stop()
 
 

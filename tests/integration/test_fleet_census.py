@@ -19,8 +19,9 @@ SHEETS = {
     ),
 }
 HEARD = """
-INSERT INTO device_presence (device_id, last_heard_at, state)
-SELECT device_id, now() - %(ago)s::interval, %(state)s FROM devices WHERE device_no = %(device_no)s
+INSERT INTO device_presence (device_id, last_heard_at, state, boot_id, boot_at, state_at, told_at)
+SELECT device_id, now() - %(ago)s::interval, %(state)s, 1, now(), now(), now()
+FROM devices WHERE device_no = %(device_no)s
 """
 
 
@@ -89,7 +90,7 @@ async def test_device_is_online_when_heard_lately_and_not_gone(
 ) -> None:
     """Ten minutes; a goodbye counts at once; one never heard is not online."""
     for device_no, ago, state in (
-        ("A1", "9 min", None),
+        ("A1", "9 min", "online"),
         ("A2", "11 min", "online"),
         ("A3", "1 min", "offline"),
         ("K1", "1 min", "online"),

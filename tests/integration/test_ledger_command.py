@@ -10,6 +10,8 @@ import typer
 from typer.testing import CliRunner, Result
 
 from deploy.commands import ledger
+from fleet.ledger import DEVICE_KINDS, LEDGERS
+from fleet.report import Noun
 from store.errors import TracefleetError
 
 Run = Callable[..., Result]
@@ -62,6 +64,33 @@ def test_import_shows_rows_and_remedies_and_exits_1_when_rows_are_wrong(run: Run
     assert "[red]M 1[/red]" in result.output
     assert "fill in name" in result.output
     assert "Nothing was written: correct the rows above" in result.output
+
+
+def test_import_counts_one_row_as_one_row(run: Run) -> None:
+    """Of errors, too."""
+    assert (
+        "1 row of merchants: 1 new"
+        in run("merchants", "import", _write("m.csv", "商户编码,商户名称\nM1,张记\n")).output
+    )
+    wrong = run("merchants", "import", _write("n.csv", "商户编码,商户名称\nM1,张记\nM2,\n")).output
+    assert "2 rows of merchants: 1 new, 0 changed, 0 left alone, 1 error. Nothing" in wrong
+
+
+@pytest.mark.parametrize("noun", LEDGERS)
+def test_help_lists_the_columns(run: Run, noun: Noun) -> None:
+    """Each with its English and Chinese headers, a mark when it is required, and the words it takes."""
+    told = run(noun, "import", "--help").output
+    for column in LEDGERS[noun].columns:
+        [line] = [line for line in told.splitlines() if line.split()[:1] == [column.name]]
+        assert all(header in line for header in column.chinese)
+        assert ("*" in line) == column.needed
+        for word, chinese in (column.words or {}).items():
+            assert f"{word} {chinese}" in told
+
+
+def test_kinds_in_the_help_are_those_of_the_database(connection: psycopg.Connection[tuple[str, str]]) -> None:
+    """What an import accepts."""
+    assert dict(connection.execute("SELECT kind, name_zh FROM kinds").fetchall()) == DEVICE_KINDS
 
 
 def test_import_prints_one_object_when_asked_for_json(run: Run) -> None:

@@ -10,7 +10,7 @@ import pytest
 from ingest.arrival import Arrival
 from ingest.batch import Batch
 from ingest.intake import take_in
-from ingest.quarantine import Choice, choose, purge, replay
+from ingest.quarantine import Choice, choose, count_older, purge, replay
 from ingest.registry import Registry
 from ingest.writer import write
 from store.database import connect_service
@@ -123,6 +123,7 @@ async def test_purge_deletes_what_is_older(database_url: str, connection: Connec
     connection.execute("UPDATE dead_letters SET received_at = now() - interval '100 days' WHERE device_no = 'A'")
     async with await connect_service(database_url, application_name="test") as opened:
         assert await purge(opened, older_than=timedelta(days=90), reason="bad_json") == 0
+        assert await count_older(opened, older_than=timedelta(days=90), reason=None) == 1
         assert await purge(opened, older_than=timedelta(days=90), reason=None) == 1
     assert connection.execute("SELECT device_no FROM dead_letters").fetchall() == [("B",)]
 

@@ -20,7 +20,7 @@ def constants() -> Iterator[tuple[str, sql.Composable | str]]:
     for package in PACKAGES:
         for module in pkgutil.walk_packages([package], f"{package}."):
             for name, value in vars(importlib.import_module(module.name)).items():
-                if not name.isupper():
+                if not name.isupper() or name.startswith("_"):  # templates are private, what is made of them is not
                     continue
                 for key, query in value.items() if isinstance(value, Mapping) else [("", value)]:
                     if isinstance(query, sql.Composed) or (isinstance(query, str) and QUERY.match(query)):

@@ -28,11 +28,11 @@ def environment(broker_url: str, folder: Path) -> dict[str, str]:
     }
 
 
-def refused(broker_url: str, folder: Path, *options: str) -> str:
+def refused(broker_url: str, folder: Path, *options: str, **variables: str) -> str:
     """What a run that must end with status 2 writes to standard error."""
     done = subprocess.run(
         [*COMMAND, *options],
-        env=environment(broker_url, folder),
+        env=environment(broker_url, folder) | variables,
         cwd=folder,
         capture_output=True,
         text=True,
@@ -83,6 +83,33 @@ def test_simulate_writes_the_ledger_it_is_asked_for(tmp_path: Path) -> None:
     )
     written = {path.stem: path.read_bytes() for path in (tmp_path / "city").iterdir()}
     assert written == sheets(build(20, 7))
+
+
+def test_simulate_when_the_ledger_cannot_be_written_says_so(tmp_path: Path) -> None:
+    """With the path and what to do."""
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "city"):
+        assert f"cannot be written to {path}: " in refused("mqtt://127.0.0.1:1", tmp_path, "--ledger", str(path))
+
+
+def test_simulate_says_what_it_wrote_and_refuses_another_city(
+    broker_url: str, tmp_path: Path, database_url: str
+) -> None:
+    """On standard error, for the account has standard output."""
+    done = subprocess.run(
+        [*COMMAND, "--devices", "5", "--seed", "7", "--seconds", "0"],
+        env=environment(broker_url, tmp_path) | {"TRACEFLEET_DATABASE_URL": database_url},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+    )
+    assert "6 new and 0 changed devices" in done.stderr
+    assert orjson.loads(done.stdout)["devices"] == 5
+    told = refused(broker_url, tmp_path, "--devices", "9", TRACEFLEET_DATABASE_URL=database_url)
+    assert "holds 6 devices" in told
+    assert "--no-seed" in told
 
 
 def test_simulate_without_a_broker_says_so(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def test_good_message_is_read() -> None:
         (message(GOOD, boot="b" * 33), "bad_message"),
         (message(GOOD, boot=""), "bad_message"),
         (message(GOOD, boot="b-1"), "bad_message"),
+        (message(GOOD, boot="b1\n"), "bad_message"),
         (message(GOOD, boot="b\u0000"), "nul_character"),
         (message(GOOD, boot="b\ud83d"), "bad_utf8"),
         (message(GOOD, seq=-1), "out_of_range"),

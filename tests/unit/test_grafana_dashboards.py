@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from grafana import words
+from ingest.refusal import REASONS
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "grafana" / "dashboards"
 LANGUAGES = ["en", "zh"]
@@ -121,6 +124,33 @@ def test_chinese_dashboard_is_in_chinese() -> None:
         ]
         for text in [panel["title"], panel["description"], *names]:
             assert re.search(r"[\u4e00-\u9fff]", text), text
+
+
+@EVERY_LANGUAGE
+def test_dead_letters_explain_every_reason_there_is(language: str) -> None:
+    """The legend shows codes; the description says each of them in the dashboard's language."""
+    [panel] = [panel for panel in _dashboard(language)["panels"] if "reason" in panel["targets"][0].get("expr", "")]
+    place = LANGUAGES.index(language)
+    assert set(words.REASONS) == set(REASONS)
+    for reason in REASONS:
+        assert f"{reason} ({words.REASONS[reason][place]})" in panel["description"]
+
+
+@EVERY_LANGUAGE
+def test_displayed_names_are_of_series_that_the_panel_has(language: str) -> None:
+    """Whoever reads the file is not told of series that no query answers with."""
+    for panel in _dashboard(language)["panels"]:
+        names = {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]}
+        query = panel["targets"][0].get("rawSql", "")
+        if " AS " in query:
+            assert {name for name in names if name in words.OUTCOMES} <= set(re.findall(r" AS (\w+)", query))
+
+
+def test_the_broker_has_one_chinese_name() -> None:
+    """消息代理, as on every page."""
+    text = (FOLDER / "city-overview.zh.json").read_text(encoding="utf-8")
+    assert "消息代理" in text
+    assert "消息服务" not in text
 
 
 def test_metrics_and_labels_are_those_of_the_contract() -> None:

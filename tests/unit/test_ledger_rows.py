@@ -55,7 +55,10 @@ def test_unknown_header_proposes_the_nearest() -> None:
 
 def test_header_is_refused_when_the_key_is_missing_or_a_column_stands_twice() -> None:
     """No row can be told apart without the first, nor read with the second."""
-    assert _errors(_report("devices", "型号\nACS-15\n")) == [(1, "device_no", "", "add the column device_no")]
+    assert _errors(_report("devices", "型号\nACS-15\n")) == [
+        (1, "device_no", "", "add the column device_no"),
+        (1, "site_no", "", "add the column site_no"),
+    ]
     twice = _report("devices", "device_no,model_no,型号,site_no\n")
     assert _errors(twice) == [(1, "model_no", "型号", "keep one of the two columns")]
 
@@ -80,6 +83,20 @@ def test_every_error_of_every_row_is_reported_at_once() -> None:
         (4, "site_no", "", "fill in site_no"),
         (5, "device_no", "", "fill in device_no"),
     ]
+
+
+def test_row_with_a_bad_cell_is_told_what_else_it_lacks() -> None:
+    """Also of a column the sheet has not; an entry that is there already lacks nothing."""
+    text = "device_no,model_no\nD1,ACS-16\nD2,ACS-15\nD3,ACS-16\n"
+    held = dict.fromkeys(("device_no", "model_no", "site_no", "stall_no", "merchant_code", "state"), "x")
+    report = _report("devices", text, {("D3",): held})
+    assert [(error.row, error.column) for error in report.errors] == [
+        (2, "model_no"),
+        (2, "site_no"),
+        (3, "site_no"),
+        (4, "model_no"),
+    ]
+    assert (report.created, report.changed, report.unchanged) == ((), (), 0)
 
 
 def test_number_that_stands_twice_is_an_error_even_when_a_row_has_another() -> None:

@@ -53,5 +53,10 @@ WHERE false;
 -- How long telemetry is kept. Here housekeeping deletes; nothing is compressed.
 CREATE FUNCTION set_policies(compress_after interval, keep_for interval) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+    IF EXISTS (SELECT FROM policies AS p WHERE (p.compress_after, p.keep_for) = (set_policies.compress_after, set_policies.keep_for)) THEN
+        RETURN;
+    END IF;
     UPDATE retention SET keep = keep_for WHERE keep <> keep_for;
+    INSERT INTO policies (compress_after, keep_for) VALUES (set_policies.compress_after, set_policies.keep_for)
+    ON CONFLICT (only_row) DO UPDATE SET compress_after = excluded.compress_after, keep_for = excluded.keep_for;
 END $$;

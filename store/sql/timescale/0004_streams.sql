@@ -77,6 +77,9 @@ DECLARE
     stream text;
     rollup text;
 BEGIN
+    IF EXISTS (SELECT FROM policies AS p WHERE (p.compress_after, p.keep_for) = (set_policies.compress_after, set_policies.keep_for)) THEN
+        RETURN;
+    END IF;
     FOREACH stream IN ARRAY '{weighing,scan,coldchain,status}'::text[] LOOP
         CALL remove_columnstore_policy(stream::regclass, if_exists => true);
         CALL add_columnstore_policy(stream::regclass, after => compress_after);
@@ -92,4 +95,6 @@ BEGIN
             schedule_interval => INTERVAL '5 minutes');
     END LOOP;
     UPDATE retention SET keep = keep_for WHERE keep <> keep_for;
+    INSERT INTO policies (compress_after, keep_for) VALUES (set_policies.compress_after, set_policies.keep_for)
+    ON CONFLICT (only_row) DO UPDATE SET compress_after = excluded.compress_after, keep_for = excluded.keep_for;
 END $$;

@@ -1,13 +1,18 @@
 """What every answer has in common: shapes of errors, headers, documents, pages."""
 
 import re
+from datetime import UTC, datetime
+from html import unescape
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from api.ledger import EXAMPLE_DEVICE, EXAMPLE_LOGGER
 from api.problems import CATALOGUE
+from deploy.simulator.city import build
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +58,9 @@ async def test_answers_carry_the_security_headers(client: httpx.AsyncClient) -> 
 async def test_mistake_of_the_server_is_a_problem_and_is_logged(client: httpx.AsyncClient, city: Any) -> None:
     """A row that cannot be shown: 500 without a word of the cause, which is in the log."""
     device = city.device("D-1", city.model("m", "logger"), city.site("1"))
-    city.add("device_presence", device_id=device, last_heard_at="infinity")
+    now = datetime.now(UTC)
+    line = {"boot_id": 1, "boot_at": now, "state": "online", "state_at": now, "told_at": now}
+    city.add("device_presence", device_id=device, last_heard_at="infinity", **line)
     with capture_logs() as logs:
         answer = await client.get("/api/v1/devices/D-1")
     assert (answer.status_code, answer.json()["type"]) == (500, "/api/v1/problems#internal")
@@ -73,18 +80,19 @@ async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncC
         "/api/v1/devices/{device_no}/records/{stream}",
         "/api/v1/ingest/stats",
         "/api/v1/sites",
+        "/api/v1/telemetry",
         "/livez",
         "/metrics",
         "/readyz",
     }
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path, operations in paths.items():
-        operation = operations["get"]
+        [(method, operation)] = operations.items()
         assert operation["summary"], path
         assert operation["description"], path
         if not path.startswith("/api/"):
             continue
-        assert {"422", "500", "503", "504"} <= set(operation["responses"])
+        assert {"422", "500", "503", "504" if method == "get" else "429"} <= set(operation["responses"])
         assert ("404" in operation["responses"]) == ("{device_no}" in path)
         errors = [answer["content"] for status, answer in operation["responses"].items() if status != "200"]
         assert errors == [problem] * len(errors)
@@ -103,12 +111,26 @@ async def test_openapi_has_no_reference_that_leads_nowhere(client: httpx.AsyncCl
 async def test_docs_show_every_route_and_need_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
     """Plain HTML: no script, no address of another host, and every link within it has a target."""
     page = (await client.get("/api/v1/docs")).text
-    for path in (await client.get("/api/v1/openapi.json")).json()["paths"]:
-        assert f"GET {path}</code>" in page
-    assert "curl 'http://api/api/v1/devices/TD-410100-SC-000001/latest'" in page
+    for path, operations in (await client.get("/api/v1/openapi.json")).json()["paths"].items():
+        assert f"{next(iter(operations)).upper()} {path}</code>" in page
+    assert "curl 'http://api/api/v1/devices/TD-410100-TH-900001-1/latest'" in page
     assert "<script" not in page
     assert re.findall(r'(?:src|href)="(?:https?:)?//', page) == []
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r'id="([^"]+)"', page))
+
+
+async def test_docs_show_calls_of_the_demo_city(client: httpx.AsyncClient) -> None:
+    """Devices that `make demo` has, its own site, and no span in which nothing was reported."""
+    city = build(200, 1)
+    devices = {device.device_no: device for device in (*city.devices, city.spare)}
+    assert {EXAMPLE_DEVICE, EXAMPLE_LOGGER} <= set(devices)
+    assert (devices[EXAMPLE_DEVICE].model.kind, EXAMPLE_LOGGER) == ("trace_scale", city.spare.device_no)
+    calls = re.findall(r"<pre>curl '([^']+)'</pre>", (await client.get("/api/v1/docs")).text)
+    assert any(call.endswith(f"/{EXAMPLE_LOGGER}/records/coldchain") for call in calls)
+    for call in calls:
+        asked = parse_qs(unescape(urlsplit(call).query))
+        assert not {"from", "to"} & set(asked)
+        assert set(asked.get("site_no", [])) <= {site.site_no for site in city.sites}
 
 
 async def test_type_of_every_problem_leads_to_its_explanation(client: httpx.AsyncClient) -> None:
@@ -136,6 +158,25 @@ async def test_home_shows_counts_readiness_and_first_steps(client: httpx.AsyncCl
     assert "IoT telemetry" in answer.text
     assert "&lt;b&gt;disk&lt;/b&gt;" in answer.text
     assert "<script" not in answer.text
+
+
+async def test_home_shows_a_device_that_has_something_to_show(client: httpx.AsyncClient, city: Any) -> None:
+    """One with a temperature, else any, else the place where a number goes."""
+    assert "/api/v1/devices/DEVICE_NO/latest" in (await client.get("/")).text
+    model, site = city.model("m", "logger"), city.site("1")
+    city.device("D-1", model, site)
+    assert "/api/v1/devices/D-1/latest" in (await client.get("/")).text
+    city.latest(city.device("D-2", model, site), "coldchain", datetime.now(UTC), {"temperature_c": 2.0})
+    page = (await client.get("/")).text
+    assert "/api/v1/devices/D-2/latest" in page
+    assert "/api/v1/devices/D-2/records/coldchain" in page
+
+
+async def test_home_uses_the_words_of_the_trade(client: httpx.AsyncClient) -> None:
+    """One Chinese word for a thing, the same on every page."""
+    page = (await client.get("/")).text
+    assert all(word in page for word in ("接入 ingest", "消息代理 broker", "手持读写终端"))
+    assert "采集" not in page
 
 
 async def test_home_shows_the_host_as_text(client: httpx.AsyncClient) -> None:

@@ -36,7 +36,7 @@ async def test_every_route_is_unavailable_when_the_database_is_away(make_client:
         assert answer.headers["retry-after"] == "5"
         assert "hush" not in answer.text
     assert (page.status_code, "<b>–</b>台账设备" in page.text) == (200, True)
-    assert [line["event"] for line in logs] == ["database does not answer"]
+    assert [line["event"] for line in logs if line["event"].startswith("database")] == ["database does not answer"]
     assert "hush" not in str(logs)
 
 
@@ -66,7 +66,8 @@ async def test_requests_go_on_when_the_database_is_back(client: httpx.AsyncClien
             while (await client.get("/api/v1/devices")).status_code != 200:
                 pass
     assert statuses == [503] * 4
-    assert [line["event"] for line in logs] == ["database does not answer", "database answers again"]
+    events = [line["event"] for line in logs if line["event"].startswith("database")]
+    assert events == ["database does not answer", "database answers again"]
 
 
 async def test_request_is_too_slow_when_a_statement_does_not_end(client: httpx.AsyncClient, city: Any) -> None:

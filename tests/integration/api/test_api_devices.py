@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
 from api import cursors
 from api.devices import DevicePosition
+from api.ledger import Kind
 
 pytestmark = pytest.mark.anyio
 DEVICES = "/api/v1/devices"
@@ -35,7 +36,16 @@ async def _numbers(client: httpx.AsyncClient, **params: object) -> set[str]:
 
 async def test_list_shows_ledger_and_presence(client: httpx.AsyncClient, city: Any, one_device: int) -> None:
     """A line names kind, model, site, region, state and presence; times end in Z."""
-    city.add("device_presence", device_id=one_device, state="online", state_at=AT, last_heard_at=AT)
+    city.add(
+        "device_presence",
+        device_id=one_device,
+        boot_id=1,
+        boot_at=AT,
+        state="online",
+        state_at=AT,
+        told_at=AT,
+        last_heard_at=AT,
+    )
     body = (await client.get(DEVICES)).json()
     assert body == {
         "items": [
@@ -60,7 +70,7 @@ FILTERED: list[tuple[dict[str, str], set[str]]] = [
     ({"site_no": "411200007"}, {"L_1", "L_2", "Lx1"}),
     ({"site_no": "nowhere"}, set()),
     ({"kind": "trace_scale", "state": "faulty"}, {"S-07"}),
-    ({"kind": "no_such_kind"}, set()),
+    ({"kind": "kiosk"}, set()),
     ({"region_code": "4112"}, {"L_1", "L_2", "Lx1"}),
     ({"region_code": "411202"}, {"L_1", "L_2", "Lx1"}),
     ({"region_code": "411203"}, set()),
@@ -74,6 +84,16 @@ FILTERED: list[tuple[dict[str, str], set[str]]] = [
 async def test_list_when_filtered(client: httpx.AsyncClient) -> None:
     """Every filter narrows the list; an underscore is no wildcard."""
     assert [(params, await _numbers(client, **params)) for params, _ in FILTERED] == FILTERED
+
+
+async def test_list_when_the_kind_is_unknown(client: httpx.AsyncClient, city: Any) -> None:
+    """422 that names those there are, which are the database's."""
+    answer = await client.get(DEVICES, params={"kind": "no_such_kind"})
+    assert answer.status_code == 422
+    kinds = {kind for (kind,) in city.connection.execute("SELECT kind FROM kinds").fetchall()}
+    assert set(get_args(Kind)) == kinds
+    assert [error["name"] for error in answer.json()["errors"]] == ["kind"]
+    assert all(f"'{kind}'" in answer.json()["errors"][0]["detail"] for kind in kinds)
 
 
 @pytest.mark.usefixtures("fleet")
@@ -154,7 +174,14 @@ async def test_device_shows_ledger_model_site_and_presence(client: httpx.AsyncCl
     )
     boot = city.boot(device, "cafe01")
     city.add(
-        "device_presence", device_id=device, boot_id=boot, boot_at=AT, state="offline", state_at=AT, last_heard_at=AT
+        "device_presence",
+        device_id=device,
+        boot_id=boot,
+        boot_at=AT,
+        state="offline",
+        state_at=AT,
+        told_at=AT,
+        last_heard_at=AT,
     )
     body = (await client.get(f"{DEVICES}/S-1")).json()
     at = "2026-11-23T08:00:00.123000Z"

@@ -1,10 +1,13 @@
 """The account of ingest over HTTP."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
+
+from api.ingest_stats import CountedStream
+from ingest.account import STREAMS
 
 pytestmark = pytest.mark.anyio
 STATS = "/api/v1/ingest/stats"
@@ -53,6 +56,18 @@ async def test_stats_of_one_stream(client: httpx.AsyncClient) -> None:
     """The filter holds for every part."""
     body = (await client.get(STATS, params={**HOUR, "stream": "coldchain"})).json()
     assert (body["total"]["received"], len(body["streams"]), len(body["series"])) == (3, 1, 1)
+
+
+async def test_stats_when_the_stream_is_unknown(client: httpx.AsyncClient) -> None:
+    """422 that names those there are: the ones that ingest counts by."""
+    assert set(get_args(CountedStream)) == set(STREAMS)
+    answer = await client.get(STATS, params={"stream": "wieghing"})
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert error["name"] == "stream"
+    assert all(f"'{stream}'" in error["detail"] for stream in STREAMS)
+    for stream in STREAMS:
+        assert (await client.get(STATS, params={"stream": stream})).status_code == 200
 
 
 async def test_stats_when_nothing_came(client: httpx.AsyncClient) -> None:

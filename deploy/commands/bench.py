@@ -1,0 +1,69 @@
+"""``tracefleet bench``: how fast, against what is possible here, and whether anything is lost."""
+
+import json
+import re
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from store.errors import TracefleetError
+
+app = typer.Typer(no_args_is_help=True, help="Measure on this machine, and account for every record.")
+
+
+@app.command(epilog="Example: tracefleet bench ingest --quick --output bench.json")
+def ingest(
+    quick: Annotated[bool, typer.Option("--quick", help="Three scenarios, within a minute.")] = False,
+    broker: Annotated[
+        Literal["auto", "mosquitto", "nats"],
+        typer.Option(help="Broker to start; `auto` takes Mosquitto where it is installed, else the embedded one."),
+    ] = "auto",
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            help="A PostgreSQL server to make, use and drop a database on; without it an embedded one is started."
+        ),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="REGEX", help="Scenarios whose name matches, such as `^100rec-10000dev`.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.05, max=600, help="How long capacity and latency are measured, each.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Also write the report into this file.")] = None,
+) -> None:
+    """Measure ingest end to end on servers of its own: rates, latency, CPU, memory and WAL, as shares of the ceilings.
+
+    Prints one JSON object. Exit status 1 when a record was lost. Everything it starts ends with it, also at Ctrl-C.
+    """
+    if find_spec("psutil") is None:
+        raise TracefleetError("the benchmark measures processes with psutil: pip install psutil")
+    from deploy.bench.run import run  # noqa: PLC0415 - heavy: only when it runs
+    from deploy.bench.scenario import FULL, QUICK, scenarios  # noqa: PLC0415 - with it
+
+    chosen = [scenario for scenario in scenarios(quick=quick) if only is None or _matches(only, scenario.name)]
+    if not chosen:
+        names = ", ".join(scenario.name for scenario in scenarios(quick=quick))
+        raise typer.BadParameter(f"no scenario matches {only!r}; there are {names}", param_hint="--only")
+    if output is not None and not output.absolute().parent.is_dir():
+        raise typer.BadParameter(f"the folder of {output} does not exist: create it first", param_hint="--output")
+    effort = QUICK if quick else FULL
+    if seconds is not None:
+        effort = replace(effort, capacity_seconds=seconds, latency_seconds=seconds)
+    report = json.dumps(run(chosen, effort, broker=broker, database_url=database_url), indent=2) + "\n"
+    sys.stdout.write(report)
+    if output is not None:
+        output.write_text(report, encoding="utf-8")
+    if any(told["lost"] for told in json.loads(report)["scenarios"]):
+        raise typer.Exit(1)
+
+
+def _matches(pattern: str, name: str) -> bool:
+    try:
+        return re.search(pattern, name) is not None
+    except re.error as error:
+        raise typer.BadParameter(f"{pattern!r} is no regular expression: {error}", param_hint="--only") from None

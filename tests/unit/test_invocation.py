@@ -1,0 +1,64 @@
+"""How people are told to type a command."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.embedded.welcome import Addresses, welcome
+from deploy.invocation import as_typed, program
+
+ADDRESSES = Addresses(
+    "postgresql://tracefleet:secret@127.0.0.1:5433/tracefleet", "mqtt://127.0.0.1:1883", "http://127.0.0.1:8000", {}
+)
+
+
+def _script(folder: Path) -> Path:
+    folder.mkdir()
+    script = folder / "tracefleet"
+    script.write_text("#!/bin/sh\n", encoding="utf-8")
+    script.chmod(0o755)
+    return script
+
+
+@pytest.mark.parametrize("called", [".venv/bin/tracefleet", "./tracefleet", "/opt/x y/tracefleet"])
+def test_command_is_named_as_it_was_called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, called: str) -> None:
+    """Ready for a shell, where no shell finds it by its name."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [called, "up"])
+    assert shlex.split(program()) == [called]
+    assert as_typed("Start it with `tracefleet up`.") == f"Start it with `{program()} up`."
+
+
+def test_command_is_named_by_its_name_when_a_shell_finds_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A shell hands on the whole path, which nobody typed. Another one on the PATH is another one."""
+    script, other = _script(tmp_path / "bin"), _script(tmp_path / "other")
+    monkeypatch.setenv("PATH", str(script.parent))
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    assert program() == "tracefleet"
+    monkeypatch.setattr(sys, "argv", [str(other)])
+    assert program() == str(other)
+
+
+def test_command_is_named_by_its_name_when_it_runs_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever called it so knows."""
+    monkeypatch.setattr(sys, "argv", ["/somewhere/deploy/cli.py"])
+    assert program() == "tracefleet"
+
+
+def test_welcome_waits_between_publishing_and_reading(tmp_path: Path) -> None:
+    """The three lines can be pasted at once; both languages say why."""
+    told = welcome(ADDRESSES, data_dir=tmp_path, device_no="D-1")
+    commands = [line.split()[0] for line in told.splitlines() if line.startswith("    ") and line.split()[0].islower()]
+    assert commands == ["mosquitto_pub", "sleep", "curl"]
+    assert "the row follows within a second" in told
+    assert "一秒内入库" in told
+
+
+def test_welcome_names_the_command_as_it_was_called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`make demo` puts nothing on the PATH."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [".venv/bin/tracefleet", "up"])
+    told = welcome(ADDRESSES, data_dir=tmp_path, device_no=None)
+    assert "\n    .venv/bin/tracefleet up --simulate 200\n" in told
