@@ -53,6 +53,8 @@ def test_unpack_gives_what_was_packed() -> None:
         zlib.compress(b"not gzip"),
         gzip.compress(b"") * 1000,
     ],
+    # Named, since the bytes of gzip hold the time at which they were made.
+    ids=["empty", "plain", "cut off", "rubbish after", "wrong sum", "zlib", "a thousand parts"],
 )
 def test_unpack_refuses_what_is_broken(packed: bytes) -> None:
     """Whether from the start, at the end, or in the check sum."""
