@@ -80,7 +80,7 @@ def _on_one_connection(settings: Settings, *requests: tuple[str, str]) -> list[b
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_server_ends_well_when_told_to(settings: Settings, number: signal.Signals) -> None:
-    """Exit status 0 within seconds, a lazy client's connection notwithstanding; its log has its two ends and no access."""
+    """Exit status 0 within seconds, whatever a lazy client does; the log has its two ends and no access."""
     with running(settings) as process:
         assert _get(settings, "/livez") == {"alive": True}
         assert _get(settings, "/api/v1/devices")["items"] == []
