@@ -24,6 +24,17 @@ from store.migrations import migrate
 from store.settings import Settings
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this run a folder of its own.
+
+    The one that all runs of a user share is closed to others by each new run, and as root the embedded servers of the
+    runs under way are such others; the suite itself starts a run inside a run.
+    """
+    if config.option.basetemp is None and not hasattr(config, "workerinput"):
+        config.option.basetemp = tempfile.mkdtemp(prefix="tracefleet-tests-")
+
+
 def free_port() -> int:
     """A port of the loopback that nobody uses now, below those that the kernel hands to outgoing connections."""
     while True:
