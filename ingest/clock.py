@@ -51,11 +51,6 @@ def check_window(at: datetime, received_at: datetime) -> None:
         raise Refused("clock_out_of_range", "at is more than 24 h after its arrival")
 
 
-def is_ahead(at: datetime, received_at: datetime) -> bool:
-    """Whether the device's clock runs ahead by more than 5 minutes."""
-    return at - received_at > TOLERANCE
-
-
 def is_late(at: datetime, received_at: datetime) -> bool:
     """Whether the record came more than 5 minutes after it was made."""
     return received_at - at > TOLERANCE
