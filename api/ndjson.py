@@ -96,7 +96,7 @@ def take_in(line: bytes, received_at: datetime, registry: Registry, batch: Batch
         arrival = Arrival(topic, payload, received_at)
         return arrival, intake.take_in(arrival, registry, batch)
     arrival = Arrival(NO_TOPIC, line, received_at)
-    batch.messages += 1
+    batch.arrivals.append(arrival)
     batch.records += refusal.records
     batch.dead_letters.append(DeadLetter(arrival, refusal, None, None))
     return arrival, 0

@@ -102,7 +102,7 @@ class Writers:
 
     async def _in_turn(self, fill: Fill) -> Account:
         async with self._turns:
-            batch = Batch(time.monotonic())
+            batch = Batch()
             await fill(self.registry, batch)
             started = time.monotonic()
             try:

@@ -19,16 +19,18 @@ STREAMS: Final = (*TELEMETRY, PRESENCE, UNKNOWN_STREAM)
 
 ENTER: Final = """
 INSERT INTO ingest_stats AS s (bucket_at, worker, stream, messages, received, stored, duplicate, conflict,
-                               dead_lettered, late)
+                               dead_lettered, late, backfilled, clock_ahead)
 SELECT %(bucket_at)s, %(worker)s, n.* FROM unnest(
     %(streams)s::text[], %(messages)s::int8[], %(received)s::int8[], %(stored)s::int8[], %(duplicate)s::int8[],
-    %(conflict)s::int8[], %(dead_lettered)s::int8[], %(late)s::int8[]
+    %(conflict)s::int8[], %(dead_lettered)s::int8[], %(late)s::int8[], %(backfilled)s::int8[],
+    %(clock_ahead)s::int8[]
 ) AS n ORDER BY 3
 ON CONFLICT (bucket_at, worker, stream) DO UPDATE SET
     messages = s.messages + excluded.messages, received = s.received + excluded.received,
     stored = s.stored + excluded.stored, duplicate = s.duplicate + excluded.duplicate,
     conflict = s.conflict + excluded.conflict, dead_lettered = s.dead_lettered + excluded.dead_lettered,
-    late = s.late + excluded.late
+    late = s.late + excluded.late, backfilled = s.backfilled + excluded.backfilled,
+    clock_ahead = s.clock_ahead + excluded.clock_ahead
 """
 
 
@@ -42,7 +44,10 @@ class Counts:
     duplicate: int = 0
     conflict: int = 0
     dead_lettered: int = 0
+    # Of those stored: more than 5 minutes after they were made, more than a day after, and made in our future.
     late: int = 0
+    backfilled: int = 0
+    clock_ahead: int = 0
 
 
 @dataclass(slots=True)
@@ -60,7 +65,11 @@ class Account:
 
     def of(self, stream: str | None) -> Counts:
         """The counts of *stream*."""
-        return self.streams.setdefault(stream if stream in STREAMS else UNKNOWN_STREAM, Counts())
+        name = stream if stream in STREAMS else UNKNOWN_STREAM
+        counts = self.streams.get(name)
+        if counts is None:
+            counts = self.streams[name] = Counts()
+        return counts
 
     def refused(self, reason: Reason, records: int) -> None:
         """Count dead-lettered records by reason."""

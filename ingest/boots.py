@@ -1,19 +1,23 @@
 """The ledger of power-ups: which sequence numbers of a boot have arrived, and when a device without a clock was born.
 
 The one statement takes the row locks of the batch in the order of (device, boot), so two workers never wait for each
-other in a circle, and it answers for each message whether any of its numbers was here before.
+other in a circle, and it answers for each boot which of the batch's numbers were here before.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from psycopg import AsyncConnection
+from psycopg.types.multirange import Multirange
 
-from ingest.batch import Birth, Telling
+from ingest.batch import Birth, DeviceBoot, Telling
 from ingest.clock import after
+from ingest.message import Message
 from ingest.refusal import Refused
+from ingest.rounds import Run
 from store.arrays import Int4s, Int8s, Texts, times
 
 # A boot whose numbers lie scattered over many hundred ranges has its smallest gaps closed: `seen` may claim too much,
@@ -21,18 +25,18 @@ from store.arrays import Int4s, Int8s, Texts, times
 # its writing, and nothing of a retired device is stored.
 ADVANCE: Final = """
 WITH told AS (
-    SELECT device_id, boot, first, nullif("end", 0) AS "end", received_at, nullif(booted_at, '-infinity') AS booted_at,
-           nullif(first_at, '-infinity') AS first_at, nullif(last_at, '-infinity') AS last_at, place
+    SELECT device_id, boot, min(received_at) AS received_at, min(nullif(booted_at, '-infinity')) AS booted_at,
+           min(nullif(first_at, '-infinity')) AS first_at, max(nullif(last_at, '-infinity')) AS last_at,
+           range_agg(int8range(first, nullif("end", 0))) AS numbers
     FROM unnest(
         %(device_ids)s::int4[], %(boots)s::text[], %(firsts)s::int8[], %(ends)s::int8[],
         %(received_ats)s::timestamptz[], %(booted_ats)s::timestamptz[],
         %(first_ats)s::timestamptz[], %(last_ats)s::timestamptz[]
-    ) WITH ORDINALITY AS told (device_id, boot, first, "end", received_at, booted_at, first_at, last_at, place)
+    ) AS t (device_id, boot, first, "end", received_at, booted_at, first_at, last_at)
+    GROUP BY device_id, boot
 ), advanced AS (
     INSERT INTO boots AS b (device_id, boot, first_received_at, booted_at, first_at, last_at, seen)
-    SELECT device_id, boot, min(received_at),
-           min(booted_at), min(first_at), max(last_at), range_agg(int8range(first, "end"))
-    FROM told GROUP BY device_id, boot ORDER BY device_id, boot
+    SELECT device_id, boot, received_at, booted_at, first_at, last_at, numbers FROM told ORDER BY device_id, boot
     ON CONFLICT (device_id, boot) DO UPDATE SET
         overlap_base = b.seen,
         seen = CASE WHEN pg_column_size(b.seen) > 8000
@@ -42,85 +46,120 @@ WITH told AS (
         last_at = greatest(b.last_at, excluded.last_at)
     RETURNING boot_id, device_id, boot, booted_at, overlap_base
 )
-SELECT a.boot_id, a.booted_at, a.overlap_base && int8range(t.first, t."end"), d.state = 'disposed'
+SELECT device_id, boot, a.boot_id, a.booted_at, d.state = 'disposed', nullif(a.overlap_base * t.numbers, '{}')
 FROM told AS t JOIN advanced AS a USING (device_id, boot) JOIN devices AS d USING (device_id)
-ORDER BY t.place
 """
 _SEQ_END: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """The boot a message belongs to, and what its writing found out.
+    """A power-up as its writing found it: its key and its birth, and whether the device is retired by now.
 
-    Whether some of the message's sequence numbers may have been here before, and whether the device is retired by now.
+    Also which of the batch's sequence numbers may have been here before.
     """
 
     boot_id: int
     booted_at: datetime | None
-    suspect: bool
     retired: bool
+    # As ranges, in order: where each begins, and where it ends.
+    known_firsts: Sequence[int] = ()
+    known_ends: Sequence[int] = ()
+
+    def knows(self, message: Message) -> bool:
+        """Whether a number of *message* may have been here before."""
+        place = bisect_right(self.known_ends, message.seq)
+        return place < len(self.known_firsts) and self.known_firsts[place] < message.end
 
 
-async def advance(connection: AsyncConnection[Any], told: Sequence[Telling | Birth]) -> list[Boot]:
-    """The boot of each of *told*, in their order, with its numbers entered; locked until the transaction ends."""
-    if not told:
-        return []
-    spans = [_span(item) for item in told]
-    cursor = await connection.execute(
-        ADVANCE,
-        {
-            "device_ids": Int4s(item.device_id for item in told),
-            "boots": Texts(item.boot for item in told),
-            "firsts": Int8s(span.first for span in spans),
-            "ends": Int8s(span.end for span in spans),
-            "received_ats": times(item.arrival.received_at for item in told),
-            "booted_ats": times(span.booted_at for span in spans),
-            "first_ats": times(span.first_at for span in spans),
-            "last_ats": times(span.last_at for span in spans),
-        },
-    )
-    return [Boot(*row) for row in await cursor.fetchall()]
+async def advance(
+    connection: AsyncConnection[Any], runs: Iterable[Run], births: Iterable[Birth] = ()
+) -> dict[DeviceBoot, Boot]:
+    """The boots that *runs* and *births* speak of, with their numbers entered; locked until the transaction ends."""
+    told = _Told()
+    for run in runs:
+        told.add(run)
+    for birth in births:
+        told.add_birth(birth)
+    if not told.device_ids:
+        return {}
+    cursor = await connection.execute(ADVANCE, told.parameters())
+    return {
+        (device_id, boot): Boot(boot_id, booted_at, retired, *_bounds(known))
+        for device_id, boot, boot_id, booted_at, retired, known in await cursor.fetchall()
+    }
 
 
-class _Span(NamedTuple):
-    """The sequence numbers and times of a message; ``end`` 0 stands for one beyond the type, an open range."""
-
-    first: int
-    end: int
-    booted_at: datetime | None
-    first_at: datetime | None
-    last_at: datetime | None
+def _bounds(known: "Multirange[int] | None") -> tuple[Sequence[int], Sequence[int]]:
+    if known is None:
+        return (), ()
+    firsts = [part.lower if part.lower is not None else 0 for part in known]
+    return firsts, [part.upper if part.upper is not None else _SEQ_END + 1 for part in known]
 
 
-# A birth has no sequence number: the empty range.
-_NOTHING: Final = _Span(1, 1, None, None, None)
+@dataclass(slots=True)
+class _Told:
+    """The statement's columns: a row for each range of numbers of a boot."""
+
+    device_ids: list[int] = field(default_factory=list)
+    boots: list[str] = field(default_factory=list)
+    firsts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    received_ats: list[datetime] = field(default_factory=list)
+    booted_ats: list[datetime | None] = field(default_factory=list)
+    first_ats: list[datetime | None] = field(default_factory=list)
+    last_ats: list[datetime | None] = field(default_factory=list)
+
+    def add(self, run: Run) -> None:
+        """All ranges of *run*."""
+        received_at = min(telling.arrival.received_at for telling in run.tellings)
+        spans = [telling.message.span for telling in run.tellings if telling.message.span is not None]
+        first_at, last_at = (min(spans)[0], max(span[1] for span in spans)) if spans else (None, None)
+        booted_ats = [_booted_at(telling) for telling in run.tellings if telling.message.is_clockless]
+        booted_at = min((at for at in booted_ats if at is not None), default=None)
+        for first, end in run.ranges():
+            # An end beyond the type stands for an open range.
+            self._row(run.device_id, run.boot, first, end if end <= _SEQ_END else 0, received_at)
+            self.booted_ats.append(booted_at)
+            self.first_ats.append(first_at)
+            self.last_ats.append(last_at)
+
+    def add_birth(self, birth: Birth) -> None:
+        """A birth has no sequence number: the empty range."""
+        self._row(birth.device_id, birth.presence.boot, 1, 1, birth.arrival.received_at)
+        for times_ in (self.booted_ats, self.first_ats, self.last_ats):
+            times_.append(None)
+
+    def _row(self, device_id: int, boot: str, first: int, end: int, received_at: datetime) -> None:
+        self.device_ids.append(device_id)
+        self.boots.append(boot)
+        self.firsts.append(first)
+        self.ends.append(end)
+        self.received_ats.append(received_at)
+
+    def parameters(self) -> dict[str, object]:
+        """As the statement takes them."""
+        return {
+            "device_ids": Int4s(self.device_ids),
+            "boots": Texts(self.boots),
+            "firsts": Int8s(self.firsts),
+            "ends": Int8s(self.ends),
+            "received_ats": times(self.received_ats),
+            "booted_ats": times(self.booted_ats),
+            "first_ats": times(self.first_ats),
+            "last_ats": times(self.last_ats),
+        }
 
 
-def _span(item: Telling | Birth) -> _Span:
-    if isinstance(item, Birth):
-        return _NOTHING
-    message = item.message
-    end = message.seq + message.records
-    ats = [sample.at for sample in message.samples if sample.at is not None]
-    return _Span(
-        message.seq,
-        end if end <= _SEQ_END else 0,
-        _booted_at(item) if len(ats) < len(message.samples) else None,
-        min(ats, default=None),
-        max(ats, default=None),
-    )
-
-
-def _booted_at(item: Telling) -> datetime | None:
+def _booted_at(telling: Telling) -> datetime | None:
     """When the device must have powered up, if its message's last record was made just now.
 
     The last, because a backlog begins with old records; the earliest such time of a batch is kept for good.
     """
-    uptime_ms = item.message.samples[-1].uptime_ms
-    if uptime_ms is None:
+    uptime_ms = telling.message.moments[-1]
+    if not isinstance(uptime_ms, int):
         return None
     try:
-        return after(item.arrival.received_at, -uptime_ms)
+        return after(telling.arrival.received_at, -uptime_ms)
     except Refused:
         return None

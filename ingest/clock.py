@@ -10,6 +10,8 @@ OLDEST: Final = timedelta(days=365)
 NEWEST: Final = timedelta(hours=24)
 # More ahead than this is stored and marked; more behind than this is late and no proof of life.
 TOLERANCE: Final = timedelta(minutes=5)
+# More behind than this is backfill: 补报 by the rules of the daily assessment, whose day it missed.
+BACKFILL: Final = timedelta(days=1)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BEYOND_CALENDARS = re.compile(r"[+-]?(infinity|\d{5,}-.*)", re.IGNORECASE | re.DOTALL)

@@ -9,8 +9,7 @@ from typing import Any, Final
 import orjson
 from psycopg import AsyncConnection
 
-from ingest.arrival import Arrival
-from ingest.batch import Birth
+from ingest.batch import Birth, Telling
 from ingest.boots import Boot
 from ingest.clock import is_late
 from ingest.rows import AT, FIELDS, RECEIVED_AT, SEQ, Portion, Row, body_of
@@ -142,10 +141,11 @@ class Lines:
             online = birth.presence.state == "online"
             self._events.append((birth.arrival.received_at, birth.device_id, boot.boot_id, online))
 
-    def heard(self, device_id: int, boot: Boot, newest_at: datetime, arrival: Arrival) -> None:
+    def heard(self, telling: Telling, boot: Boot, newest_at: datetime) -> None:
         """A message that brought something new: proof of life when its newest record came in time."""
+        arrival = telling.arrival
         if not arrival.retained and not is_late(newest_at, arrival.received_at):
-            self._events.append((arrival.received_at, device_id, boot.boot_id, True))
+            self._events.append((arrival.received_at, telling.device_id, boot.boot_id, True))
 
     def _lines(self) -> dict[int, Line]:
         lines: dict[int, Line] = {}

@@ -1,8 +1,9 @@
 """Bytes to records, or to the reason why not. Pure: no clock, no database.
 
 The way of nearly every message is short: one call of a compiled decoder (:mod:`ingest.fast`). A message with fields
-that nobody knows takes a second look to count them. Whatever else stumbles is read by :mod:`ingest.explain`, slowly and
-record by record: one bad record never costs its neighbours.
+that nobody knows takes a second look to count them. Where a record stumbles, each is decoded by itself and only that
+one is explained (:mod:`ingest.explain`): one bad record never costs its neighbours, nor their speed. What is left is
+explained as a whole.
 """
 
 from collections.abc import Mapping
@@ -15,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ingest import explain
 from ingest.clock import NEWEST, OLDEST, check_window, is_beyond_int64, parse_at
-from ingest.fast import CLOCK_FIELDS, STUMBLES, decoder_of
-from ingest.message import Message, Presence, Sample
+from ingest.fast import CLOCK_FIELDS, STUMBLES, decoders_of
+from ingest.message import Fields, Message, Moment, Presence
 from ingest.refusal import Refusal, Refused
 from store.records import TELEMETRY, Stream
 
@@ -52,18 +53,14 @@ class PresenceBody(BaseModel):
 
 # Fields of the envelope that are known but not read here.
 _ENVELOPE_FIELDS: Final = frozenset(Envelope.model_fields) | {"sent_at"}
-_STRICT: Final = {
-    name: decoder_of(stream, Envelope.model_fields, strangers=False) for name, stream in TELEMETRY.items()
-}
-_LENIENT: Final = {
-    name: decoder_of(stream, Envelope.model_fields, strangers=True) for name, stream in TELEMETRY.items()
-}
+_DECODERS: Final = {name: decoders_of(stream, Envelope.model_fields) for name, stream in TELEMETRY.items()}
 _RECORD_FIELDS: Final = {
     stream.model: frozenset(stream.model.model_fields) | {"at", "uptime_ms"} for stream in TELEMETRY.values()
 }
-# How deep the value of a field stands: the message is level 1, its fields' values 2, a record's 4.
+# How deep the value of a field stands: the message is level 1, its fields' values 2, a record 3, its fields' values 4.
 _ENVELOPE_VALUE: Final = 2
 _RECORD_VALUE: Final = 4
+_AROUND_A_RECORD: Final = 2
 # JSON can write NUL only like this, so looking for it costs one search of the bytes.
 _NUL: Final = b"\\u0000"
 
@@ -75,9 +72,12 @@ def decode(payload: bytes, stream: Stream, received_at: datetime) -> Message:
     """
     if len(payload) > MAX_BYTES:
         raise Refused("too_large", f"{len(payload)} bytes; at most {MAX_BYTES} are accepted")
-    if _NUL not in payload and (message := _short_way(payload, stream, received_at)) is not None:
-        return message
-    return _explained(payload, stream, received_at)
+    message = None
+    if _NUL not in payload:
+        message = _short_way(payload, stream, received_at)
+    if message is None:
+        message = _record_by_record(payload, stream, received_at)
+    return message if message is not None else _explained(payload, stream, received_at)
 
 
 def decode_presence(payload: bytes) -> Presence:
@@ -94,19 +94,18 @@ def decode_presence(payload: bytes) -> Presence:
 
 def _short_way(payload: bytes, stream: Stream, received_at: datetime) -> Message | None:
     """The message, when all its fields are as they should be; None when somebody has to look closer."""
+    decoders = _DECODERS[stream.name]
     try:
-        envelope = _STRICT[stream.name].decode(payload)
+        envelope = decoders.strict.decode(payload)
     except STUMBLES:
         try:
-            envelope = _LENIENT[stream.name].decode(payload)
+            envelope = decoders.lenient.decode(payload)
             body = orjson.loads(payload)
         except (*STUMBLES, orjson.JSONDecodeError):
             return None
     else:
         body = None
-    if stream.rule is not None and not all(map(stream.rule, envelope.records)):
-        return None
-    if envelope.boot[-1] == "\n":  # which the decoder's $ lets pass, and the other engine's does not
+    if not _is_boot(envelope.boot) or (stream.rule is not None and not all(map(stream.rule, envelope.records))):
         return None
     message = _assemble(envelope, received_at)
     if body is not None:
@@ -117,34 +116,60 @@ def _short_way(payload: bytes, stream: Stream, received_at: datetime) -> Message
     return message
 
 
+def _is_boot(boot: str) -> bool:
+    """What is left to ask of it: the decoder's ``$`` lets a trailing newline pass, the other engine's does not."""
+    return boot[-1] != "\n"
+
+
 def _assemble(envelope: Any, received_at: datetime) -> Message:  # noqa: ANN401 - the decoder's own struct
-    seq = envelope.seq
-    samples: list[Sample] = []
-    message = Message(envelope.boot, seq, len(envelope.records), samples)
-    oldest, newest = received_at - OLDEST, received_at + NEWEST
-    for index, record in enumerate(envelope.records):
-        at = record.at
-        fields = msgspec.structs.astuple(record)
-        # Nearly every record: a number that is one, and a time within the window.
-        if isinstance(at, datetime) and oldest <= at <= newest and seq + index <= MAX_SEQ:
-            samples.append(Sample(index, seq + index, at, None, fields[CLOCK_FIELDS:]))
-            continue
-        try:
-            samples.append(_sample(index, seq + index, at, record.uptime_ms, fields[CLOCK_FIELDS:], received_at))
-        except Refused as refused:
-            message.refusals.append(Refusal(refused.reason, refused.detail, index))
+    seq, records = envelope.seq, envelope.records
+    count = len(records)
+    moments = [record.at for record in records]
+    fields = [msgspec.structs.astuple(record)[CLOCK_FIELDS:] for record in records]
+    span = _believed_span(moments, received_at)
+    if span is not None and seq + count - 1 <= MAX_SEQ:
+        message = Message(envelope.boot, seq, count, range(count), moments, fields, [], span)
+    else:
+        message = _begun(envelope)
+        clocks = [(record.at, record.uptime_ms) for record in records]
+        for index, ((at, uptime_ms), values) in enumerate(zip(clocks, fields, strict=True)):
+            try:
+                _add(message, index, _moment(seq + index, at, uptime_ms, received_at), values)
+            except Refused as refused:
+                message.refusals.append(Refusal(refused.reason, refused.detail, index))
+        message.measure()
+    message.sent_at = bytes(envelope.sent_at)
     return message
 
 
-def _sample(
-    index: int, seq: int, at: object, uptime_ms: object, fields: tuple[object, ...], received_at: datetime
-) -> Sample:
+def _believed_span(ats: list[Any], received_at: datetime) -> tuple[datetime, datetime] | None:
+    """The oldest and the newest, when all are times and believed, as nearly always; else None."""
+    try:
+        oldest, newest = min(ats), max(ats)
+    except TypeError:  # some are something else
+        return None
+    if not isinstance(oldest, datetime) or oldest < received_at - OLDEST or newest > received_at + NEWEST:
+        return None
+    return oldest, newest
+
+
+def _begun(envelope: Any) -> Message:  # noqa: ANN401 - whatever has a boot, a seq and records
+    return Message(envelope.boot, envelope.seq, len(envelope.records), [], [], [], [])
+
+
+def _add(message: Message, index: int, moment: Moment, fields: Fields) -> None:
+    message.indexes.append(index)  # type: ignore[attr-defined]  # a list where it was begun
+    message.moments.append(moment)
+    message.fields.append(fields)
+
+
+def _moment(seq: int, at: object, uptime_ms: object, received_at: datetime) -> Moment:
     if seq > MAX_SEQ:
         raise Refused("out_of_range", f"seq {seq} is above 2^63 - 1")
     if at is not None:
         made_at = at if isinstance(at, datetime) else parse_at(at)
         check_window(made_at, received_at)
-        return Sample(index, seq, made_at, None, fields)
+        return made_at
     if uptime_ms is None:
         raise Refused("no_time", "neither at nor uptime_ms; the server's time would make every redelivery a new row")
     if is_beyond_int64(uptime_ms):
@@ -153,7 +178,7 @@ def _sample(
         raise Refused("bad_record", f"uptime_ms: expected integer milliseconds, not {type(uptime_ms).__name__}")
     if not 0 <= uptime_ms <= MAX_SEQ:
         raise Refused("out_of_range", f"uptime_ms {uptime_ms} is not in 0 … 2^63 - 1")
-    return Sample(index, seq, None, uptime_ms, fields)
+    return uptime_ms
 
 
 def _count_strangers(body: Mapping[str, Any], stream: Stream) -> int:
@@ -169,22 +194,58 @@ def _count_unknown(fields: Mapping[str, Any], known: frozenset[str], level: int)
     return len(unknown)
 
 
+def _record_by_record(payload: bytes, stream: Stream, received_at: datetime) -> Message | None:
+    """The message with each record decoded by itself; None when its envelope has to be explained."""
+    decoders = _DECODERS[stream.name]
+    try:
+        envelope = decoders.envelope.decode(payload)
+    except STUMBLES:
+        return None
+    if not _is_boot(envelope.boot):
+        return None
+    message = _begun(envelope)
+    for index, raw in enumerate(map(bytes, envelope.records)):
+        try:
+            record = decoders.record.decode(raw)
+            if _NUL in raw or (stream.rule is not None and not stream.rule(record)):
+                raise msgspec.DecodeError
+        except STUMBLES:
+            try:
+                value = explain.parse_value(raw, around=_AROUND_A_RECORD)
+            except Refused:  # the parsers disagree: the strict one has the word
+                return None
+            _explain_record(message, index, value, stream, received_at)
+            continue
+        fields = msgspec.structs.astuple(record)[CLOCK_FIELDS:]
+        try:
+            _add(message, index, _moment(message.seq + index, record.at, record.uptime_ms, received_at), fields)
+        except Refused as refused:
+            message.refusals.append(Refusal(refused.reason, refused.detail, index))
+    message.measure()
+    message.sent_at = bytes(envelope.sent_at)
+    return message
+
+
 def _explained(payload: bytes, stream: Stream, received_at: datetime) -> Message:
-    """The same message read record by record, each refusal with its reason."""
+    """The same message by the slow and exact parser, each refusal with its reason."""
     body = explain.parse(payload)
     try:
         envelope = Envelope.model_validate(body)
     except ValidationError as error:
         raise explain.refused_message(body, error) from None
-    message = Message(envelope.boot, envelope.seq, len(envelope.records), [])
+    message = _begun(envelope)
     message.unknown_fields = _count_unknown(body, _ENVELOPE_FIELDS, _ENVELOPE_VALUE)
     for index, raw in enumerate(envelope.records):
-        try:
-            record = explain.read_record(raw, stream.model)
-            message.unknown_fields += _count_unknown(raw, _RECORD_FIELDS[stream.model], _RECORD_VALUE)
-            fields = tuple(record.__dict__.values())
-            at, uptime_ms = raw.get("at"), raw.get("uptime_ms")
-            message.samples.append(_sample(index, envelope.seq + index, at, uptime_ms, fields, received_at))
-        except Refused as refused:
-            message.refusals.append(Refusal(refused.reason, refused.detail, index))
+        _explain_record(message, index, raw, stream, received_at)
+    message.measure()
     return message
+
+
+def _explain_record(message: Message, index: int, raw: Any, stream: Stream, received_at: datetime) -> None:  # noqa: ANN401 - any JSON value
+    try:
+        record = explain.read_record(raw, stream.model)
+        message.unknown_fields += _count_unknown(raw, _RECORD_FIELDS[stream.model], _RECORD_VALUE)
+        moment = _moment(message.seq + index, raw.get("at"), raw.get("uptime_ms"), received_at)
+        _add(message, index, moment, tuple(record.__dict__.values()))
+    except Refused as refused:
+        message.refusals.append(Refusal(refused.reason, refused.detail, index))

@@ -41,19 +41,24 @@ def parse(payload: bytes) -> dict[str, Any]:
 
     Raises Refused: too_deep, bad_utf8, bad_json, or bad_message when it is JSON but no object.
     """
-    if _nesting(payload) > PARSER_DEPTH:
+    body = parse_value(payload)
+    if not isinstance(body, dict):
+        raise Refused("bad_message", f"expected a JSON object, not {_json_type(body)}")
+    return body
+
+
+def parse_value(payload: bytes, *, around: int = 0) -> Any:  # noqa: ANN401 - any JSON value
+    """The same for a value of any type that stands *around* levels down in what came."""
+    if _nesting(payload) > PARSER_DEPTH - around:
         raise Refused("too_deep", f"nested deeper than {MAX_DEPTH}")
     # Bytes that are no UTF-8 become lone surrogates and are refused where they stand.
     text = payload.decode("utf-8", "surrogateescape")
     try:
-        body = json.loads(text, parse_int=_integer, parse_float=_number, parse_constant=_constant)
+        return json.loads(text, parse_int=_integer, parse_float=_number, parse_constant=_constant)
     except (ValueError, RecursionError) as error:
         if _SURROGATE.search(text):
             raise Refused("bad_utf8", "the payload is not UTF-8") from None
         raise Refused("bad_json", f"no JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise Refused("bad_message", f"expected a JSON object, not {_json_type(body)}")
-    return body
 
 
 def check_depth(value: object, level: int) -> None:

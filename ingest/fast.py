@@ -3,6 +3,7 @@
 What it takes is right; what it refuses is read again by :mod:`ingest.decode`, which knows why.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -21,12 +22,34 @@ CLOCK_FIELDS: Final = 2
 _BOUNDS: Final = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern")
 
 
-def decoder_of(stream: Stream, envelope: dict[str, FieldInfo], *, strangers: bool) -> "msgspec.json.Decoder[Any]":
-    """A decoder for messages of *stream*; with *strangers* it passes over fields that nobody knows.
+@dataclass(frozen=True, slots=True)
+class Decoders:
+    """Of one stream.
 
-    Its result has ``boot``, ``seq`` and ``records``; a record has ``at``, ``uptime_ms`` and the stream's fields.
+    A message has ``boot``, ``seq``, ``sent_at``, ``records``; a record ``at``, ``uptime_ms`` and the stream's fields.
     """
-    record = msgspec.defstruct(
+
+    strict: "msgspec.json.Decoder[Any]"
+    # Passes over fields that nobody knows.
+    lenient: "msgspec.json.Decoder[Any]"
+    # The envelope alone, its records left as bytes, and one such record.
+    envelope: "msgspec.json.Decoder[Any]"
+    record: "msgspec.json.Decoder[Any]"
+
+
+def decoders_of(stream: Stream, envelope: dict[str, FieldInfo]) -> Decoders:
+    """The decoders of *stream*, whose messages have the fields of *envelope*."""
+    strict, lenient = (_record_of(stream, strangers=strangers) for strangers in (False, True))
+    return Decoders(
+        msgspec.json.Decoder(_message_of(stream, envelope, strict, strangers=False)),
+        msgspec.json.Decoder(_message_of(stream, envelope, lenient, strangers=True)),
+        msgspec.json.Decoder(_message_of(stream, envelope, msgspec.Raw, strangers=False)),
+        msgspec.json.Decoder(strict),
+    )
+
+
+def _record_of(stream: Stream, *, strangers: bool) -> type[Any]:
+    return msgspec.defstruct(
         stream.name.title(),
         [
             ("at", Annotated[datetime, msgspec.Meta(tz=True)] | int | None, None),
@@ -37,16 +60,18 @@ def decoder_of(stream: Stream, envelope: dict[str, FieldInfo], *, strangers: boo
         gc=False,
         forbid_unknown_fields=not strangers,
     )
-    known = {name: _field(name, field) for name, field in envelope.items() if name != "records"}
+
+
+def _message_of(stream: Stream, envelope: dict[str, FieldInfo], record: type[Any], *, strangers: bool) -> type[Any]:
+    known = [_field(name, field) for name, field in envelope.items() if name != "records"]
     size = _bounds(envelope["records"].metadata)
-    whole = msgspec.defstruct(
+    return msgspec.defstruct(
         f"{stream.name.title()}Message",
-        [*known.values(), ("records", Annotated[list[record], size]), ("sent_at", msgspec.Raw, b"")],  # type: ignore[valid-type]
+        [*known, ("records", Annotated[list[record], size]), ("sent_at", msgspec.Raw, b"")],  # type: ignore[valid-type]
         kw_only=True,
         gc=False,
         forbid_unknown_fields=not strangers,
     )
-    return msgspec.json.Decoder(whole)
 
 
 def _field(name: str, field: FieldInfo) -> tuple[str, Any] | tuple[str, Any, Any]:

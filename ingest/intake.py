@@ -9,7 +9,6 @@ from ingest.decode import decode, decode_presence
 from ingest.message import Message
 from ingest.refusal import Refusal, Refused
 from ingest.registry import Device, Registry
-from ingest.topic import Topic
 from store.records import PRESENCE, TELEMETRY
 
 log = structlog.get_logger()
@@ -18,60 +17,57 @@ log = structlog.get_logger()
 def take_in(arrival: Arrival, registry: Registry, batch: Batch) -> int:
     """Put *arrival* into *batch*, as telemetry, as a birth or as dead letters; the number of fields nobody knows.
 
-    Never raises: whatever comes ends in exactly one of them, its receipt with it.
+    Never raises: whatever comes ends in exactly one of them.
     """
-    batch.messages += 1
-    if arrival.receipt is not None:
-        batch.receipts.append(arrival.receipt)
-    if topic.is_downward(arrival.topic):
-        return 0
-    spoken: Topic | None = None
+    batch.arrivals.append(arrival)
+    device_no = stream = None
     try:
-        spoken = topic.parse(arrival.topic)
         batch.size_bytes += len(arrival.payload)
-        return _admit(arrival, spoken, registry, batch)
+        device_no, stream = topic.parse(arrival.topic)
+        return _admit(arrival, device_no, stream, registry, batch)
     except Refused as refused:
-        _bury(batch, arrival, spoken, Refusal(refused.reason, refused.detail))
+        if not topic.is_downward(arrival.topic):
+            _bury(batch, arrival, device_no, stream, Refusal(refused.reason, refused.detail))
     except Exception as error:  # the rim: a fault of ours must not come back with every redelivery
         log.exception("a message crashed the decoder; kept as a dead letter", topic=arrival.topic)
-        _bury(batch, arrival, spoken, Refusal("crashed", f"{type(error).__name__}: {error}"[:300]))
+        _bury(batch, arrival, device_no, stream, Refusal("crashed", f"{type(error).__name__}: {error}"[:300]))
     return 0
 
 
-def _admit(arrival: Arrival, spoken: Topic, registry: Registry, batch: Batch) -> int:
+def _admit(arrival: Arrival, device_no: str, stream: str, registry: Registry, batch: Batch) -> int:
     try:
-        device = registry.admit(spoken.device_no, spoken.stream)
+        device = registry.admit(device_no, stream)
     except Refused as refused:
-        _bury(batch, arrival, spoken, Refusal(refused.reason, refused.detail, records=_count(arrival, spoken)))
+        refusal = Refusal(refused.reason, refused.detail, records=_count(arrival, stream))
+        _bury(batch, arrival, device_no, stream, refusal)
         return 0
-    return _read(arrival, spoken, device, batch)
+    return _read(arrival, device_no, stream, device, batch)
 
 
-def _read(arrival: Arrival, spoken: Topic, device: Device, batch: Batch) -> int:
-    if spoken.stream == PRESENCE:
-        batch.births.append(Birth(device.device_id, spoken.device_no, decode_presence(arrival.payload), arrival))
+def _read(arrival: Arrival, device_no: str, stream: str, device: Device, batch: Batch) -> int:
+    if stream == PRESENCE:
+        batch.births.append(Birth(device.device_id, device_no, decode_presence(arrival.payload), arrival))
         batch.records += 1
         return 0
-    message = decode(arrival.payload, TELEMETRY[spoken.stream], arrival.received_at)
-    batch.tellings.append(Telling(device.device_id, spoken.device_no, spoken.stream, message, arrival))
+    message = decode(arrival.payload, TELEMETRY[stream], arrival.received_at)
+    batch.tellings.append(Telling(device.device_id, device_no, stream, message, arrival))
     batch.records += message.records
     for refusal in message.refusals:
-        batch.dead_letters.append(DeadLetter(arrival, refusal, spoken.device_no, spoken.stream))
+        batch.dead_letters.append(DeadLetter(arrival, refusal, device_no, stream))
     return message.unknown_fields
 
 
-def _bury(batch: Batch, arrival: Arrival, spoken: Topic | None, refusal: Refusal) -> None:
+def _bury(batch: Batch, arrival: Arrival, device_no: str | None, stream: str | None, refusal: Refusal) -> None:
     batch.records += refusal.records
-    device_no, stream = (spoken.device_no, spoken.stream) if spoken is not None else (None, None)
     batch.dead_letters.append(DeadLetter(arrival, refusal, device_no, stream))
 
 
-def _count(arrival: Arrival, spoken: Topic) -> int:
+def _count(arrival: Arrival, stream: str) -> int:
     """How many records a quarantined message stands for, so that the account holds to the record; 1 if unreadable."""
-    if spoken.stream == PRESENCE:
+    if stream == PRESENCE:
         return 1
     try:
-        message: Message = decode(arrival.payload, TELEMETRY[spoken.stream], arrival.received_at)
+        message: Message = decode(arrival.payload, TELEMETRY[stream], arrival.received_at)
     except Refused:
         return 1
     return message.records

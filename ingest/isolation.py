@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
+import msgspec
 import psycopg
 
 from ingest.batch import Batch, Birth, DeadLetter, Telling
@@ -17,12 +18,11 @@ SURE_CHARACTERS: Final = 200
 def halves(batch: Batch) -> list[Batch]:
     """*batch* in two parts that can be written by themselves; a single message is parted by its records."""
     if len(batch.tellings) == 1 and not batch.births and not batch.dead_letters:
-        return [_only(batch, tellings=[part]) for part in _telling_halves(batch.tellings[0])]
+        return [_only(tellings=[part]) for part in _telling_halves(batch.tellings[0])]
     items: list[Telling | Birth | DeadLetter] = [*batch.tellings, *batch.births, *batch.dead_letters]
     middle = len(items) // 2
     return [
         _only(
-            batch,
             tellings=[item for item in part if isinstance(item, Telling)],
             births=[item for item in part if isinstance(item, Birth)],
             dead_letters=[item for item in part if isinstance(item, DeadLetter)],
@@ -39,20 +39,20 @@ def bury(batch: Batch, error: Exception) -> Batch | None:
     if len(batch.tellings) + len(batch.births) + len(batch.dead_letters) != 1:
         return None
     if batch.dead_letters:
-        return _only(batch, dead_letters=[_shortened(batch.dead_letters[0], error)])
+        return _only(dead_letters=[_shortened(batch.dead_letters[0], error)])
     # The server's or the driver's word about a value; anything else is a fault of ours.
     reason: Reason = "database_rejected" if remedy_for(error) == "isolate" else "crashed"
     detail = _explain(error)
     if batch.births:
         birth = batch.births[0]
         refusal = Refusal(reason, detail)
-        return _only(batch, dead_letters=[DeadLetter(birth.arrival, refusal, birth.device_no, "presence")])
+        return _only(dead_letters=[DeadLetter(birth.arrival, refusal, birth.device_no, "presence")])
     telling = batch.tellings[0]
-    samples = telling.message.samples
-    if len(samples) > 1:
+    indexes = telling.message.indexes
+    if len(indexes) > 1:
         return None
-    refusal = Refusal(reason, detail, samples[0].index if samples else WHOLE_MESSAGE)
-    return _only(batch, dead_letters=[DeadLetter(telling.arrival, refusal, telling.device_no, telling.stream)])
+    refusal = Refusal(reason, detail, indexes[0] if indexes else WHOLE_MESSAGE)
+    return _only(dead_letters=[DeadLetter(telling.arrival, refusal, telling.device_no, telling.stream)])
 
 
 def _shortened(letter: DeadLetter, error: Exception) -> DeadLetter:
@@ -63,28 +63,29 @@ def _shortened(letter: DeadLetter, error: Exception) -> DeadLetter:
     detail = f"kept shortened, was {len(arrival.payload)} bytes ({_explain(error)}); {refusal.detail}"
     return replace(
         letter,
-        arrival=replace(arrival, topic=arrival.topic[:SURE_CHARACTERS], payload=arrival.payload[:SURE_BYTES]),
+        arrival=msgspec.structs.replace(
+            arrival, topic=arrival.topic[:SURE_CHARACTERS], payload=arrival.payload[:SURE_BYTES]
+        ),
         refusal=replace(refusal, detail=detail[:600]),
     )
 
 
 def _telling_halves(telling: Telling) -> list[Telling]:
-    samples = telling.message.samples
-    middle = len(samples) // 2
+    indexes = telling.message.indexes
+    middle = len(indexes) // 2
     return [
-        replace(telling, message=replace(telling.message, samples=part))
-        for part in (samples[:middle], samples[middle:])
+        msgspec.structs.replace(telling, message=telling.message.only(set(part).__contains__))
+        for part in (indexes[:middle], indexes[middle:])
     ]
 
 
 def _only(
-    batch: Batch,
     *,
     tellings: list[Telling] | None = None,
     births: list[Birth] | None = None,
     dead_letters: list[DeadLetter] | None = None,
 ) -> Batch:
-    return Batch(batch.opened_seconds, tellings or [], births or [], dead_letters or [])
+    return Batch(tellings or [], births or [], dead_letters or [])
 
 
 def _explain(error: Exception) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import msgspec
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
@@ -136,9 +137,9 @@ async def _replay_chunk(
     wanted: dict[tuple[str, bytes, datetime], set[int]] = {}
     for letter in letters:
         wanted.setdefault((letter.topic, letter.payload, letter.received_at), set()).add(letter.record_index)
-    batch = Batch(0.0)
+    batch = Batch()
     for (topic, payload, received_at), indexes in wanted.items():
-        part = Batch(0.0)
+        part = Batch()
         take_in(Arrival(topic, payload, received_at), registry, part)
         _keep_only(part, indexes)
         batch.tellings += part.tellings
@@ -160,8 +161,10 @@ def _keep_only(part: Batch, indexes: set[int]) -> None:
     """Of a message of which some records were stored at the time, only the *indexes* that were not."""
     if WHOLE_MESSAGE in indexes:
         return
-    for telling in part.tellings:
-        telling.message.samples[:] = [sample for sample in telling.message.samples if sample.index in indexes]
+    part.tellings[:] = [
+        msgspec.structs.replace(telling, message=telling.message.only(indexes.__contains__))
+        for telling in part.tellings
+    ]
     part.dead_letters[:] = [
         letter for letter in part.dead_letters if letter.refusal.record_index in {*indexes, WHOLE_MESSAGE}
     ]

@@ -7,9 +7,9 @@ once, so a reader never sees half of a change.
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import psycopg
 import structlog
 from psycopg import AsyncConnection
@@ -29,8 +29,7 @@ FROM devices AS d JOIN models AS m USING (model_id) JOIN kinds AS k USING (kind)
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(msgspec.Struct, frozen=True, gc=False):
     """What ingest needs to know of a device: its key, what it may report, and whether it is retired."""
 
     device_id: int

@@ -5,9 +5,9 @@ most of them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+import msgspec
 from psycopg import AsyncConnection, sql
 
 from ingest.batch import Telling
@@ -21,8 +21,7 @@ DEVICE_ID, AT, BOOT_ID, SEQ, RECEIVED_AT, CLOCK_AHEAD = range(len(IDENTITY_COLUM
 FIELDS: Final = len(IDENTITY_COLUMNS)
 
 
-@dataclass(slots=True)
-class Portion:
+class Portion(msgspec.Struct, gc=False):
     """What one message brings: the boot it belongs to, and the rows of it that are to be stored."""
 
     telling: Telling

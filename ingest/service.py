@@ -1,27 +1,28 @@
 """The ingest process.
 
-    broker ──▶ mqtt.Session ──▶ intake ──▶ batch ──▶ writer ──▶ commit
-                   ▲            topic,     when to   COPY, duplicates,  │
-                   │            registry,  write     conflicts, dead    │
-                   │            decode               letters, latest    │
-                   └────────────── acknowledge ◀── pump ◀───────────────┘
+    broker ──▶ session ──▶ inbox ──▶ intake ──▶ batch ──▶ writer ──▶ commit
+                  ▲        bounded   topic,               COPY, duplicates,  │
+                  │                  registry,            conflicts, dead    │
+                  │                  decode               letters, latest    │
+                  └──────────────── acknowledge ◀── pump ◀───────────────────┘
 
 A record goes one way, and its acknowledgement comes back only from the commit.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from ingest.arrival import Arrival, Receipt
 from ingest.claim import claimed
+from ingest.committer import Committer
 from ingest.heartbeat import Vitals, beat
+from ingest.inbox import Inbox
 from ingest.metrics import Metrics
-from ingest.mqtt import Session
 from ingest.pump import Pump
 from ingest.registry import Registry
+from ingest.session import session_for
 from store.exporter import Exporter
 from store.settings import Settings
 from store.stopping import told_to_stop
@@ -29,6 +30,8 @@ from store.stopping import told_to_stop
 # Of the ten seconds a stop may take; the rest is for cancelling a statement on a server that does not answer.
 DRAIN_SECONDS = 4.0
 LATE_SECONDS = 30.0
+# Of messages read and not yet decoded; with it full the session stops reading, and the broker keeps the rest.
+INBOX_BYTES = 32 * 1024 * 1024
 
 log = structlog.get_logger()
 
@@ -43,17 +46,17 @@ class Service:
         self._prometheus = CollectorRegistry()
         self._metrics = Metrics(self._prometheus)
         self._draining = False
-        self._session = Session(
-            settings.broker_url.get_secret_value(), client_id=settings.ingest_worker, take=self._take
-        )
+        self._inbox = Inbox(limit_bytes=INBOX_BYTES, on_room=self._resume)
+        self._session = session_for(settings, self._inbox)
+        self._committer = Committer(self._database_url, worker=settings.ingest_worker, metrics=self._metrics)
         self._pump = Pump(
-            self._database_url,
-            worker=settings.ingest_worker,
+            inbox=self._inbox,
             registry=self._registry,
+            committer=self._committer,
             metrics=self._metrics,
             max_records=settings.ingest_batch_records,
             max_wait_seconds=settings.ingest_batch_seconds,
-            acknowledge=self._acknowledge,
+            acknowledge=self._session.acknowledge,
         )
         self._metrics.connected.set_function(lambda: self._session.connected)
         self._metrics.unacknowledged.set_function(lambda: self._session.unacknowledged)
@@ -98,7 +101,7 @@ class Service:
             "running": "shutting down" if self._draining else None,
             "registry": None if self._registry.loaded.is_set() else "the device registry is not loaded yet",
             "broker": None if self._session.connected else "not subscribed at the broker",
-            "writing": self._pump.trouble or self._late(),
+            "writing": self._committer.trouble or self._late(),
         }
 
     def _late(self) -> str | None:
@@ -121,18 +124,15 @@ class Service:
             log.warning("stopped with messages unwritten; the broker will deliver them again")
             await asyncio.wait({pump})
 
-    def _take(self, arrival: Arrival) -> None:
-        self._pump.put(arrival)
-
-    def _acknowledge(self, receipts: Iterable[Receipt]) -> None:
-        self._session.acknowledge(receipts)
+    def _resume(self) -> None:
+        self._session.resume()
 
     def _vitals(self) -> Vitals:
         return Vitals(
             connected=self._session.connected and not self._draining,
             unacknowledged=self._session.unacknowledged,
             lag_seconds=self._pump.lag_seconds,
-            stopped_reason=self._pump.trouble,
+            stopped_reason=self._committer.trouble,
         )
 
 

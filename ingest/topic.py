@@ -4,15 +4,12 @@ Only the shape is checked here; whether the device exists is the registry's busi
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from ingest.refusal import Refused
 from store.records import PRESENCE, TELEMETRY
 
 ROOT: Final = "tracefleet/v1"
-# One subscription for everything below the root, so that a misspelt topic is seen and kept, not lost.
-SUBSCRIPTION: Final = f"{ROOT}/#"
 
 _SHAPE = re.compile(rf"{ROOT}/([A-Za-z0-9_-]{{1,64}})/([a-z]+)")
 _READ = frozenset(TELEMETRY) | {PRESENCE}
@@ -20,15 +17,7 @@ _READ = frozenset(TELEMETRY) | {PRESENCE}
 _DOWNWARD = re.compile(rf"{ROOT}/[^/]+/command")
 
 
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """Who speaks, and on which stream."""
-
-    device_no: str
-    stream: str
-
-
-def parse(topic: str) -> Topic:
+def parse(topic: str) -> tuple[str, str]:
     """The device and the stream of an upward topic.
 
     Raises Refused as bad_topic when it is not one, or when its stream is none that is read.
@@ -39,7 +28,7 @@ def parse(topic: str) -> Topic:
     device_no, stream = match.groups()
     if stream not in _READ:
         raise Refused("bad_topic", f"no stream {stream!r} is read here; known: {', '.join(sorted(_READ))}")
-    return Topic(device_no, stream)
+    return device_no, stream
 
 
 def is_downward(topic: str) -> bool:

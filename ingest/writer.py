@@ -4,7 +4,8 @@ Nothing here commits half: the caller acknowledges what :func:`write` returned f
 again after an unknown outcome finds its own rows and counts duplicates.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,12 +13,14 @@ from psycopg import AsyncConnection
 
 from ingest import account, currents, dead_letters, identity, isolation
 from ingest.account import Account
-from ingest.batch import Batch, Birth, DeadLetter, Telling
+from ingest.arrival import Arrival
+from ingest.batch import Batch, Birth, DeadLetter, DeviceBoot, Telling
 from ingest.boots import Boot, advance
-from ingest.clock import TOLERANCE, after, check_window, is_late
+from ingest.clock import BACKFILL, TOLERANCE, after, check_window
+from ingest.message import Message
 from ingest.refusal import Refusal, Refused
-from ingest.rounds import rounds_of
-from ingest.rows import AT, Portion, Row, copy_rows
+from ingest.rounds import Run, rounds_of
+from ingest.rows import AT, CLOCK_AHEAD, Portion, Row, copy_rows
 from store.database import remedy_for
 from store.records import PRESENCE
 
@@ -57,12 +60,12 @@ async def _write_part(connection: AsyncConnection[Any], batch: Batch) -> Account
     letters = list(batch.dead_letters)
     first, *later = rounds_of(batch.tellings, entered) or [[]]
     # One statement takes all the locks, so that two workers can never hold one each and wait for the other's.
-    boots = await advance(connection, [*first, *batch.births])
-    stored = await _write_round(connection, first, boots[: len(first)], letters, entered)
+    boots = await advance(connection, first, batch.births)
+    stored = await _write_round(connection, first, boots, letters, entered)
     for round_ in later:
         stored += await _write_round(connection, round_, await advance(connection, round_), letters, entered)
     _note_stored(stored, lines, entered)
-    await _write_births(connection, batch.births, boots[len(first) :], lines, letters, entered)
+    await _write_births(connection, batch.births, boots, lines, letters, entered)
     await currents.move_latest(connection, stored)
     await lines.move(connection)
     await _bury(connection, letters, entered)
@@ -71,14 +74,19 @@ async def _write_part(connection: AsyncConnection[Any], batch: Batch) -> Account
 
 async def _write_round(
     connection: AsyncConnection[Any],
-    tellings: Sequence[Telling],
-    boots: Sequence[Boot],
+    runs: Iterable[Run],
+    boots: Mapping[DeviceBoot, Boot],
     letters: list[DeadLetter],
     entered: Account,
 ) -> list[Portion]:
     """Store the records of messages in which no sequence number comes twice; what is new of each."""
-    portions = [_portion(telling, boot, letters, entered) for telling, boot in zip(tellings, boots, strict=True)]
-    suspects = [portion for portion in portions if portion.boot.suspect]
+    portions: list[Portion] = []
+    for run in runs:
+        boot = boots[run.device_id, run.boot]
+        portions += [_portion(telling, boot, letters) for telling in run.tellings]
+    for portion in portions:
+        entered.of(portion.telling.stream).received += len(portion.rows)
+    suspects = [portion for portion in portions if portion.boot.knows(portion.telling.message)]
     if suspects:
         settled = await identity.settle(connection, suspects)
         for stream, records in settled.duplicates.items():
@@ -89,28 +97,37 @@ async def _write_round(
     return portions
 
 
-def _portion(telling: Telling, boot: Boot, letters: list[DeadLetter], entered: Account) -> Portion:
+def _portion(telling: Telling, boot: Boot, letters: list[DeadLetter]) -> Portion:
     """The rows of a message; a record whose time turns out impossible becomes a dead letter instead."""
+    message = telling.message
     if boot.retired:
-        if telling.message.samples:
-            letters.append(_retired(telling, len(telling.message.samples)))
+        if message.indexes:
+            letters.append(_retired(telling.arrival, telling.device_no, telling.stream, len(message.indexes)))
         return Portion(telling, boot, [])
-    device_id, boot_id, received_at = telling.device_id, boot.boot_id, telling.arrival.received_at
+    if message.is_clockless:
+        message = _with_times(telling, boot, letters)
+    device_id, boot_id, seq, received_at = telling.device_id, boot.boot_id, message.seq, telling.arrival.received_at
     ahead = received_at + TOLERANCE
-    rows: list[Row] = []
-    for sample in telling.message.samples:
-        at = sample.at
-        if at is None:
-            try:
-                at = _time_after_boot(boot, sample.uptime_ms or 0, received_at)
-            except Refused as refused:
-                refusal = Refusal(refused.reason, refused.detail, sample.index)
-                letters.append(DeadLetter(telling.arrival, refusal, telling.device_no, telling.stream))
-                continue
-        rows.append((device_id, at, boot_id, sample.seq, received_at, at > ahead, *sample.fields))
-    # A dead letter counts itself as received.
-    entered.of(telling.stream).received += len(rows)
+    rows: list[Row] = [
+        (device_id, at, boot_id, seq + index, received_at, at > ahead, *fields)  # type: ignore[operator]  # all are times
+        for index, at, fields in zip(message.indexes, message.moments, message.fields, strict=True)
+    ]
     return Portion(telling, boot, rows)
+
+
+def _with_times(telling: Telling, boot: Boot, letters: list[DeadLetter]) -> Message:
+    """The message of a device without a clock, with times in place of what it counted since its boot."""
+    message, received_at = telling.message, telling.arrival.received_at
+    times: dict[int, datetime] = {}
+    for index, moment in zip(message.indexes, message.moments, strict=True):
+        try:
+            times[index] = _time_after_boot(boot, moment, received_at) if isinstance(moment, int) else moment
+        except Refused as refused:
+            refusal = Refusal(refused.reason, refused.detail, index)
+            letters.append(DeadLetter(telling.arrival, refusal, telling.device_no, telling.stream))
+    told = message.only(times.__contains__)
+    told.moments = list(times.values())
+    return told
 
 
 def _time_after_boot(boot: Boot, uptime_ms: int, received_at: datetime) -> datetime:
@@ -123,35 +140,44 @@ def _time_after_boot(boot: Boot, uptime_ms: int, received_at: datetime) -> datet
 
 def _note_stored(portions: Sequence[Portion], lines: currents.Lines, entered: Account) -> None:
     for portion in portions:
-        if not portion.rows:
+        rows = portion.rows
+        if not rows:
             continue
         arrival = portion.telling.arrival
+        received_at = arrival.received_at
         counts = entered.of(portion.telling.stream)
-        ats = [row[AT] for row in portion.rows]
-        counts.stored += len(ats)
-        if is_late(min(ats), arrival.received_at):
-            counts.late += sum(is_late(at, arrival.received_at) for at in ats)
-        newest_at = max(ats)
-        lines.heard(portion.telling.device_id, portion.boot, newest_at, arrival)
+        counts.stored += len(rows)
+        ats = [row[AT] for row in rows]
+        oldest_at, newest_at = min(ats), max(ats)
+        if received_at - oldest_at > TOLERANCE:
+            counts.late += sum(received_at - at > TOLERANCE for at in ats)
+            counts.backfilled += sum(received_at - at > BACKFILL for at in ats)
+        if newest_at - received_at > TOLERANCE:
+            counts.clock_ahead += sum(row[CLOCK_AHEAD] for row in rows)
+        lines.heard(portion.telling, portion.boot, newest_at)
         entered.newest_ats.append(newest_at)
 
 
-def _retired(item: Telling | Birth, records: int) -> DeadLetter:
-    refusal = Refusal("retired_device", f"{item.device_no} was disposed of before this was written", records=records)
-    stream = item.stream if isinstance(item, Telling) else PRESENCE
-    return DeadLetter(item.arrival, refusal, item.device_no, stream)
+def _retired(arrival: Arrival, device_no: str, stream: str, records: int) -> DeadLetter:
+    refusal = Refusal("retired_device", f"{device_no} was disposed of before this was written", records=records)
+    return DeadLetter(arrival, refusal, device_no, stream)
 
 
 async def _write_births(
     connection: AsyncConnection[Any],
     births: Sequence[Birth],
-    boots: Sequence[Boot],
+    boots: Mapping[DeviceBoot, Boot],
     lines: currents.Lines,
     letters: list[DeadLetter],
     entered: Account,
 ) -> None:
-    living = [(birth, boot) for birth, boot in zip(births, boots, strict=True) if not boot.retired]
-    letters += [_retired(birth, 1) for birth, boot in zip(births, boots, strict=True) if boot.retired]
+    living: list[tuple[Birth, Boot]] = []
+    for birth in births:
+        boot = boots[birth.device_id, birth.presence.boot]
+        if boot.retired:
+            letters.append(_retired(birth.arrival, birth.device_no, PRESENCE, 1))
+        else:
+            living.append((birth, boot))
     news = await currents.enter_births(connection, living)
     for (birth, boot), new in zip(living, news, strict=True):
         counts = entered.of(PRESENCE)
@@ -177,10 +203,10 @@ async def _bury(connection: AsyncConnection[Any], letters: Sequence[DeadLetter],
 
 
 def _count_messages(batch: Batch, entered: Account) -> None:
-    for telling in batch.tellings:
-        entered.of(telling.stream).messages += 1
-    for _ in batch.births:
-        entered.of(PRESENCE).messages += 1
-    for letter in batch.dead_letters:
-        # A refused record's message is counted among the tellings.
-        entered.of(letter.stream).messages += letter.refusal.record_index < 0
+    streams: Counter[str | None] = Counter(telling.stream for telling in batch.tellings)
+    streams[PRESENCE] += len(batch.births)
+    # A refused record's message is counted among the tellings.
+    streams.update(letter.stream for letter in batch.dead_letters if letter.refusal.record_index < 0)
+    for stream, messages in streams.items():
+        if messages:
+            entered.of(stream).messages += messages

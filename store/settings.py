@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     broker_url: BrokerUrl = Field(
         SecretStr("mqtt://127.0.0.1:1883"), description="MQTT broker: `mqtt://` or `mqtts://`"
     )
+    broker_protocol: Literal["auto", "5", "3.1.1"] = Field(
+        "auto", description="version of MQTT that ingest speaks; auto asks for 5 and falls back to 3.1.1"
+    )
     data_dir: Path = Field(Path(".tracefleet"), description="where the embedded runtime keeps its data")
     api_host: str = Field("127.0.0.1", description="address the API binds to")
     api_port: Port = Field(8000, description="port of the API")
@@ -80,8 +83,16 @@ class Settings(BaseSettings):
     ingest_worker: str = Field(
         "ingest-1", pattern=r"^[A-Za-z0-9_-]{1,23}$", description="stable MQTT client id of this ingest process"
     )
+    ingest_group: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_-]{1,32}$",
+        description="workers of one group share the load; needs a broker with shared subscriptions",
+    )
     ingest_window: int = Field(
-        4096, ge=1, le=65535, description="messages the embedded broker sends ahead of their acknowledgement"
+        4096,
+        ge=1,
+        le=65535,
+        description="messages the broker sends ahead of their acknowledgement (MQTT 5 and the embedded broker)",
     )
     ingest_batch_records: int = Field(20_000, ge=1, description="a batch is written when it holds this many records")
     ingest_batch_seconds: float = Field(

@@ -81,7 +81,7 @@ def _decode(bodies: Iterable[bytes], seconds: float) -> float:
     started = time.monotonic()
     records = 0
     for count, body in enumerate(bodies):
-        records += len(decode(body, stream, now).samples)
+        records += len(decode(body, stream, now).indexes)
         if count % 50 == 0 and time.monotonic() - started >= seconds:
             break
     return records / (time.monotonic() - started)

@@ -30,7 +30,7 @@ class Worker:
     def __init__(self, connection: AsyncConnection[Any], registry: Registry) -> None:
         self.connection = connection
         self._registry = registry
-        self.batch = Batch(0.0)
+        self.batch = Batch()
 
     def take(self, path: str, body: object, *, at: datetime = NOW, retained: bool = False) -> None:
         """A message below the topic root that came *at*."""
@@ -39,7 +39,7 @@ class Worker:
 
     async def write(self, *, isolate: bool = False) -> Account:
         """Everything taken since the last write."""
-        batch, self.batch = self.batch, Batch(0.0)
+        batch, self.batch = self.batch, Batch()
         return await write(self.connection, batch, worker="w", isolate=isolate)
 
 

@@ -40,7 +40,7 @@ async def receive(database_url: str, device_no: str, *records: object, seq: int 
     async with await connect_service(database_url, application_name="test") as connection:
         registry = Registry()
         await registry.load(connection)
-        batch = Batch(0.0)
+        batch = Batch()
         payload = orjson.dumps({"v": 1, "boot": "b", "seq": seq, "records": list(records)})
         take_in(Arrival(f"tracefleet/v1/{device_no}/coldchain", payload, datetime.now(UTC)), registry, batch)
         await write(connection, batch, worker="w")
@@ -95,7 +95,7 @@ async def test_rejected_record_is_stored_once_the_table_takes_it(database_url: s
     async with await connect_service(database_url, application_name="test") as opened:
         registry = Registry()
         await registry.load(opened)
-        batch = Batch(0.0)
+        batch = Batch()
         body = {"v": 1, "boot": "b", "seq": 0, "records": [reading(), reading(temperature_c=66.6)]}
         take_in(Arrival("tracefleet/v1/D/coldchain", orjson.dumps(body), datetime.now(UTC)), registry, batch)
         await write(opened, batch, worker="w", isolate=True)

@@ -153,7 +153,7 @@ def test_line_is_refused_when_nobody_could_have_sent_it(line: bytes, reason: str
 def test_every_line_is_read_or_refused(line: bytes | str) -> None:
     """With a reason and never by a crash; a message that stands in a line comes out as it stands."""
     given_bytes = line if isinstance(line, bytes) else line.encode()
-    batch = Batch(0.0)
+    batch = Batch()
     ndjson.take_in(given_bytes, NOW, Registry(), batch)
     [letter] = batch.dead_letters
     assert letter.refusal.reason in set(REASONS) - {"crashed"}
@@ -166,17 +166,17 @@ def test_line_with_any_names_is_one_message(device_no: str, stream: str) -> None
     """It is counted and has its place in the batch, whoever it claims to be from: nothing is dropped in silence."""
     registry = Registry()
     registry.replace({"D1": Device(1, frozenset({"coldchain"}), retired=False)})
-    batch = Batch(0.0)
+    batch = Batch()
     line = json.dumps({"device_no": device_no, "stream": stream, "message": {}}).encode()
     arrival, _ = ndjson.take_in(line, NOW, registry, batch)
-    assert (batch.messages, [letter.arrival for letter in batch.dead_letters]) == (1, [arrival])
+    assert (len(batch.arrivals), [letter.arrival for letter in batch.dead_letters]) == (1, [arrival])
     assert arrival.topic == ndjson.NO_TOPIC or len(arrival.topic) < 200
 
 
 def test_bad_line_is_a_dead_letter_with_its_bytes() -> None:
     """Filed where no device speaks."""
-    batch = Batch(0.0)
+    batch = Batch()
     ndjson.take_in(b'{"device_no":"D1"', NOW, Registry(), batch)
     [letter] = batch.dead_letters
     assert (letter.arrival.topic, letter.arrival.payload) == ("http/telemetry", b'{"device_no":"D1"')
-    assert (letter.refusal.reason, batch.messages, batch.records) == ("bad_json", 1, 1)
+    assert (letter.refusal.reason, len(batch.arrivals), batch.records) == ("bad_json", 1, 1)

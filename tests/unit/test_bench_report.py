@@ -27,8 +27,8 @@ def test_scenarios_cover_every_combination() -> None:
 def test_payload_is_what_ingest_takes_the_short_way() -> None:
     """Whole, without refusals, without fields nobody knows."""
     message = decode(payload(LOAD, 51), TELEMETRY[STREAM], datetime.fromtimestamp(EPOCH + 60, UTC))
-    assert [sample.seq for sample in message.samples] == [10, 11, 12]
-    assert message.samples[0].at == datetime(2026, 11, 23, 8, 0, 0, 10_000, UTC)
+    assert [message.seq + index for index in message.indexes] == [10, 11, 12]
+    assert message.moments[0] == datetime(2026, 11, 23, 8, 0, 0, 10_000, UTC)
     assert (message.refusals, message.unknown_fields) == ([], 0)
 
 

@@ -9,8 +9,9 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 FENCES: Final = {
-    "aiomqtt": {"ingest/mqtt.py", "deploy/simulator/mqtt.py", "deploy/mqtt_probe.py"},
-    "paho": {"ingest/mqtt.py"},
+    "aiomqtt": {"ingest/aiomqtt_session.py", "deploy/simulator/mqtt.py", "deploy/mqtt_probe.py"},
+    "paho": {"ingest/aiomqtt_session.py"},
+    "mqtt5": {"ingest/mqtt5_session.py", "ingest/mqtt5_line.py"},
     "fastapi": {"api/"},
     "prometheus_client": {"ingest/metrics.py", "ingest/service.py", "fleet/", "api/", "store/exporter.py"},
     "uvicorn": {"api/server.py"},

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from ingest.arrival import Arrival, Receipt
+from ingest.arrival import Arrival
 from ingest.batch import Batch
 from ingest.intake import take_in
 from ingest.registry import Device, Registry
@@ -20,23 +20,23 @@ def registry() -> Registry:
 
 def taken(topic: str, payload: Any) -> Batch:
     """A batch of one arrival."""
-    batch = Batch(0.0)
-    take_in(Arrival(topic, payload, NOW, receipt=Receipt(1, 7, 1)), registry(), batch)
+    batch = Batch()
+    take_in(Arrival(topic, payload, NOW, connection=1, packet_id=7), registry(), batch)
     return batch
 
 
 def test_fault_of_ours_becomes_a_dead_letter() -> None:
-    """An exception that nobody foresaw costs its message only, and its receipt is not forgotten."""
+    """An exception that nobody foresaw costs its message only, and its acknowledgement is not forgotten."""
     batch = taken("tracefleet/v1/D1/coldchain", None)
     assert [letter.refusal.reason for letter in batch.dead_letters] == ["crashed"]
-    assert batch.receipts == [Receipt(1, 7, 1)]
+    assert [(one.connection, one.packet_id) for one in batch.arrivals] == [(1, 7)]
 
 
 def test_command_on_its_way_down_is_acknowledged_and_nothing_else() -> None:
     """It is ours, so it is in no account."""
     batch = taken("tracefleet/v1/D1/command", b"{}")
     assert (batch.records, batch.dead_letters, batch.tellings) == (0, [], [])
-    assert batch.receipts == [Receipt(1, 7, 1)]
+    assert [(one.connection, one.packet_id) for one in batch.arrivals] == [(1, 7)]
 
 
 def test_stranger_counts_for_as_many_records_as_it_sent() -> None:

@@ -204,7 +204,7 @@ async def test_http_and_mqtt_tell_the_same_record_once(
     """A device behind a gateway may be heard both ways."""
     told = message(FIELDS["coldchain"])
     async with await connect_service(database_url, application_name="test") as worker:
-        registry, batch = Registry(), Batch(0.0)
+        registry, batch = Registry(), Batch()
         await registry.load(worker)
         take_in(
             Arrival(f"tracefleet/v1/{LOGGER}/coldchain", json.dumps(told).encode(), datetime.now(UTC)), registry, batch

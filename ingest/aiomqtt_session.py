@@ -1,4 +1,4 @@
-"""The MQTT session: a persistent subscription, and acknowledgements that wait for the commit. The only user of aiomqtt.
+"""The session with any broker, in MQTT 3.1.1. The only user of aiomqtt.
 
 aiomqtt acknowledges a message when it enters its queue, before anything is stored. Paho beneath it can leave that to
 us, but only through aiomqtt's private client: that reach, and what it must not get wrong, is all in this module.
@@ -7,17 +7,17 @@ us, but only through aiomqtt's private client: that reach, and what it must not 
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 import structlog
 
-from ingest.arrival import Arrival, Receipt
-from ingest.topic import SUBSCRIPTION
+from ingest.arrival import Arrival
+from ingest.inbox import Inbox
+from ingest.subscription import Peer, Subscription
 from store.backoff import Backoff
 
 RECONNECT_CAP_SECONDS: Final = 30.0
@@ -34,17 +34,16 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-class Session:
-    """Keeps one persistent session with the broker and hands every message to *take*, which must not block.
+class AiomqttSession:
+    """See :class:`ingest.session.Session`. How many messages are under way unacknowledged, the broker decides."""
 
-    A message is acknowledged by :meth:`acknowledge` and by nothing else, on the connection it came on or never: packet
-    ids are used again on the next one. What is not acknowledged, the broker delivers again.
-    """
-
-    def __init__(self, broker_url: str, *, client_id: str, take: Callable[[Arrival], None]) -> None:
-        self._broker_url = broker_url
+    def __init__(self, peer: Peer, *, client_id: str, subscription: Subscription, inbox: Inbox) -> None:
+        self._peer = peer
         self._client_id = client_id
-        self._take = take
+        self._subscription = subscription
+        self._inbox = inbox
+        # Set when the inbox was full and messages were left unread: only a new connection brings them again.
+        self._left_some = False
         self._client: aiomqtt.Client | None = None
         self._connection = 0
         self._unacknowledged: set[int] = set()
@@ -60,15 +59,20 @@ class Session:
         """Take no more messages; those that still come stay unacknowledged, so the broker keeps them."""
         self._draining = True
 
-    def acknowledge(self, receipts: Iterable[Receipt]) -> None:
+    def acknowledge(self, arrivals: Iterable[Arrival]) -> None:
         """Tell the broker that these are stored, in the order given, which must be the order of receipt."""
         client = self._client
         if client is None:
             return
-        for receipt in receipts:
-            if receipt.connection == self._connection:
-                self._unacknowledged.discard(receipt.packet_id)
-                client._client.ack(receipt.packet_id, receipt.qos)  # noqa: SLF001 - see the module's first lines
+        for arrival in arrivals:
+            if arrival.connection == self._connection:
+                self._unacknowledged.discard(arrival.packet_id)
+                client._client.ack(arrival.packet_id, 1)  # noqa: SLF001 - see the module's first lines
+
+    def resume(self) -> None:
+        """Connect anew when messages were left unread: the broker brings them again."""
+        if self._left_some and self._client is not None and not self._draining:
+            self._client._client.disconnect()  # noqa: SLF001 - see the module's first lines
 
     async def run(self) -> None:
         """Stay connected until cancelled, then take leave; the broker keeps the session and what comes for it."""
@@ -90,7 +94,8 @@ class Session:
 
     async def _stay_connected(self, backoff: Backoff) -> None:
         self._connection += 1
-        client = _client(self._broker_url, self._client_id)
+        self._left_some = False
+        client = _client(self._peer, self._client_id)
         client._client.on_message = partial(self._on_message, self._connection)  # noqa: SLF001 - see the module's first lines
         # Before the connection is opened: messages of a persistent session come with the CONNACK, and one that came
         # before the switch would be acknowledged unseen.
@@ -98,12 +103,15 @@ class Session:
         # Before it, too: their commits may come while we still subscribe.
         self._client = client
         async with client:
-            codes = await client.subscribe(SUBSCRIPTION, qos=1)
-            if any((code if isinstance(code, int) else code.value) >= REFUSED for code in codes):
-                raise aiomqtt.MqttError(f"the broker refused the subscription to {SUBSCRIPTION}")
+            for pattern in self._subscription.stale:
+                await client.unsubscribe(pattern)
+            for pattern in self._subscription.filters:
+                codes = await client.subscribe(pattern, qos=1)
+                if any((code if isinstance(code, int) else code.value) >= REFUSED for code in codes):
+                    raise aiomqtt.MqttError(f"the broker refused the subscription to {pattern}")
             self.connected = True
             subscribed_seconds = time.monotonic()
-            log.info("subscribed", topic=SUBSCRIPTION, client_id=self._client_id)
+            log.info("subscribed", topics=list(self._subscription.filters), client_id=self._client_id, protocol="3.1.1")
             try:
                 # Nothing ever comes out of the iterator, since we take the messages; it ends when the connection does.
                 async for _ in client.messages:
@@ -117,15 +125,26 @@ class Session:
         """Paho's callback. What it raised would break the connection, and come again with the next one."""
         if self._draining:
             return
-        receipt = None
-        if message.qos > 0:
-            if message.mid in self._unacknowledged:
-                return  # delivered again while it waits for its commit (nats-server does so by time): held already
-            self._unacknowledged.add(message.mid)
-            receipt = Receipt(connection, message.mid, message.qos)
+        packet_id = message.mid if message.qos > 0 else 0
+        if packet_id in self._unacknowledged:
+            return  # delivered again while it waits for its commit (nats-server does so by time): held already
+        if packet_id and self._inbox.is_full:
+            self._left_some = True
+            return
+        if packet_id:
+            self._unacknowledged.add(packet_id)
         # The bytes, because a broker may pass on a topic that is no UTF-8, which paho's own property raises on.
         topic = message._topic.decode("utf-8", "backslashreplace")  # noqa: SLF001 - see above
-        self._take(Arrival(topic, bytes(message.payload), datetime.now(UTC), message.retain, receipt))
+        self._inbox.put(
+            Arrival(
+                topic,
+                bytes(message.payload),
+                datetime.now(UTC),
+                message.retain,
+                connection if packet_id else 0,
+                packet_id,
+            )
+        )
 
     def _forget(self) -> None:
         self.connected = False
@@ -133,18 +152,16 @@ class Session:
         self._unacknowledged.clear()
 
 
-def _client(broker_url: str, client_id: str) -> aiomqtt.Client:
-    parts = urlsplit(broker_url)
-    secure = parts.scheme == "mqtts"
+def _client(peer: Peer, client_id: str) -> aiomqtt.Client:
     return aiomqtt.Client(
-        parts.hostname or "127.0.0.1",
-        parts.port or (8883 if secure else 1883),
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
+        peer.host,
+        peer.port,
+        username=peer.username,
+        password=peer.password,
         identifier=client_id,
         protocol=aiomqtt.ProtocolVersion.V311,
         clean_session=False,
         keepalive=KEEPALIVE_SECONDS,
         timeout=CONNECT_SECONDS,
-        tls_context=ssl.create_default_context() if secure else None,
+        tls_context=ssl.create_default_context() if peer.secure else None,
     )

@@ -1,0 +1,180 @@
+"""A connection of MQTT 5 as an asyncio protocol over the codec ``mqtt5``.
+
+No client library lies between: one may acknowledge only what is committed, and an object, a future and a task for each
+message would cost several times what decoding and storing it does.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Final, NoReturn, TypeVar
+
+import mqtt5
+
+from ingest.arrival import Arrival
+from ingest.inbox import Inbox
+from ingest.mqtt5_malformed import PUBLISH, read_publish
+from store.errors import TracefleetError
+
+# What a broker of MQTT 3.1.1 begins its refusal of version 5 with.
+OLD_CONNACK: Final = b"\x20\x02"
+
+PacketT = TypeVar("PacketT")
+
+
+class OldBrokerError(TracefleetError):
+    """The broker does not speak MQTT 5."""
+
+
+class LineError(ConnectionError):
+    """A connection that ended, or never came to be, with the broker's reason where it gave one."""
+
+
+class Line(asyncio.Protocol):
+    """One connection. Publishes go into the inbox at once, every other packet to who waits for an answer."""
+
+    def __init__(self, number: int, inbox: Inbox) -> None:
+        self._number = number
+        self._inbox = inbox
+        self._transport: asyncio.Transport | None = None
+        self._rest = b""
+        self._answers: asyncio.Queue[object] = asyncio.Queue()
+        self._ended: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
+        # Seen, so that asyncio does not complain when nobody waits for the end any more.
+        self._ended.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        self._is_paused = False
+        self._is_silent = True
+        self.unacknowledged = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way out."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_connection makes
+        self._transport = transport
+        if self._is_paused:
+            transport.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever waits."""
+        self._fail(LineError(str(exc) if exc is not None else "the broker closed the connection"))
+
+    def data_received(self, data: bytes) -> None:
+        """Take every whole packet."""
+        self._is_silent = False
+        received_at = datetime.now(UTC)
+        try:
+            for packet in self._packets(self._rest + data if self._rest else data):
+                if type(packet) is mqtt5.PublishPacket:
+                    self._take(packet.topic, packet.payload, packet.packet_id, received_at, retained=packet.retain)
+                elif isinstance(packet, mqtt5.DisconnectPacket):
+                    self._fail(LineError(f"the broker ended the session: {said(packet)}"))
+                else:
+                    self._answers.put_nowait(packet)
+        except (LineError, OldBrokerError) as error:
+            self._fail(error)
+            self.close()
+        if self._inbox.is_full:
+            self.pause()
+
+    def _packets(self, data: bytes) -> Iterator[object]:
+        view, place = memoryview(data), 0
+        while True:
+            try:
+                packet, size = mqtt5.read(view[place:])
+            except IndexError:  # not whole yet
+                self._rest = data[place:]
+                return
+            except BaseException as error:
+                # The codec panics on a topic that is no UTF-8, and its panic is no Exception. The message must not
+                # come again for ever.
+                if isinstance(error, KeyboardInterrupt | SystemExit):
+                    raise
+                place += self._take_malformed(data[place:], error)
+                continue
+            place += size
+            yield packet
+
+    def _take_malformed(self, data: bytes, error: BaseException) -> int:
+        """Take a publish that the codec cannot read, whose topic will be refused; its size."""
+        if data.startswith(OLD_CONNACK):
+            raise OldBrokerError("the broker does not speak MQTT 5")
+        if data[0] >> 4 != PUBLISH:
+            raise LineError(f"the broker sent a packet that cannot be read: {error}")
+        publish, size = read_publish(data)
+        self._take(publish.topic, publish.payload, publish.packet_id, datetime.now(UTC), retained=False)
+        return size
+
+    def _take(
+        self, topic: str, payload: bytes, packet_id: int | None, received_at: datetime, *, retained: bool
+    ) -> None:
+        if packet_id is None:  # QoS 0: there is nothing to acknowledge
+            self._inbox.put(Arrival(topic, payload, received_at, retained))
+            return
+        self.unacknowledged += 1
+        self._inbox.put(Arrival(topic, payload, received_at, retained, self._number, packet_id))
+
+    def acknowledge(self, arrivals: Iterable[Arrival]) -> None:
+        """Those that came on this connection, in one write."""
+        acknowledgements = [
+            mqtt5.PubAckPacket(arrival.packet_id).write() for arrival in arrivals if arrival.connection == self._number
+        ]
+        self.unacknowledged -= len(acknowledgements)
+        if acknowledgements:
+            self.send(b"".join(acknowledgements))
+
+    def send(self, data: bytes) -> None:
+        """Write, unless it has ended."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    async def answer(self, kind: type[PacketT]) -> PacketT:
+        """The next packet that is no publish. Raises LineError when the connection ends, or it is something else."""
+        waiting = asyncio.ensure_future(self._answers.get())
+        self._ended.add_done_callback(lambda _: waiting.cancel())
+        try:
+            packet = await waiting
+        except asyncio.CancelledError:
+            if self._ended.done():
+                self._ended.result()
+            raise
+        if not isinstance(packet, kind):
+            raise LineError(f"expected {kind.__name__} of the broker, not {type(packet).__name__}")
+        return packet
+
+    async def keep_alive(self, every_seconds: float) -> NoReturn:
+        """Show that we are alive until the connection ends. Raises what ended it, LineError when the broker is mute."""
+        while True:
+            self._is_silent = True
+            self.send(mqtt5.PingReqPacket().write())
+            await asyncio.wait({self._ended}, timeout=every_seconds)
+            if self._ended.done():
+                self._ended.result()
+            # While we do not read, we cannot hear either.
+            if self._is_silent and not self._is_paused:
+                raise LineError(f"the broker has said nothing for {every_seconds:.0f} s")
+
+    def pause(self) -> None:
+        """Leave what comes in the kernel's hands, and then the broker's."""
+        self._is_paused = True
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._is_paused = False
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """Take leave; the broker keeps the session."""
+        self.send(mqtt5.DisconnectPacket().write())
+        if self._transport is not None:
+            self._transport.close()
+
+    def _fail(self, error: Exception) -> None:
+        if not self._ended.done():
+            self._ended.set_exception(error)
+
+
+def said(packet: "mqtt5.ConnAckPacket | mqtt5.DisconnectPacket") -> str:
+    """The broker's reason, in its words."""
+    return f"{packet.reason_code!r}{f', {packet.reason_str}' if packet.reason_str else ''}"
