@@ -51,6 +51,8 @@ class Metrics:
             self.ingest.dead_letters,
             self.ingest.unknown_fields,
             self.ingest.late,
+            self.ingest.backfilled,
+            self.ingest.clock_ahead,
             self.ingest.batch_records,
             self.ingest.commit_seconds,
             self.ingest.lag_seconds,

@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 
 from ingest.account import Account
 from ingest.batch import Batch
+from ingest.lines import Memory
 from ingest.metrics import Metrics
 from ingest.writer import write
 from store.backoff import Backoff
@@ -29,6 +30,7 @@ class Committer:
         self._worker = worker
         self._metrics = metrics
         self._connection: AsyncConnection[Any] | None = None
+        self._memory = Memory()
         # Why nothing is written, for readiness; None while all is well.
         self.trouble: str | None = None
 
@@ -39,7 +41,9 @@ class Committer:
         unknown = 0
         while True:
             try:
-                account = await write(await self._connected(), batch, worker=self._worker, isolate=isolate)
+                account = await write(
+                    await self._connected(), batch, worker=self._worker, isolate=isolate, memory=self._memory
+                )
             except Exception as error:  # noqa: BLE001 - the rim: whatever it is, the batch is not written and stays
                 remedy = remedy_for(error)
                 # A "lost connection" that is still there was none: the driver could not send what it was given.

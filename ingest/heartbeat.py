@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -12,6 +13,8 @@ from store.backoff import Backoff
 from store.database import connect_service
 
 INTERVAL_SECONDS: Final = 1.0
+# A stop has ten seconds, and most of them belong to what is still to be written.
+GOODBYE_SECONDS: Final = 1.5
 
 BEAT: Final = """
 INSERT INTO workers (worker, started_at, heartbeat_at, connected, unacknowledged, lag_seconds, stopped_reason)
@@ -19,8 +22,9 @@ VALUES (%(worker)s, %(started_at)s, now(), %(connected)s, %(unacknowledged)s, %(
 ON CONFLICT (worker) DO UPDATE SET
     started_at = excluded.started_at, heartbeat_at = excluded.heartbeat_at, connected = excluded.connected,
     unacknowledged = excluded.unacknowledged, lag_seconds = excluded.lag_seconds,
-    stopped_reason = excluded.stopped_reason
+    stopped_reason = excluded.stopped_reason, stopped_at = NULL
 """
+GOODBYE: Final = "UPDATE workers SET stopped_at = now(), connected = false WHERE worker = %(worker)s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +53,13 @@ async def beat(database_url: str, *, worker: str, vitals: Callable[[], Vitals]) 
         except psycopg.Error:
             # The pump speaks about the database; two voices would say it twice.
             await asyncio.sleep(backoff.next_seconds())
+
+
+async def say_goodbye(database_url: str, *, worker: str) -> None:
+    """Write that the worker stopped in order; where the database is away, it will look like a death."""
+    with suppress(psycopg.Error, OSError, TimeoutError):
+        async with (
+            asyncio.timeout(GOODBYE_SECONDS),
+            await connect_service(database_url, application_name=f"tracefleet {worker}") as connection,
+        ):
+            await connection.execute(GOODBYE, {"worker": worker})

@@ -1,5 +1,7 @@
 """From an arrival to its place in a batch: the topic's grammar, the registry's word, the decoder's reading."""
 
+from contextlib import suppress
+
 import structlog
 
 from ingest import topic
@@ -32,6 +34,16 @@ def take_in(arrival: Arrival, registry: Registry, batch: Batch) -> int:
         log.exception("a message crashed the decoder; kept as a dead letter", topic=arrival.topic)
         _bury(batch, arrival, device_no, stream, Refusal("crashed", f"{type(error).__name__}: {error}"[:300]))
     return 0
+
+
+def condemn(arrival: Arrival, batch: Batch, *, deaths: int) -> None:
+    """Put *arrival* into *batch* as a dead letter unread: reading or storing it has ended the process before."""
+    batch.arrivals.append(arrival)
+    device_no = stream = None
+    with suppress(Refused):
+        device_no, stream = topic.parse(arrival.topic)
+    detail = f"ingest died {deaths} times while it was being read or stored; kept unread. Replay it after an upgrade."
+    _bury(batch, arrival, device_no, stream, Refusal("crashed", detail))
 
 
 def _admit(arrival: Arrival, device_no: str, stream: str, registry: Registry, batch: Batch) -> int:

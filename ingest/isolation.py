@@ -1,13 +1,17 @@
-"""Finding what the database rejects: halve the batch until one record stands alone, and make that a dead letter."""
+"""Finding what the database rejects, and making that a dead letter, so that the rest can be stored."""
 
-from dataclasses import replace
-from typing import Final
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, LiteralString
 
 import msgspec
 import psycopg
+from psycopg import AsyncConnection
 
 from ingest.batch import Batch, Birth, DeadLetter, Telling
 from ingest.refusal import WHOLE_MESSAGE, Reason, Refusal
+from ingest.rows import SEQ, Portion, Row, by_stream, copy_stream
 from store.database import remedy_for
 
 # Of a dead letter that the database would not take whole.
@@ -40,9 +44,7 @@ def bury(batch: Batch, error: Exception) -> Batch | None:
         return None
     if batch.dead_letters:
         return _only(dead_letters=[_shortened(batch.dead_letters[0], error)])
-    # The server's or the driver's word about a value; anything else is a fault of ours.
-    reason: Reason = "database_rejected" if remedy_for(error) == "isolate" else "crashed"
-    detail = _explain(error)
+    reason, detail = _reason_of(error), _explain(error)
     if batch.births:
         birth = batch.births[0]
         refusal = Refusal(reason, detail)
@@ -53,6 +55,98 @@ def bury(batch: Batch, error: Exception) -> Batch | None:
         return None
     refusal = Refusal(reason, detail, indexes[0] if indexes else WHOLE_MESSAGE)
     return _only(dead_letters=[DeadLetter(telling.arrival, refusal, telling.device_no, telling.stream)])
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that a table does not take, and what becomes of it."""
+
+    portion: Portion
+    row: Row
+    letter: DeadLetter
+
+
+async def copy_sound(connection: AsyncConnection[Any], portions: Iterable[Portion]) -> list[Rejected]:
+    """Write the rows of *portions* that their tables take, and return the others.
+
+    A single bad row costs a handful of statements where the server says which it was, else two for each halving.
+    """
+    rejected: list[Rejected] = []
+    for stream, own in by_stream(portions).items():
+        rows = [(portion, row) for portion in own for row in portion.rows]
+        for place, error in await _SoundCopy(connection, stream).copy([row for _, row in rows]):
+            portion, row = rows[place]
+            telling = portion.telling
+            refusal = Refusal(_reason_of(error), _explain(error), row[SEQ] - telling.message.seq)
+            letter = DeadLetter(telling.arrival, refusal, telling.device_no, stream)
+            rejected.append(Rejected(portion, row, letter))
+    return rejected
+
+
+# A renewed one keeps what was copied since, and keeps the stack of them flat.
+_HOLD: Final[LiteralString] = "SAVEPOINT sound"
+_RENEW: Final[LiteralString] = "RELEASE SAVEPOINT sound; SAVEPOINT sound"
+_UNDO: Final[LiteralString] = "ROLLBACK TO SAVEPOINT sound"
+# "COPY coldchain, line 7", in whatever language the server speaks.
+_LINE: Final = re.compile(r"COPY [^,]+,\D*(\d+)")
+
+
+class _SoundCopy:
+    """A COPY that goes on past the rows that are rejected."""
+
+    def __init__(self, connection: AsyncConnection[Any], stream: str) -> None:
+        self._connection = connection
+        self._stream = stream
+
+    async def copy(self, rows: Sequence[Row]) -> list[tuple[int, Exception]]:
+        """The places of the rejected rows, and why."""
+        rejected: list[tuple[int, Exception]] = []
+        await self._connection.execute(_HOLD)
+        start = 0
+        while start < len(rows) and (error := await self._try(rows[start:])) is not None:
+            start += await self._copy_before_bad(rows[start:], error)
+            if (error := await self._try(rows[start : start + 1])) is not None:
+                rejected.append((start, error))
+            start += 1
+        return rejected
+
+    async def _copy_before_bad(self, rows: Sequence[Row], error: Exception) -> int:
+        """Write the rows before the first bad one; how many those are."""
+        hint = _line_of(error)
+        if hint is not None and hint < len(rows) and (hint == 0 or await self._try(rows[:hint]) is None):
+            return hint
+        good, bad = 0, len(rows)
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            if await self._try(rows[good:middle]) is None:
+                good = middle
+            else:
+                bad = middle
+        return good
+
+    async def _try(self, rows: Sequence[Row]) -> Exception | None:
+        """Write *rows*, all or none; the error when none. Raises what passes by itself, or stops everything."""
+        try:
+            await copy_stream(self._connection, self._stream, rows)
+        except Exception as error:  # the rim of one row: what it raises is its own
+            if remedy_for(error) not in ("isolate", None):
+                raise
+            await self._connection.execute(_UNDO)
+            return error
+        await self._connection.execute(_RENEW)
+        return None
+
+
+def _line_of(error: Exception) -> int | None:
+    """The row that the server was at, from 0. A hint to save time: nothing is decided by it."""
+    context = error.diag.context if isinstance(error, psycopg.Error) else None
+    found = _LINE.search(context) if context else None
+    return int(found[1]) - 1 if found is not None else None
+
+
+def _reason_of(error: Exception) -> Reason:
+    """The server's or the driver's word about a value; anything else is a fault of ours."""
+    return "database_rejected" if remedy_for(error) == "isolate" else "crashed"
 
 
 def _shortened(letter: DeadLetter, error: Exception) -> DeadLetter:

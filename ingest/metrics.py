@@ -34,6 +34,16 @@ class Metrics:
         self.late = Counter(
             "tracefleet_ingest_late_records", "Records stored more than 5 min after they were made.", registry=registry
         )
+        self.backfilled = Counter(
+            "tracefleet_ingest_backfilled_records",
+            "Records stored more than a day after they were made.",
+            registry=registry,
+        )
+        self.clock_ahead = Counter(
+            "tracefleet_ingest_clock_ahead_records",
+            "Records stored whose device's clock is more than 5 min ahead.",
+            registry=registry,
+        )
         self.batch_records = Histogram(
             "tracefleet_ingest_batch_records", "Records in a batch.", buckets=RECORDS, registry=registry
         )
@@ -76,6 +86,8 @@ class Metrics:
                 self.records.labels(stream, outcome).inc(getattr(counts, outcome))
             received += counts.received
             self.late.inc(counts.late)
+            self.backfilled.inc(counts.backfilled)
+            self.clock_ahead.inc(counts.clock_ahead)
         for reason, records in account.reasons.items():
             self.dead_letters.labels(reason).inc(records)
         for at in account.newest_ats:

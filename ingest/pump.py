@@ -2,23 +2,25 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from ingest.account import Account
 from ingest.arrival import Arrival
 from ingest.batch import Batch
 from ingest.committer import Committer
 from ingest.inbox import Inbox
-from ingest.intake import take_in
+from ingest.intake import condemn, take_in
 from ingest.metrics import Metrics
 from ingest.registry import Registry
+from ingest.trials import DEATHS, Trials
 
 # A batch is bounded in bytes, too: what it refuses is kept whole, in one statement.
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 # Decoded in one go, before others get their turn: about a millisecond.
 CHUNK_BYTES: Final = 32 * 1024
+# How soon the end of the careful time is noticed when nothing comes.
+CAREFUL_LOOK_SECONDS: Final = 1.0
 
 
 class Pump:
@@ -34,6 +36,7 @@ class Pump:
         inbox: Inbox,
         registry: Registry,
         committer: Committer,
+        trials: Trials,
         metrics: Metrics,
         max_records: int,
         max_wait_seconds: float,
@@ -42,6 +45,7 @@ class Pump:
         self._inbox = inbox
         self._registry = registry
         self._committer = committer
+        self._trials = trials
         self._metrics = metrics
         self._max_records = max_records
         self._max_wait_seconds = max_wait_seconds
@@ -65,19 +69,50 @@ class Pump:
 
     async def run(self) -> None:
         """Fill and write until drained. Cancelled, it leaves what is not committed unacknowledged."""
+        try:
+            await self._run_carefully()
+            await self._run_fast()
+        finally:
+            await self._trials.close()
+            await self._committer.close()
+
+    async def _run_carefully(self) -> None:
+        """As long as a message may be about that killed the last run: one group after the other, each written down."""
+        while self._trials.are_on and not self._draining:
+            self._inbox.stirred.clear()
+            arrivals = self._inbox.take(CHUNK_BYTES)
+            for group in self._trials.groups(arrivals):
+                await self._trials.begin(group)
+                await self._commit(self._tried(group))
+                await self._trials.end(group)
+            if not arrivals:
+                await self._rest(CAREFUL_LOOK_SECONDS, more=False)
+
+    def _tried(self, group: Sequence[Arrival]) -> Batch:
+        batch = Batch()
+        for arrival in group:
+            if (deaths := self._trials.deaths_of(arrival)) >= DEATHS:
+                condemn(arrival, batch, deaths=deaths)
+            else:
+                self._decode([arrival], batch)
+        return batch
+
+    async def _run_fast(self) -> None:
         filling = asyncio.create_task(self._fill_batches(), name="fill")
         try:
             while (batch := await self._next(filling)) is not None:
-                self._writing = batch
-                started = time.monotonic()
-                account = await self._committer.commit(batch)
-                self._acknowledge(batch.arrivals)
-                self._committed(account, time.monotonic() - started)
-                self._writing = None
+                await self._commit(batch)
         finally:
             filling.cancel()
             await asyncio.wait({filling})
-            await self._committer.close()
+
+    async def _commit(self, batch: Batch) -> None:
+        self._writing = batch
+        started = time.monotonic()
+        account = await self._committer.commit(batch)
+        self._acknowledge(batch.arrivals)
+        self._metrics.committed(account, seconds=time.monotonic() - started, now=datetime.now(UTC))
+        self._writing = None
 
     async def _next(self, filling: "asyncio.Task[None]") -> Batch | None:
         self._writer_is_free.set()
@@ -141,9 +176,6 @@ class Pump:
 
     def _is_full(self, batch: Batch) -> bool:
         return batch.records >= self._max_records or batch.size_bytes >= MAX_BATCH_BYTES
-
-    def _committed(self, account: Account, seconds: float) -> None:
-        self._metrics.committed(account, seconds=seconds, now=datetime.now(UTC))
 
     def _oldest_at(self) -> datetime | None:
         for batch in (self._writing, self._filling):

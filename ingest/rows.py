@@ -5,6 +5,7 @@ most of them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -45,20 +46,30 @@ def _copy_statement(stream: str) -> sql.Composed:
 COPY: Final[Mapping[str, sql.Composed]] = {stream: _copy_statement(stream) for stream in TELEMETRY}
 
 
-async def copy_rows(connection: AsyncConnection[Any], portions: Iterable[Portion]) -> None:
-    """Write the rows of *portions*, a COPY for each stream that has any, near the order of the tables' unique index."""
-    by_stream: dict[str, list[Portion]] = {}
+def by_stream(portions: Iterable[Portion]) -> dict[str, list[Portion]]:
+    """Those of *portions* that have rows, near the order of the tables' unique index."""
+    streams: dict[str, list[Portion]] = {}
     for portion in portions:
         if portion.rows:
-            by_stream.setdefault(portion.telling.stream, []).append(portion)
-    for stream, own in by_stream.items():
-        own.sort(key=lambda portion: portion.rows[0][:2])
-        await _copy(connection, stream, own)
+            streams.setdefault(portion.telling.stream, []).append(portion)
+    for own in streams.values():
+        own.sort(key=_first_key)
+    return streams
 
 
-async def _copy(connection: AsyncConnection[Any], stream: str, portions: Sequence[Portion]) -> None:
+def _first_key(portion: Portion) -> Row:
+    return portion.rows[0][:2]
+
+
+async def copy_rows(connection: AsyncConnection[Any], portions: Iterable[Portion]) -> None:
+    """Write the rows of *portions*, a COPY for each stream that has any."""
+    for stream, own in by_stream(portions).items():
+        await copy_stream(connection, stream, chain.from_iterable(portion.rows for portion in own))
+
+
+async def copy_stream(connection: AsyncConnection[Any], stream: str, rows: Iterable[Row]) -> None:
+    """Write *rows* of one stream. Raises psycopg.Error, or what the driver says of a value it cannot send."""
     async with connection.cursor() as cursor, cursor.copy(COPY[stream]) as copy:
         copy.set_types([*IDENTITY_TYPES, *TELEMETRY[stream].types])
-        for portion in portions:
-            for row in portion.rows:
-                await copy.write_row(row)
+        for row in rows:
+            await copy.write_row(row)

@@ -17,12 +17,13 @@ from prometheus_client import CollectorRegistry
 
 from ingest.claim import claimed
 from ingest.committer import Committer
-from ingest.heartbeat import Vitals, beat
+from ingest.heartbeat import Vitals, beat, say_goodbye
 from ingest.inbox import Inbox
 from ingest.metrics import Metrics
 from ingest.pump import Pump
 from ingest.registry import Registry
 from ingest.session import session_for
+from ingest.trials import Trials
 from store.exporter import Exporter
 from store.settings import Settings
 from store.stopping import told_to_stop
@@ -49,10 +50,12 @@ class Service:
         self._inbox = Inbox(limit_bytes=INBOX_BYTES, on_room=self._resume)
         self._session = session_for(settings, self._inbox)
         self._committer = Committer(self._database_url, worker=settings.ingest_worker, metrics=self._metrics)
+        self._trials = Trials(self._database_url, worker=settings.ingest_worker)
         self._pump = Pump(
             inbox=self._inbox,
             registry=self._registry,
             committer=self._committer,
+            trials=self._trials,
             metrics=self._metrics,
             max_records=settings.ingest_batch_records,
             max_wait_seconds=settings.ingest_batch_seconds,
@@ -72,7 +75,9 @@ class Service:
         )
         with exporter:
             async with claimed(self._database_url, worker=self._settings.ingest_worker):
+                await self._trials.open()
                 await self._run_parts(stop)
+            await say_goodbye(self._database_url, worker=self._settings.ingest_worker)
 
     async def _run_parts(self, stop: asyncio.Event) -> None:
         worker = self._settings.ingest_worker

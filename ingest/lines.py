@@ -1,0 +1,225 @@
+"""What is known of each device's line: its boot, whether it is there, when it was heard, how its clock goes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Any, Final
+
+import orjson
+from psycopg import AsyncConnection
+
+from ingest.batch import Birth, Telling
+from ingest.boots import Boot
+from ingest.clock import is_late, parse_at
+from ingest.refusal import Refused
+from store.arrays import Int4s, Int8s, Texts, times
+
+SLOT_SECONDS: Final = 300
+# The business day of the assessment: UTC+8, no daylight saving since 1991.
+BUSINESS_ZONE: Final = timezone(timedelta(hours=8))
+# A device that goes on speaking is written down again after so long: its line is that old at most, and a fleet that
+# reports every second does not cost a row a record.
+AGAIN_AFTER: Final = timedelta(seconds=10)
+# Stands for a clock that nobody knows.
+NO_OFFSET: Final = -(2**63)
+
+Slot = tuple[date, int]
+
+# A birth and a record that came in time say which boot is the current one. The will of another boot says nothing: it
+# may come after the rebirth, and with no life seen in its batch it counts for the boot that is current already.
+# A reading of the clock is too low by the time on the way, never too high: a higher one is believed at once, a lower
+# one by a sixteenth.
+MOVE_LINES: Final = """
+INSERT INTO device_presence AS p (
+    device_id, boot_id, boot_at, state, state_at, told_at, last_heard_at, clock_offset_ms)
+SELECT device_id, boot_id, told_at, state, told_at, told_at, nullif(heard_at, '-infinity'),
+       nullif(offset_ms, %(no_offset)s)
+FROM unnest(
+    %(device_ids)s::int4[], %(boot_ids)s::int8[], %(states)s::text[], %(told_ats)s::timestamptz[],
+    %(heard_ats)s::timestamptz[], %(offsets_ms)s::int8[]
+) AS n (device_id, boot_id, state, told_at, heard_at, offset_ms)
+ORDER BY device_id
+ON CONFLICT (device_id) DO UPDATE SET
+    boot_id = excluded.boot_id,
+    boot_at = CASE WHEN p.boot_id = excluded.boot_id THEN p.boot_at ELSE excluded.boot_at END,
+    state = excluded.state,
+    state_at = CASE WHEN (p.boot_id, p.state) = (excluded.boot_id, excluded.state) THEN p.state_at
+                    ELSE excluded.state_at END,
+    told_at = excluded.told_at,
+    last_heard_at = greatest(p.last_heard_at, excluded.last_heard_at),
+    clock_offset_ms = CASE
+        WHEN excluded.clock_offset_ms < p.clock_offset_ms
+        THEN p.clock_offset_ms + (excluded.clock_offset_ms - p.clock_offset_ms) / 16
+        ELSE coalesce(excluded.clock_offset_ms, p.clock_offset_ms) END
+WHERE excluded.told_at > p.told_at AND (excluded.last_heard_at IS NOT NULL OR excluded.boot_id = p.boot_id)
+"""
+MARK_SLOTS: Final = """
+INSERT INTO presence_slots AS p (device_id, day, heard)
+SELECT device_id, day, bit_or(set_bit(repeat('0', 288)::bit(288), slot, 1))
+FROM unnest(%(device_ids)s::int4[], %(days)s::text[]::date[], %(slots)s::int4[]) AS s (device_id, day, slot)
+GROUP BY device_id, day ORDER BY device_id, day
+ON CONFLICT (device_id, day) DO UPDATE SET heard = p.heard | excluded.heard
+WHERE p.heard <> (p.heard | excluded.heard)
+"""
+
+
+@dataclass(slots=True)
+class Line:
+    """What a batch says of a device's line: the boot that is current, its state, and when the device was heard."""
+
+    boot_id: int
+    state: str
+    told_at: datetime
+    heard_at: datetime | None = None
+    slots: set[Slot] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was last written of a device that is online."""
+
+    boot_id: int
+    told_at: datetime
+    slot: Slot
+
+
+class Memory:
+    """What this worker has written of the devices it hears, so that it need not say the same all the time.
+
+    Another worker may have written a death meanwhile; then the device that speaks is online again within AGAIN_AFTER.
+    """
+
+    def __init__(self) -> None:
+        self._written: dict[int, Written] = {}
+
+    def has(self, device_id: int, line: Line) -> bool:
+        """Whether *line* says nothing new."""
+        written = self._written.get(device_id)
+        return (
+            written is not None
+            and line.state == "online"
+            and written.boot_id == line.boot_id
+            and line.told_at - written.told_at < AGAIN_AFTER
+            and line.slots <= {written.slot}
+        )
+
+    def keep(self, lines: Mapping[int, Line]) -> None:
+        """*lines* are committed."""
+        for device_id, line in lines.items():
+            if line.state == "online" and line.heard_at is not None:
+                self._written[device_id] = Written(line.boot_id, line.told_at, slot_of(line.heard_at))
+            else:
+                self._written.pop(device_id, None)
+
+
+class Lines:
+    """The lines of all devices of a batch. Events may be told in any order; their times decide."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._events: dict[int, list[tuple[datetime, int, bool]]] = {}
+        self._newest: dict[int, Telling] = {}
+        # What :meth:`move` wrote.
+        self.written: dict[int, Line] = {}
+
+    def told(self, birth: Birth, boot: Boot) -> None:
+        """A birth or a death. A retained one is old news and says nothing."""
+        if not birth.arrival.retained:
+            self._note(birth.device_id, birth.arrival.received_at, boot, alive=birth.presence.state == "online")
+
+    def heard(self, telling: Telling, boot: Boot, newest_at: datetime) -> None:
+        """A message that brought something new: proof of life when its newest record came in time."""
+        arrival = telling.arrival
+        if not arrival.retained and not is_late(newest_at, arrival.received_at):
+            self._note(telling.device_id, arrival.received_at, boot, alive=True)
+            self._newest[telling.device_id] = telling
+
+    async def move(self, connection: AsyncConnection[Any]) -> None:
+        """Write the lines that say something new, and mark the slots in which devices were heard."""
+        lines = {device_id: _line_of(events) for device_id, events in self._events.items()}
+        self.written = {device_id: line for device_id, line in lines.items() if not self._memory.has(device_id, line)}
+        if not self.written:
+            return
+        lines = self.written
+        await connection.execute(
+            MOVE_LINES,
+            {
+                "device_ids": Int4s(lines),
+                "boot_ids": Int8s(line.boot_id for line in lines.values()),
+                "states": Texts(line.state for line in lines.values()),
+                "told_ats": times(line.told_at for line in lines.values()),
+                "heard_ats": times(line.heard_at for line in lines.values()),
+                "offsets_ms": Int8s(_clock_offset_ms(self._newest.get(device_id)) for device_id in lines),
+                "no_offset": NO_OFFSET,
+            },
+        )
+        await _mark(connection, ((device_id, *slot) for device_id, line in lines.items() for slot in line.slots))
+
+    def add(self, other: "Lines") -> None:
+        """Take over what another part of the same batch told."""
+        for device_id, events in other._events.items():  # noqa: SLF001 - its own kind
+            self._events.setdefault(device_id, []).extend(events)
+        self._newest |= other._newest  # noqa: SLF001 - its own kind
+
+    def remember(self) -> None:
+        """What was written is committed."""
+        self._memory.keep(self.written)
+
+    def _note(self, device_id: int, at: datetime, boot: Boot, *, alive: bool) -> None:
+        event = (at, boot.boot_id, alive)
+        events = self._events.get(device_id)
+        if events is None:
+            self._events[device_id] = [event]
+        elif events[-1] != event:
+            events.append(event)
+
+
+async def _mark(connection: AsyncConnection[Any], slots: Iterable[tuple[int, date, int]]) -> None:
+    marks = list(slots)
+    if marks:
+        await connection.execute(
+            MARK_SLOTS,
+            {
+                "device_ids": Int4s(device_id for device_id, _, _ in marks),
+                "days": Texts(day.isoformat() for _, day, _ in marks),
+                "slots": Int4s(slot for _, _, slot in marks),
+            },
+        )
+
+
+def _line_of(events: list[tuple[datetime, int, bool]]) -> Line:
+    line: Line | None = None
+    for at, boot_id, alive in sorted(events):
+        if alive:
+            if line is None or line.boot_id != boot_id:
+                line = Line(boot_id, "online", at, None, line.slots if line is not None else set())
+            line.state, line.told_at, line.heard_at = "online", at, at
+            line.slots.add(slot_of(at))
+        elif line is None:
+            line = Line(boot_id, "offline", at)
+        elif line.boot_id == boot_id:
+            line.state, line.told_at = "offline", at
+    if line is None:
+        raise ValueError("no events")
+    return line
+
+
+# The messages of one read came at the same instant.
+@lru_cache(maxsize=1024)
+def slot_of(instant: datetime) -> Slot:
+    """The business day of *instant* and its 5-minute slot, 0 … 287."""
+    local = instant.astimezone(BUSINESS_ZONE)
+    return local.date(), (local.hour * 3600 + local.minute * 60 + local.second) // SLOT_SECONDS
+
+
+def _clock_offset_ms(telling: Telling | None) -> int:
+    """How far the device's clock is ahead of ours, less the time on the way; NO_OFFSET where it does not say."""
+    # Only what came over a line of ours just now: a gateway may have held a message back.
+    if telling is None or not telling.message.sent_at or not telling.arrival.connection:
+        return NO_OFFSET
+    try:
+        sent_at = parse_at(orjson.loads(telling.message.sent_at)).astimezone(UTC)
+    except (Refused, orjson.JSONDecodeError, OverflowError):
+        return NO_OFFSET
+    return round((sent_at - telling.arrival.received_at).total_seconds() * 1000)

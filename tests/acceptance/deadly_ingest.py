@@ -1,0 +1,30 @@
+"""``tracefleet ingest`` whose decoder has a fatal fault, as a compiled library may: certain bytes end the process.
+
+The fault is put in from outside: the product has no hook for it. Run as ``python -m tests.acceptance.deadly_ingest``.
+"""
+
+import os
+import signal
+import sys
+from datetime import datetime
+from typing import Final
+
+from deploy import cli
+from ingest import decode, intake
+from ingest.message import Message
+from store.records import Stream
+
+POISON: Final = b"kill-me"
+
+
+def decode_or_die(payload: bytes, stream: Stream, received_at: datetime) -> Message:
+    """The message, unless it is poison: then nothing comes back, not even an exception."""
+    if POISON in payload:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return decode.decode(payload, stream, received_at)
+
+
+if __name__ == "__main__":
+    vars(intake)["decode"] = decode_or_die
+    sys.argv = ["tracefleet", "ingest"]
+    cli.main()
