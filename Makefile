@@ -2,6 +2,7 @@
 #   make demo          run the whole system with simulated devices, until Ctrl-C
 #   make test          run the whole suite          PYTEST_ARGS="tests/unit -k topic" runs a part of it
 #   make bench         measure ingest for a minute   BENCH_ARGS="" measures everything, which takes half an hour
+#   make bench-peers   measure ingest beside another program that does the same   BENCH_ARGS="" takes its time
 #   make check         what CI checks besides       make fix mends what can be mended
 # The first Python that is new enough; another one: make PYTHON=/path/to/python3 …
 IS_NEW_ENOUGH = -c 'import sys; sys.exit(sys.version_info < (3, 11))'
@@ -13,7 +14,7 @@ JOBS ?= 2
 PYTEST_ARGS ?=
 BENCH_ARGS ?= --quick
 
-.PHONY: demo test bench check fix lock generate setup clean
+.PHONY: demo test bench bench-peers check fix lock generate setup clean
 
 demo: setup
 	@exec $(BIN)/tracefleet up --simulate 200
@@ -23,6 +24,9 @@ test: setup
 
 bench: setup
 	$(BIN)/tracefleet bench ingest $(BENCH_ARGS)
+
+bench-peers: setup
+	$(BIN)/tracefleet bench peers $(BENCH_ARGS)
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -64,6 +64,11 @@ def serve(choice: Choice, folder: Path, *, window: int) -> Iterator[Broker]:
             yield broker
 
 
+def has_mosquitto() -> bool:
+    """Whether Mosquitto is installed here."""
+    return _mosquitto() is not None
+
+
 def _mosquitto() -> str | None:
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 

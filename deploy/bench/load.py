@@ -5,15 +5,19 @@ Every device has one boot with sequence numbers from 0 through all measurements 
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Final
+from typing import Final, Literal
 
 STREAM: Final = "coldchain"
 BOOT: Final = "b00710ad"
 PREFIX: Final = "bench-"
+# How a message is written: as the contract has it, or flat, for peers that map fields to columns.
+Form = Literal["contract", "flat"]
+# The boot that every row of flat messages names; our own rows get theirs from the ledger of boots.
+FLAT_BOOT_ID: Final = 1
 # A copy follows its original within so many messages.
 COPY_WITHIN: Final = 200
 _READINGS: Final = 97
@@ -67,9 +71,22 @@ def payload(load: Load, message: int) -> bytes:
     return f'{{"v":1,"boot":"{BOOT}","seq":{first},"sent_at":"{sent_at}","records":[{records}]}}'.encode()
 
 
-def payloads(load: Load) -> Iterator[bytes]:
-    """All of them, in order."""
-    return (payload(load, message) for message in range(load.messages))
+def flat_payload(load: Load, message: int) -> bytes:
+    """The same record, the only one of its message, as one flat object whose fields are the columns of its row.
+
+    What the ledger would say of it is in it already: the device's number (those of a run begin with 1) and the boot's.
+    """
+    seq = load.seq_of(message)
+    at = _time(load.epoch_seconds, seq)
+    return (
+        f'{{"device_id":{load.device_of(message) + 1},"boot_id":{FLAT_BOOT_ID},"seq":{seq},"at":"{at}",'
+        f'"received_at":"{at}","clock_ahead":false,{_reading(seq % _READINGS)}}}'
+    ).encode()
+
+
+def encoder(form: Form) -> Callable[[Load, int], bytes]:
+    """What writes a message in that form."""
+    return payload if form == "contract" else flat_payload
 
 
 def schedule(load: Load) -> list[int]:

@@ -8,11 +8,12 @@ from store.errors import TracefleetError
 
 
 class Processes:
-    """Processes by name; each counts with its children."""
+    """Processes by name, one of them *tested*; each counts with its children."""
 
-    def __init__(self, pids: Mapping[str, int | None]) -> None:
+    def __init__(self, pids: Mapping[str, int | None], *, tested: str = "ingest") -> None:
+        self._tested = tested
         self._processes = {name: psutil.Process(pid) for name, pid in pids.items() if pid is not None}
-        # Of ingest, the most that was ever seen.
+        # Of the tested one, the most that was ever seen.
         self.peak_rss_bytes = 0
 
     def cpu_seconds(self) -> dict[str, float]:
@@ -20,11 +21,11 @@ class Processes:
         return {name: sum(_cpu_seconds(each) for each in _family(process)) for name, process in self._processes.items()}
 
     def note_memory(self) -> None:
-        """Look at the resident memory of ingest. Raises TracefleetError when it runs no more."""
+        """Look at the resident memory of the tested one. Raises TracefleetError when it runs no more."""
         try:
-            rss_bytes = sum(each.memory_info().rss for each in _family(self._processes["ingest"]))
+            rss_bytes = sum(each.memory_info().rss for each in _family(self._processes[self._tested]))
         except psutil.NoSuchProcess:
-            raise TracefleetError("ingest ended in the middle of a measurement") from None
+            raise TracefleetError(f"{self._tested} ended in the middle of a measurement") from None
         self.peak_rss_bytes = max(self.peak_rss_bytes, rss_bytes)
 
 

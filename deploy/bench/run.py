@@ -56,7 +56,7 @@ def run(scenarios: list[Scenario], effort: Effort, *, broker: Choice, database_u
     chosen = Settings.model_construct()
     with ExitStack() as stack:
         bar = stack.enter_context(Bar(len(scenarios)))
-        stack.enter_context(_signals_interrupt())
+        stack.enter_context(signals_interrupt())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tracefleet-bench-")))
         about = machine.machine(folder)
         served = stack.enter_context(database.serve(folder / "database", database_url))
@@ -117,7 +117,7 @@ def _now_seconds(connection: Connection) -> int:
 
 
 @contextmanager
-def _signals_interrupt() -> Iterator[None]:
+def signals_interrupt() -> Iterator[None]:
     """Let SIGTERM unwind as Ctrl-C does, so that nothing stays behind; and Ctrl-C too where a shell had it ignored."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -40,8 +40,7 @@ def ingest(
 
     Prints one JSON object. Exit status 1 when a record was lost. Everything it starts ends with it, also at Ctrl-C.
     """
-    if find_spec("psutil") is None:
-        raise TracefleetError("the benchmark measures processes with psutil: pip install psutil")
+    _require("psutil", "the benchmark measures processes with psutil: pip install psutil")
     from deploy.bench.run import run  # noqa: PLC0415 - heavy: only when it runs
     from deploy.bench.scenario import FULL, QUICK, scenarios  # noqa: PLC0415 - with it
 
@@ -49,17 +48,64 @@ def ingest(
     if not chosen:
         names = ", ".join(scenario.name for scenario in scenarios(quick=quick))
         raise typer.BadParameter(f"no scenario matches {only!r}; there are {names}", param_hint="--only")
-    if output is not None and not output.absolute().parent.is_dir():
-        raise typer.BadParameter(f"the folder of {output} does not exist: create it first", param_hint="--output")
+    _check_folder_of(output)
     effort = QUICK if quick else FULL
     if seconds is not None:
         effort = replace(effort, capacity_seconds=seconds, latency_seconds=seconds)
-    report = json.dumps(run(chosen, effort, broker=broker, database_url=database_url), indent=2) + "\n"
+    told = run(chosen, effort, broker=broker, database_url=database_url)
+    _write(told, output)
+    if any(scenario["lost"] for scenario in told["scenarios"]):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: tracefleet bench peers --quick --output peers.json")
+def peers(
+    quick: Annotated[bool, typer.Option("--quick", help="Three short rounds, within two minutes.")] = False,
+    broker: Annotated[
+        Literal["auto", "mosquitto", "nats"],
+        typer.Option(help="Broker to start; `auto` takes Mosquitto where it is installed, else the embedded one."),
+    ] = "auto",
+    rounds: Annotated[int | None, typer.Option(min=1, max=100, help="How often each side is measured.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.05, max=600, help="How long the faster side takes for the rows of a round.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Also write the report into this file.")] = None,
+) -> None:
+    """Measure ingest beside mq-bridge (Rust): the same rows, broker and server, in turns, single-record messages.
+
+    Prints one JSON object. Exit status 1 when ingest lost a record. Everything it starts ends with it, also at Ctrl-C.
+    """
+    _require("psutil", "the benchmark measures processes with psutil: pip install psutil")
+    _require("mq_bridge", "the peer that ingest is compared with is missing: pip install 'tracefleet[bench]'")
+    from deploy.bench.peer_run import FULL, QUICK, run  # noqa: PLC0415 - heavy: only when it runs
+
+    _check_folder_of(output)
+    effort = QUICK if quick else FULL
+    if rounds is not None:
+        effort = replace(effort, rounds=rounds)
+    if seconds is not None:
+        effort = replace(effort, seconds=seconds)
+    told = run(effort, broker=broker)
+    _write(told, output)
+    if told["lost"]["ours"]:
+        raise typer.Exit(1)
+
+
+def _require(package: str, otherwise: str) -> None:
+    if find_spec(package) is None:
+        raise TracefleetError(otherwise)
+
+
+def _check_folder_of(output: Path | None) -> None:
+    if output is not None and not output.absolute().parent.is_dir():
+        raise typer.BadParameter(f"the folder of {output} does not exist: create it first", param_hint="--output")
+
+
+def _write(told: dict[str, Any], output: Path | None) -> None:
+    report = json.dumps(told, indent=2) + "\n"
     sys.stdout.write(report)
     if output is not None:
         output.write_text(report, encoding="utf-8")
-    if any(told["lost"] for told in json.loads(report)["scenarios"]):
-        raise typer.Exit(1)
 
 
 def _matches(pattern: str, name: str) -> bool:
