@@ -127,13 +127,15 @@ def purge_(
     chosen = _reason(reason)
     older_than = timedelta(days=older_than_days)
     due, deleted = _run(lambda connection: _purge(connection, older_than, chosen, apply=apply))
+    held = max(0, due - deleted) if apply else 0
     if as_json:
         _print_json({"applied": apply, "due": due, "deleted": deleted})
     elif not apply:
         typer.echo(f"Would be deleted: {due}. That cannot be undone; --apply does it.")
     else:
-        held = max(0, due - deleted)
         typer.echo(f"Deleted: {deleted}." + (f" Under replay or gone already, and left alone: {held}." if held else ""))
+    if held:
+        raise typer.Exit(1)
 
 
 async def _purge(

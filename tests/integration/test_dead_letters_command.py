@@ -108,11 +108,15 @@ def test_letters_are_listed_and_shown(command: Command) -> None:
 
 @pytest.mark.usefixtures("stranger")
 def test_purge_is_a_dry_run_unless_told(command: Command, connection: Connection) -> None:
-    """What is young stays either way."""
+    """What is young stays either way; what a replay holds is left alone, which the status says."""
     connection.execute("UPDATE dead_letters SET received_at = now() - interval '91 days' WHERE dead_letter_id % 3 <> 0")
     dry = command("purge", "--older-than-days", "90", "--json")
     assert (dry.returncode, json.loads(dry.stdout)) == (0, {"applied": False, "due": 2, "deleted": 0})
     assert value(connection, "SELECT count(*) FROM dead_letters") == 3
+    with connection.transaction():
+        connection.execute("SELECT FROM dead_letters FOR UPDATE")
+        held = command("purge", "--older-than-days", "90", "--apply")
+    assert (held.returncode, held.stdout) == (1, "Deleted: 0. Under replay or gone already, and left alone: 2.\n")
     done = command("purge", "--older-than-days", "90", "--apply")
     assert (done.returncode, done.stdout, done.stderr) == (0, "Deleted: 2.\n", "")
     assert value(connection, "SELECT count(*) FROM dead_letters") == 1
