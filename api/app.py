@@ -8,7 +8,23 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import database, devices, health, ingest_stats, openapi, pages, records, refusals, sites, telemetry, writers
+from api import (
+    database,
+    dead_letters,
+    devices,
+    health,
+    ingest_stats,
+    openapi,
+    pages,
+    purges,
+    records,
+    refusals,
+    replays,
+    sites,
+    telemetry,
+    writers,
+)
+from api.body import Bodies
 from api.metrics import Metrics, release
 from api.rim import Rim
 from store.settings import Settings
@@ -41,7 +57,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.metrics = Metrics()
-    for module in (devices, records, sites, telemetry, ingest_stats, health, pages):
+    app.state.bodies = Bodies()
+    for module in (devices, records, sites, telemetry, dead_letters, replays, purges, ingest_stats, health, pages):
         app.include_router(module.router)
     openapi.install(app)
     refusals.install(app)

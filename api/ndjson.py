@@ -26,6 +26,8 @@ LINES_MAX: Final = 1000
 # Where a line is filed that names no device and stream. No topic of a device, so a replay refuses it again.
 NO_TOPIC: Final = "http/telemetry"
 
+# How gzip begins, and no line of JSON does.
+GZIP_MAGIC: Final = b"\x1f\x8b"
 # Many empty members one after another would cost time for no bytes.
 _MEMBERS_MAX: Final = 64
 _GZIP: Final = 16 + zlib.MAX_WBITS

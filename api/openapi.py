@@ -18,6 +18,7 @@ TAGS: Final = [
     {"name": "Records", "description": "What devices reported, raw or rolled up."},
     {"name": "Sites", "description": "Node enterprises (节点企业), where devices stand."},
     {"name": "Ingest", "description": "What came in, and what became of it."},
+    {"name": "Dead letters", "description": "What could not be stored as telemetry (死信), and what to do with it."},
     {"name": "Health", "description": "For supervisors and Prometheus."},
 ]
 DESCRIPTION: Final = """\

@@ -52,16 +52,26 @@ NO_ROLLUP: Final = Kind(
 UNKNOWN_DEVICE: Final = Kind(
     "unknown-device", 404, "No such device", "Look the number up at `/api/v1/devices`; numbers are case-sensitive."
 )
+UNKNOWN_DEAD_LETTER: Final = Kind(
+    "unknown-dead-letter",
+    404,
+    "No such dead letter",
+    "Look the number up at `/api/v1/dead-letters`; a purge or the retention may have deleted it.",
+)
 NO_ROUTE: Final = Kind("not-found", 404, "No such address", "`/api/v1/docs` lists every address of this server.")
 WRONG_METHOD: Final = Kind(
     "method-not-allowed", 405, "The address does not take this method", "The `Allow` header names those it takes."
+)
+SLOW_BODY: Final = Kind(
+    "slow-body", 408, "The body did not come in time", "Nothing of it was stored. Send it again, in smaller parts."
 )
 TOO_LARGE: Final = Kind("too-large", 413, "The body is too large", "Send less in one request.")
 UNSUPPORTED_MEDIA: Final = Kind(
     "unsupported-media-type",
     415,
     "The body is not in a form that is read here",
-    "Send `Content-Type: application/x-ndjson` in UTF-8, plain or with `Content-Encoding: gzip`.",
+    "Telemetry is `Content-Type: application/x-ndjson` in UTF-8, plain or with `Content-Encoding: gzip`; "
+    "any other body is `application/json`.",
 )
 UNREADABLE: Final = Kind(
     "unreadable-body", 422, "The body cannot be read", "Nothing of it was stored. Mend the sender and send it again."
@@ -85,7 +95,7 @@ UNAVAILABLE: Final = Kind(
 NOT_WRITTEN: Final = Kind(
     "not-written",
     503,
-    "The database did not confirm the body",
+    "The database did not confirm the request",
     "Send the same body again after the seconds in `Retry-After`, as often as you like: "
     "what should have been stored after all is counted as duplicate. `/readyz` says what is wrong.",
 )
@@ -110,8 +120,10 @@ CATALOGUE: Final = (
     BAD_SPAN,
     NO_ROLLUP,
     UNKNOWN_DEVICE,
+    UNKNOWN_DEAD_LETTER,
     NO_ROUTE,
     WRONG_METHOD,
+    SLOW_BODY,
     TOO_LARGE,
     UNSUPPORTED_MEDIA,
     UNREADABLE,

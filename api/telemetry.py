@@ -10,9 +10,9 @@ from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.requests import ClientDisconnect
 
 from api import ndjson
+from api.body import BodiesDep
 from api.ingest_stats import Account, StreamAccount
 from api.ledger import EXAMPLE_DEVICE
 from api.ndjson import LINES_MAX, UNPACKED_BYTES_MAX
@@ -21,6 +21,7 @@ from api.problems import (
     LEDGER_UNKNOWN,
     NOT_MIGRATED,
     NOT_WRITTEN,
+    SLOW_BODY,
     TOO_LARGE,
     UNREADABLE,
     UNSUPPORTED_MEDIA,
@@ -30,8 +31,8 @@ from api.problems import (
 from api.rim import BODY_BYTES_MAX
 from api.writers import WritersDep
 from ingest import account
+from ingest.arrival import Arrival
 from ingest.batch import Batch, DeadLetter
-from ingest.metrics import Metrics
 from ingest.refusal import WHOLE_MESSAGE, Reason
 from ingest.registry import Registry
 
@@ -133,11 +134,11 @@ _REQUEST: Final[dict[str, Any]] = {
     "",
     summary="Report telemetry",
     responses=documented(
-        TOO_LARGE, UNSUPPORTED_MEDIA, UNREADABLE, BUSY, NOT_WRITTEN, LEDGER_UNKNOWN, besides=[NOT_MIGRATED]
+        SLOW_BODY, TOO_LARGE, UNSUPPORTED_MEDIA, UNREADABLE, BUSY, NOT_WRITTEN, LEDGER_UNKNOWN, besides=[NOT_MIGRATED]
     ),
     openapi_extra=_REQUEST,
 )
-async def post_telemetry(request: Request, writers: WritersDep) -> Receipt:
+async def post_telemetry(request: Request, bodies: BodiesDep, writers: WritersDep) -> Receipt:
     """Store messages of any number of devices, as if the devices had published them, and answer after the commit.
 
     The same body may be sent any number of times, at once or after any error: it gives the same rows, and what was
@@ -145,33 +146,35 @@ async def post_telemetry(request: Request, writers: WritersDep) -> Receipt:
     is kept as a dead letter with its bytes, is told in `refusals`, and the answer is 200 all the same.
     """
     is_packed = _is_packed(request)
-    body = await _receive(request)
-    delivery = Delivery(body, is_packed=is_packed, metrics=request.app.state.metrics.ingest)
+    body = await bodies.receive(request)
+    delivery = Delivery(body, is_packed=is_packed)
     entered = await writers.store(delivery.fill)
+    writers.metrics.unknown_fields.inc(delivery.unknown_fields)
     return delivery.receipt(entered)
 
 
 class Delivery:
     """The body of one request on its way, and from which line each message of the batch came."""
 
-    def __init__(self, body: bytes, *, is_packed: bool, metrics: Metrics) -> None:
+    def __init__(self, body: bytes, *, is_packed: bool) -> None:
         self._received_at = datetime.now(UTC)
         self._body = body
         self._is_packed = is_packed
-        self._metrics = metrics
-        # By the arrival itself, not its value: two lines may be the same. The batch keeps every arrival alive.
-        self._lines: dict[int, int] = {}
+        self.unknown_fields = 0
+        # By the arrival itself, not its value: two lines may be the same.
+        self._lines: dict[int, tuple[int, Arrival]] = {}
 
     async def fill(self, registry: Registry, batch: Batch) -> None:
         """Put every line into *batch*. Raises ProblemError when the body cannot be read or holds too much."""
+        if not self._is_packed and self._body.startswith(ndjson.GZIP_MAGIC):
+            raise ProblemError(UNREADABLE, "The body is gzip, and no `Content-Encoding: gzip` says so.")
         body = ndjson.unpack(self._body) if self._is_packed else self._body
         for number, line in ndjson.lines_of(body):
             arrival, unknown_fields = ndjson.take_in(line, self._received_at, registry, batch)
-            self._lines[id(arrival)] = number
+            self._lines[id(arrival)] = number, arrival
             if batch.records > RECORDS_MAX:
                 raise ProblemError(TOO_LARGE, f"At most {RECORDS_MAX} records are taken; line {number} goes beyond.")
-            if unknown_fields:
-                self._metrics.unknown_fields.inc(unknown_fields)
+            self.unknown_fields += unknown_fields
             # A line may hold 500 records that have to be explained: other requests get their turn in between.
             await asyncio.sleep(0)
 
@@ -183,7 +186,7 @@ class Delivery:
                 setattr(total, name, getattr(total, name) + getattr(counts, name))
         letters = sorted(
             [*((one, False) for one in entered.buried), *((one, True) for one in entered.refused_again)],
-            key=lambda known: (self._lines[id(known[0].arrival)], known[0].refusal.record_index),
+            key=lambda known: (self._line_of(known[0].arrival), known[0].refusal.record_index),
         )
         return Receipt(
             total=Account.model_validate(total, from_attributes=True),
@@ -195,10 +198,20 @@ class Delivery:
             refusals_left_out=max(0, len(letters) - REFUSALS_MAX),
         )
 
+    def _line_of(self, arrival: Arrival) -> int:
+        """The number of the line of *arrival*; one that had to be kept shortened is known by its beginning."""
+        if (known := self._lines.get(id(arrival))) is not None:
+            return known[0]
+        return next(
+            number
+            for number, whole in self._lines.values()
+            if whole.payload.startswith(arrival.payload) and whole.topic.startswith(arrival.topic)
+        )
+
     def _refused(self, letter: DeadLetter, *, again: bool) -> RefusedRecord:
         refusal = letter.refusal
         return RefusedRecord(
-            line=self._lines[id(letter.arrival)],
+            line=self._line_of(letter.arrival),
             record_index=refusal.record_index if refusal.record_index != WHOLE_MESSAGE else None,
             records=refusal.records,
             reason=refusal.reason,
@@ -219,20 +232,9 @@ def _is_packed(request: Request) -> bool:
     charset = _CHARSET.search(given)
     if charset is not None and charset[1].lower() not in ("utf-8", "utf8"):
         raise ProblemError(UNSUPPORTED_MEDIA, "Only UTF-8 is read.")
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", "gzip", "x-gzip"):
-        raise ProblemError(UNSUPPORTED_MEDIA, "No Content-Encoding but gzip is read.")
-    return encoding != "identity"
-
-
-async def _receive(request: Request) -> bytes:
-    """The body as sent; ProblemError, too-large, as soon as it has grown beyond what is taken."""
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > BODY_BYTES_MAX:
-                raise ProblemError(TOO_LARGE, f"At most {BODY_BYTES_MAX} bytes are taken.")
-    except ClientDisconnect:
-        raise ProblemError(UNREADABLE, "The connection ended before the body.") from None
-    return bytes(body)
+    # The header may come several times, and name nothing at all.
+    named = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
+    encodings = [encoding for encoding in map(str.strip, named) if encoding not in ("", "identity")]
+    if encodings not in ([], ["gzip"], ["x-gzip"]):
+        raise ProblemError(UNSUPPORTED_MEDIA, "No Content-Encoding but gzip is read, and that once.")
+    return bool(encodings)

@@ -1,4 +1,4 @@
-"""Writes telemetry that came over HTTP: a few connections, a short queue, one transaction a request.
+"""Writes what came over HTTP: a few connections, a short queue, one transaction at a time on each.
 
 The ledger of devices is held in memory and kept current, and a batch is written, by the code that does so for MQTT.
 """
@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import psycopg
 import structlog
@@ -42,8 +42,11 @@ _UNFIT: Final = (
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
 # Puts a request's messages into a batch; called when its turn has come.
 Fill = Callable[[Registry, Batch], Awaitable[None]]
+# One transaction of its own making, whole or not at all, on a connection in autocommit.
+Work = Callable[[AsyncConnection[Any]], Awaitable[T]]
 
 
 class Writers:
@@ -55,11 +58,11 @@ class Writers:
     def __init__(self, database_url: str, metrics: Metrics, *, within_seconds: float) -> None:
         self.registry = Registry()
         self._database_url = database_url
-        self._metrics = metrics
+        self.metrics = metrics
         self._within_seconds = within_seconds
         self._turns = asyncio.Semaphore(WRITERS)
         self._idle: list[AsyncConnection[Any]] = []
-        self._requests: set[asyncio.Task[Account]] = set()
+        self._requests: set[asyncio.Task[Any]] = set()
         self._trouble = False
 
     async def store(self, fill: Fill) -> Account:
@@ -70,9 +73,19 @@ class Writers:
         """
         if not self.registry.loaded.is_set():
             raise ProblemError(LEDGER_UNKNOWN, "Before that, every device would be a stranger.")
+        return await self._queued(lambda: self._store(fill))
+
+    async def run(self, work: Work[T]) -> T:
+        """What *work* gives, committed. It takes its turn among the bodies and is tried again when that may help.
+
+        Raises ProblemError: busy with nothing done; not-written or schema-not-ready as :meth:`store` does.
+        """
+        return await self._queued(lambda: self._tried(lambda connection, _: work(connection)))
+
+    async def _queued(self, job: Callable[[], Awaitable[T]]) -> T:
         if len(self._requests) >= WRITERS + WAITING_MAX:
             raise ProblemError(BUSY, f"{WRITERS} bodies are being written and {WAITING_MAX} wait.")
-        task = asyncio.create_task(self._in_turn(fill), name="telemetry")
+        task = asyncio.create_task(self._in_turn(job), name="write")
         self._requests.add(task)
         task.add_done_callback(self._ended)
         try:
@@ -95,42 +108,48 @@ class Writers:
         for connection in self._idle:
             await connection.close()
 
-    def _ended(self, task: asyncio.Task[Account]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self._requests.discard(task)
         if not task.cancelled():
             task.exception()  # seen, so asyncio does not complain of it
 
-    async def _in_turn(self, fill: Fill) -> Account:
+    async def _in_turn(self, job: Callable[[], Awaitable[T]]) -> T:
         async with self._turns:
-            batch = Batch()
-            await fill(self.registry, batch)
-            started = time.monotonic()
             try:
-                account = await self._write(batch)
+                done = await job()
             except Exception as error:
                 if (problem := self._problem(error)) is None:
                     raise
                 raise problem from error
             if self._trouble:
                 self._trouble = False
-                log.info("telemetry over HTTP is written again")
-            self._metrics.committed(account, seconds=time.monotonic() - started, now=datetime.now(UTC))
-            return account
+                log.info("what comes over HTTP is written again")
+            return done
 
-    async def _write(self, batch: Batch) -> Account:
-        """Write *batch* as ingest would: what passes is tried again, what a record is to blame for is isolated."""
+    async def _store(self, fill: Fill) -> Account:
+        batch = Batch()
+        await fill(self.registry, batch)
+        started = time.monotonic()
+        account = await self._tried(
+            lambda connection, isolate: write(connection, batch, worker=WORKER, isolate=isolate)
+        )
+        self.metrics.committed(account, seconds=time.monotonic() - started, now=datetime.now(UTC))
+        return account
+
+    async def _tried(self, work: Callable[[AsyncConnection[Any], bool], Awaitable[T]]) -> T:
+        """Do *work* as ingest would: what passes is tried again, what a record is to blame for is isolated."""
         isolate = False
         for tries_left in reversed(range(TRIES)):
             connection = await self._connected()
             try:
-                account = await write(connection, batch, worker=WORKER, isolate=isolate)
-            except Exception as error:  # the rim: whatever it is, nothing of the batch is written
+                done = await work(connection, isolate)
+            except Exception as error:  # the rim: whatever it is, nothing of it is written
                 await self._leave(connection)
                 remedy = remedy_for(error)
                 if not tries_left or remedy == "stop" or isinstance(error, _UNFIT):
                     raise
                 state = error.sqlstate if isinstance(error, psycopg.Error) else None
-                self._metrics.retried(state, driver=not isinstance(error, psycopg.OperationalError) and state is None)
+                self.metrics.retried(state, driver=not isinstance(error, psycopg.OperationalError) and state is None)
                 # An error of a kind nobody knows may pass by itself; at last it is taken for a record's fault.
                 isolate = isolate or remedy == "isolate" or (remedy is None and tries_left == 1)
             except BaseException:  # cancelled in the middle of a statement: nobody else may have this connection
@@ -138,7 +157,7 @@ class Writers:
                 raise
             else:
                 await self._leave(connection)
-                return account
+                return done
         raise AssertionError("the last try returns or raises")
 
     async def _connected(self) -> AsyncConnection[Any]:
@@ -176,7 +195,7 @@ class Writers:
         if not self._trouble:
             self._trouble = True
             words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            log.warning("telemetry over HTTP is not written", error=words)
+            log.warning("what comes over HTTP is not written", error=words)
 
 
 @asynccontextmanager

@@ -1,49 +1,74 @@
-"""The dead letters as people handle them: look, replay once the cause is mended, purge what is of no more use."""
+"""The dead letters as people handle them: look, count, and purge what is of no more use. Replaying is ingest.replay."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-import msgspec
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from ingest.arrival import Arrival
-from ingest.batch import Batch
-from ingest.intake import take_in
-from ingest.refusal import WHOLE_MESSAGE, Reason
-from ingest.registry import Registry
-from ingest.writer import write
+from ingest.refusal import Reason
 
-# How the account names what a replay brought, beside the workers.
-REPLAY_WORKER: Final = "replay"
-CHUNK: Final = 500
+Order = Literal["asc", "desc"]
+# Above every id.
+NO_END: Final = 2**63 - 1
+# Of a payload in a list: enough to know it by. A list of whole payloads would have no bound.
+HEAD_BYTES: Final = 4096
+PURGE_CHUNK: Final = 5000
+# What deleting goes back to at most; PostgreSQL's calendar and Python's both reach further.
+OLDEST_DAYS: Final = 36_500
 
 CHOSEN: Final = """
-(%(ids)s::int8[] IS NULL OR d.dead_letter_id = ANY (%(ids)s::int8[]))
+d.dead_letter_id > %(after)s::int8 AND d.dead_letter_id <= %(through)s::int8
+AND (%(ids)s::int8[] IS NULL OR d.dead_letter_id = ANY (%(ids)s::int8[]))
 AND (%(reason)s::text IS NULL OR d.reason = %(reason)s::text)
 AND (%(device_no)s::text IS NULL OR d.device_no = %(device_no)s::text)
+AND (%(stream)s::text IS NULL OR d.stream = %(stream)s::text)
 AND (%(replayed)s::bool IS NULL OR (d.replayed_at IS NOT NULL) = %(replayed)s::bool)
-AND d.dead_letter_id > %(after)s::int8
+AND (%(since)s::timestamptz IS NULL OR d.received_at >= %(since)s::timestamptz)
+AND (%(until)s::timestamptz IS NULL OR d.received_at < %(until)s::timestamptz)
 """
-LIST: Final = f"""
+_LIST: Final = f"""
 SELECT d.dead_letter_id, d.received_at, d.reason, d.detail, d.topic, d.device_no, d.stream, d.record_index, d.records,
-       d.replayed_at, p.payload
+       d.replayed_at, octet_length(p.payload) AS payload_bytes,
+       substring(p.payload FROM 1 FOR %(head_bytes)s::int4) AS payload
 FROM dead_letters AS d JOIN dead_letter_payloads AS p USING (payload_id)
-WHERE {CHOSEN} ORDER BY d.dead_letter_id LIMIT %(limit)s
+WHERE {CHOSEN} ORDER BY d.dead_letter_id"""  # noqa: S608 - a constant in a constant
+LIST: Final[dict[Order, str]] = {
+    "asc": f"{_LIST} LIMIT %(limit)s",
+    "desc": f"{_LIST} DESC LIMIT %(limit)s",
+}
+COUNT: Final = f"""
+SELECT count(*) AS letters, coalesce(max(d.dead_letter_id), 0) AS through FROM dead_letters AS d WHERE {CHOSEN}
 """  # noqa: S608 - a constant in a constant
-MARK: Final = "UPDATE dead_letters SET replayed_at = now() WHERE dead_letter_id = ANY (%(ids)s::int8[])"
+BY_REASON: Final = f"""
+SELECT d.reason, count(*) AS letters, sum(d.records)::int8 AS records,
+       count(*) FILTER (WHERE d.replayed_at IS NULL) AS waiting
+FROM dead_letters AS d WHERE {CHOSEN} GROUP BY d.reason ORDER BY letters DESC, d.reason
+"""  # noqa: S608 - a constant in a constant
+
+
 OLDER: Final = """
-d.received_at < now() - %(older_than)s::interval AND (%(reason)s::text IS NULL OR d.reason = %(reason)s::text)
+d.received_at < %(before)s::timestamptz AND (%(reason)s::text IS NULL OR d.reason = %(reason)s::text)
 """
-COUNT_OLDER: Final = f"SELECT count(*) FROM dead_letters AS d WHERE {OLDER}"  # noqa: S608 - a constant in a constant
-PURGE: Final = f"DELETE FROM dead_letters AS d WHERE {OLDER}"  # noqa: S608 - a constant in a constant
+# The server's clock, once: what becomes old enough meanwhile was not meant.
+BEFORE: Final = "SELECT now() - %(older_than)s::interval AS before"
+COUNT_OLDER: Final = f"SELECT count(*) AS letters FROM dead_letters AS d WHERE {OLDER}"  # noqa: S608 - as above
+# Letters that a replay holds are passed over, so neither ever waits for the other. Materialized, since a plan that asks
+# twice for what is locked and limited would delete more than a chunk.
+PURGE: Final = f"""
+WITH chosen AS MATERIALIZED (
+    SELECT d.dead_letter_id FROM dead_letters AS d WHERE {OLDER}
+    ORDER BY d.received_at, d.dead_letter_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+DELETE FROM dead_letters AS d USING chosen WHERE d.dead_letter_id = chosen.dead_letter_id
+"""  # noqa: S608 - as above
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A dead letter with its bytes."""
+    """A dead letter with the head of its bytes, and how many they are."""
 
     dead_letter_id: int
     received_at: datetime
@@ -55,6 +80,7 @@ class Kept:
     record_index: int
     records: int
     replayed_at: datetime | None
+    payload_bytes: int
     payload: bytes
 
 
@@ -65,110 +91,61 @@ class Choice:
     ids: list[int] | None = None
     reason: Reason | None = None
     device_no: str | None = None
+    stream: str | None = None
     replayed: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def within(self, *, after: int = 0, through: int = NO_END) -> dict[str, object]:
+        """The parameters of CHOSEN: this choice among the ids above *after*, up to *through*."""
+        own = {name: getattr(self, name) for name in Choice.__slots__}
+        return own | {"after": after, "through": through}
 
 
-@dataclass(slots=True)
-class Replayed:
-    """What a replay brought: letters taken up, those refused again, and the records' outcomes."""
-
-    letters: int = 0
-    refused_again: int = 0
-    stored: int = 0
-    duplicate: int = 0
-    conflict: int = 0
-
-
-async def choose(connection: AsyncConnection[Any], choice: Choice, *, limit: int, after: int = 0) -> list[Kept]:
-    """Up to *limit* dead letters with an id above *after*, oldest first."""
+async def choose(
+    connection: AsyncConnection[Any], choice: Choice, *, limit: int, after: int = 0, head_bytes: int = HEAD_BYTES
+) -> list[Kept]:
+    """Up to *limit* dead letters with an id above *after*, oldest first, with at most *head_bytes* of each payload."""
     async with connection.cursor(row_factory=class_row(Kept)) as cursor:
-        await cursor.execute(
-            LIST,
-            {
-                "ids": choice.ids,
-                "reason": choice.reason,
-                "device_no": choice.device_no,
-                "replayed": choice.replayed,
-                "after": after,
-                "limit": limit,
-            },
-        )
+        await cursor.execute(LIST["asc"], choice.within(after=after) | {"limit": limit, "head_bytes": head_bytes})
         return await cursor.fetchall()
 
 
-async def replay(connection: AsyncConnection[Any], choice: Choice) -> Replayed:
-    """Send the chosen dead letters the way of every message, as if they came when they came; any number of times.
-
-    *connection* is in autocommit; each chunk is a transaction in which its letters are marked. A letter that is refused
-    again stays as it is. Raises psycopg.Error with the chunk undone.
-    """
-    registry = Registry()
-    await registry.load(connection)
-    done = Replayed()
-    after = 0
-    while letters := await choose(connection, choice, limit=CHUNK, after=after):
-        after = letters[-1].dead_letter_id
-        async with connection.transaction():
-            again = await _replay_chunk(connection, letters, registry, done)
-            await connection.execute(MARK, {"ids": [one.dead_letter_id for one in letters if _key(one) not in again]})
-    return done
+async def count(
+    connection: AsyncConnection[Any], choice: Choice, *, after: int = 0, through: int = NO_END
+) -> tuple[int, int]:
+    """How many dead letters are chosen, and the highest id among them; 0 when there are none."""
+    cursor = await connection.execute(COUNT, choice.within(after=after, through=through))
+    row = await cursor.fetchone()
+    return (int(row[0]), int(row[1])) if row is not None else (0, 0)
 
 
-async def count_older(connection: AsyncConnection[Any], *, older_than: timedelta, reason: Reason | None) -> int:
+async def cutoff(connection: AsyncConnection[Any], older_than: timedelta) -> datetime:
+    """The instant *older_than* ago by the server's clock: what came before it is old enough."""
+    cursor = await connection.execute(BEFORE, {"older_than": older_than})
+    row = await cursor.fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without a table has one row
+    before: datetime = row[0]
+    return before
+
+
+async def count_older(connection: AsyncConnection[Any], *, before: datetime, reason: Reason | None) -> int:
     """How many dead letters :func:`purge` would delete."""
-    cursor = await connection.execute(COUNT_OLDER, {"older_than": older_than, "reason": reason})
+    cursor = await connection.execute(COUNT_OLDER, {"before": before, "reason": reason})
     row = await cursor.fetchone()
     return int(row[0]) if row is not None else 0
 
 
-async def purge(connection: AsyncConnection[Any], *, older_than: timedelta, reason: Reason | None) -> int:
-    """Delete dead letters that came longer ago than *older_than*; how many.
+async def purge(connection: AsyncConnection[Any], *, before: datetime, reason: Reason | None) -> AsyncIterator[int]:
+    """Delete dead letters that came before *before*, a chunk at a time, each committed before its number is told.
 
-    Payloads that nobody refers to any more are left to the housekeeping of fleet.
+    Letters under replay are passed over. Payloads that nobody refers to any more are left to the housekeeping of fleet.
     """
-    cursor = await connection.execute(PURGE, {"older_than": older_than, "reason": reason})
+    while gone := await purge_some(connection, before=before, reason=reason):
+        yield gone
+
+
+async def purge_some(connection: AsyncConnection[Any], *, before: datetime, reason: Reason | None) -> int:
+    """Delete one chunk of what :func:`purge` would; how many, 0 at the end. *connection* is in autocommit."""
+    cursor = await connection.execute(PURGE, {"before": before, "reason": reason, "limit": PURGE_CHUNK})
     return cursor.rowcount
-
-
-async def _replay_chunk(
-    connection: AsyncConnection[Any], letters: Sequence[Kept], registry: Registry, done: Replayed
-) -> set[tuple[str, bytes, int]]:
-    """Write what *letters* hold; the keys of those refused again."""
-    wanted: dict[tuple[str, bytes, datetime], set[int]] = {}
-    for letter in letters:
-        wanted.setdefault((letter.topic, letter.payload, letter.received_at), set()).add(letter.record_index)
-    batch = Batch()
-    for (topic, payload, received_at), indexes in wanted.items():
-        part = Batch()
-        take_in(Arrival(topic, payload, received_at), registry, part)
-        _keep_only(part, indexes)
-        batch.tellings += part.tellings
-        batch.births += part.births
-        batch.dead_letters += part.dead_letters
-    account = await write(connection, batch, worker=REPLAY_WORKER, isolate=True)
-    again = {(one.arrival.topic, one.arrival.payload, one.refusal.record_index) for one in account.refused_again}
-    done.letters += len(letters)
-    done.refused_again += sum(_key(one) in again for one in letters)
-    for counts in account.streams.values():
-        done.stored += counts.stored
-        done.duplicate += counts.duplicate
-        done.conflict += counts.conflict
-    done.duplicate -= sum(one.refusal.records for one in account.refused_again)
-    return again
-
-
-def _keep_only(part: Batch, indexes: set[int]) -> None:
-    """Of a message of which some records were stored at the time, only the *indexes* that were not."""
-    if WHOLE_MESSAGE in indexes:
-        return
-    part.tellings[:] = [
-        msgspec.structs.replace(telling, message=telling.message.only(indexes.__contains__))
-        for telling in part.tellings
-    ]
-    part.dead_letters[:] = [
-        letter for letter in part.dead_letters if letter.refusal.record_index in {*indexes, WHOLE_MESSAGE}
-    ]
-
-
-def _key(letter: Kept) -> tuple[str, bytes, int]:
-    return letter.topic, letter.payload, letter.record_index

@@ -7,21 +7,27 @@ from datetime import timedelta
 from typing import Annotated, Any, Final, TypeVar
 
 import orjson
+import psycopg
 import typer
 from psycopg import AsyncConnection
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ingest.quarantine import Choice, Kept, choose, count_older, purge, replay
+from deploy.commands.progress import Bar
+from ingest.quarantine import OLDEST_DAYS, Choice, Kept, choose, count, count_older, cutoff, purge
 from ingest.refusal import REASONS, Reason
-from store.database import connect_service
-from store.errors import TracefleetError
+from ingest.replay import Replayed, replay
+from store.database import connect_service, remedy_for
+from store.errors import DatabaseError, TracefleetError
 from store.migrations import require_current_schema
 from store.settings import load
 
 T = TypeVar("T")
-SHOWN_BYTES: Final = 4096
+# Of a bigserial.
+ID_MAX: Final = 2**63 - 1
+
+NAME: Final = "tracefleet dead-letters"
 
 app = typer.Typer(no_args_is_help=True, help="Messages and records that could not be stored as telemetry.")
 
@@ -35,7 +41,7 @@ def list_(
     reason: ReasonOption = None,
     device: DeviceOption = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
-    after: Annotated[int, typer.Option(help="Only ids above this one, to page on.")] = 0,
+    after: Annotated[int, typer.Option(min=0, max=ID_MAX, help="Only ids above this one, to page on.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """List dead letters that wait, in the order in which they were kept."""
@@ -54,7 +60,7 @@ def list_(
 
 
 @app.command(epilog="Example: tracefleet dead-letters show 17")
-def show(dead_letter_id: int, as_json: AsJson = False) -> None:
+def show(dead_letter_id: Annotated[int, typer.Argument(min=0, max=ID_MAX)], as_json: AsJson = False) -> None:
     """Show one dead letter with its bytes."""
     letters = _run(lambda connection: choose(connection, Choice(ids=[dead_letter_id]), limit=1))
     if not letters:
@@ -70,7 +76,9 @@ def show(dead_letter_id: int, as_json: AsJson = False) -> None:
     "replay", epilog="Example: tracefleet dead-letters replay --reason unknown_device --device TD-410100-SC-000001-3"
 )
 def replay_(
-    ids: Annotated[list[int] | None, typer.Argument(help="Ids; none means all that the options choose.")] = None,
+    ids: Annotated[
+        list[int] | None, typer.Argument(min=0, max=ID_MAX, help="Ids; none means all that the options choose.")
+    ] = None,
     reason: ReasonOption = None,
     device: DeviceOption = None,
     everything: Annotated[bool, typer.Option("--all", help="Every dead letter that waits.")] = False,
@@ -80,45 +88,88 @@ def replay_(
     if not (ids or reason or device or everything):
         raise TracefleetError("Say which: ids, --reason, --device, or --all.")
     choice = Choice(ids=ids or None, reason=_reason(reason), device_no=device, replayed=False)
-    done = _run(lambda connection: replay(connection, choice))
+    done = _run(lambda connection: _replay(connection, choice))
     if ids and not done.letters:
         raise TracefleetError("None of these dead letters waits. `tracefleet dead-letters list` shows those that do.")
     if as_json:
         _print_json(asdict(done))
     else:
-        typer.echo(
-            f"Dead letters replayed: {done.letters}. Records stored: {done.stored}, here before: {done.duplicate}, "
-            f"contradicting what is stored: {done.conflict}. Refused again: {done.refused_again}"
-            + (" (their reason stands in `tracefleet dead-letters list`)." if done.refused_again else ".")
-        )
+        typer.echo(_summary(done))
     if done.refused_again:
         raise typer.Exit(1)
 
 
+async def _replay(connection: AsyncConnection[Any], choice: Choice) -> Replayed:
+    total, _ = await count(connection, choice)
+    with Bar("replaying", total) as bar:
+        return await replay(connection, choice, progress=lambda done: bar.move_to(done.letters))
+
+
+def _summary(done: Replayed) -> str:
+    said = (
+        f"Dead letters replayed: {done.letters}. Records stored: {done.stored}, here before: {done.duplicate}, "
+        f"contradicting what is stored: {done.conflict}, with a dead letter of their own now: {done.dead_lettered}. "
+        f"Letters refused again: {done.refused_again}"
+    )
+    return said + (" (their reason stands in `tracefleet dead-letters list`)." if done.refused_again else ".")
+
+
 @app.command("purge", epilog="Example: tracefleet dead-letters purge --older-than-days 90 --apply")
 def purge_(
-    older_than_days: Annotated[int, typer.Option(min=0, help="Only letters that came longer ago than this.")],
+    older_than_days: Annotated[
+        int, typer.Option(min=0, max=OLDEST_DAYS, help="Only letters that came longer ago than this.")
+    ],
     reason: ReasonOption = None,
     apply: Annotated[bool, typer.Option("--apply", help="Delete them. They cannot be brought back.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Delete dead letters for good; without --apply, only say how many."""
+    """Delete dead letters for good, those that wait included; without --apply, only say how many."""
+    chosen = _reason(reason)
     older_than = timedelta(days=older_than_days)
-    if apply:
-        gone = _run(lambda connection: purge(connection, older_than=older_than, reason=_reason(reason)))
-        typer.echo(f"Deleted: {gone}.")
-    else:
-        due = _run(lambda connection: count_older(connection, older_than=older_than, reason=_reason(reason)))
+    due, deleted = _run(lambda connection: _purge(connection, older_than, chosen, apply=apply))
+    held = max(0, due - deleted) if apply else 0
+    if as_json:
+        _print_json({"applied": apply, "due": due, "deleted": deleted})
+    elif not apply:
         typer.echo(f"Would be deleted: {due}. That cannot be undone; --apply does it.")
+    else:
+        typer.echo(f"Deleted: {deleted}." + (f" Under replay or gone already, and left alone: {held}." if held else ""))
+    if held:
+        raise typer.Exit(1)
+
+
+async def _purge(
+    connection: AsyncConnection[Any], older_than: timedelta, reason: Reason | None, *, apply: bool
+) -> tuple[int, int]:
+    """How many are due, and how many were deleted."""
+    before = await cutoff(connection, older_than)
+    due = await count_older(connection, before=before, reason=reason)
+    deleted = 0
+    if apply:
+        with Bar("deleting", due) as bar:
+            async for gone in purge(connection, before=before, reason=reason):
+                deleted += gone
+                bar.move_to(deleted)
+    return due, deleted
 
 
 def _run(work: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:
     settings = load()
-    require_current_schema(settings, application_name="tracefleet dead-letters")
+    require_current_schema(settings, application_name=NAME)
+    url = settings.require_database_url()
 
     async def connected() -> T:
-        url = settings.require_database_url()
-        async with await connect_service(url, application_name="tracefleet dead-letters") as connection:
-            return await work(connection)
+        try:
+            async with await connect_service(url, application_name=NAME) as connection:
+                return await work(connection)
+        except psycopg.Error as error:
+            if remedy_for(error) not in ("retry", "stop"):
+                raise
+            words = " ".join(str(error).split())
+            raise DatabaseError(
+                f"the database did not go on: {words}. What was done is committed; run the same command again for the "
+                f"rest, as often as you like: what is stored already is counted as here before."
+            ) from error
 
     return asyncio.run(connected())
 
@@ -134,9 +185,8 @@ def _reason(given: str | None) -> Reason | None:
 
 def _as_json(letter: Kept) -> dict[str, object]:
     shown = asdict(letter)
-    shown["payload_bytes"] = len(letter.payload)
     # Bytes that are no text are shown escaped: evidence is looked at, the database keeps the original.
-    shown["payload"] = letter.payload[:SHOWN_BYTES].decode("utf-8", "backslashreplace")
+    shown["payload"] = letter.payload.decode("utf-8", "backslashreplace")
     return shown
 
 

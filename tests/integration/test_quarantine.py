@@ -1,49 +1,15 @@
-"""Dead letters: replayed the way of every message, any number of times."""
+"""Dead letters: chosen, counted, and deleted once they are old enough."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import orjson
 import psycopg
-import pytest
 
-from ingest.arrival import Arrival
-from ingest.batch import Batch
-from ingest.intake import take_in
-from ingest.quarantine import Choice, choose, count_older, purge, replay
-from ingest.registry import Registry
-from ingest.writer import write
+from ingest.quarantine import Choice, choose, count, count_older, cutoff, purge
 from store.database import connect_service
 
 Connection = psycopg.Connection[tuple[object, ...]]
-
-
-def register(connection: Connection, device_no: str, kind: str = "logger") -> None:
-    """A device of *kind* in the ledger."""
-    connection.execute(
-        "INSERT INTO sites (site_no, name_zh, name_en, kind, region_code)"
-        " VALUES ('S', '冷库', 'Store', 'cold_store', '410100') ON CONFLICT DO NOTHING"
-    )
-    connection.execute(
-        "INSERT INTO models (model_no, kind, vendor) VALUES (%(kind)s, %(kind)s, 'v') ON CONFLICT DO NOTHING",
-        {"kind": kind},
-    )
-    connection.execute(
-        "INSERT INTO devices (device_no, model_id, site_id)"
-        " SELECT %s, m.model_id, s.site_id FROM models m, sites s WHERE m.kind = %s",
-        (device_no, kind),
-    )
-
-
-async def receive(database_url: str, device_no: str, *records: object, seq: int = 0) -> None:
-    """Write one message as a worker would."""
-    async with await connect_service(database_url, application_name="test") as connection:
-        registry = Registry()
-        await registry.load(connection)
-        batch = Batch()
-        payload = orjson.dumps({"v": 1, "boot": "b", "seq": seq, "records": list(records)})
-        take_in(Arrival(f"tracefleet/v1/{device_no}/coldchain", payload, datetime.now(UTC)), registry, batch)
-        await write(connection, batch, worker="w")
+Receive = Callable[..., Awaitable[None]]
 
 
 def reading(**fields: object) -> dict[str, object]:
@@ -51,63 +17,23 @@ def reading(**fields: object) -> dict[str, object]:
     return {"at": (datetime.now(UTC) - timedelta(seconds=5)).isoformat(), "temperature_c": 2.0} | fields
 
 
-async def replayed(database_url: str, **choice: Any) -> tuple[int, int, int, int]:
-    """Letters, stored, duplicates and refused again."""
-    async with await connect_service(database_url, application_name="test") as connection:
-        done = await replay(connection, Choice(**choice))
-    return done.letters, done.stored, done.duplicate, done.refused_again
+def put(connection: Connection, letters: int, received_at: str, payload: bytes = b"{") -> None:
+    """Letters about lines that name nobody, kept at a time."""
+    connection.execute(
+        "WITH kept AS (INSERT INTO dead_letter_payloads (payload_hash, payload)"
+        " VALUES (sha256(%(payload)s), %(payload)s)"
+        " ON CONFLICT (payload_hash) DO UPDATE SET payload = excluded.payload RETURNING payload_id)"
+        " INSERT INTO dead_letters (topic, payload_id, record_index, records, reason, detail, received_at)"
+        " SELECT %(at)s || '/' || n, payload_id, -1, 1, 'bad_json', 'not JSON', %(at)s::timestamptz"
+        " FROM kept, generate_series(1, %(letters)s::int) AS n",
+        {"payload": payload, "at": received_at, "letters": letters},
+    )
 
 
-async def test_quarantine_of_a_stranger_is_replayed_once_registered(database_url: str, connection: Connection) -> None:
-    """First refused again and untouched, then stored with the time it came; a second replay finds nothing to do."""
-    await receive(database_url, "D", reading(), reading())
-    assert await replayed(database_url, replayed=False) == (1, 0, 0, 1)
-    register(connection, "D")
-    assert await replayed(database_url, replayed=False) == (1, 2, 0, 0)
-    assert await replayed(database_url, replayed=False) == (0, 0, 0, 0)
-    assert connection.execute("SELECT count(*) FROM coldchain").fetchone() == (2,)
-    same = connection.execute("SELECT count(*) FROM coldchain c JOIN dead_letters d USING (received_at)").fetchone()
-    assert same == (2,)
-
-
-async def test_replay_again_counts_duplicates(database_url: str, connection: Connection) -> None:
-    """Even a letter that was replayed may be, and gives the same rows."""
-    await receive(database_url, "D", reading())
-    register(connection, "D")
-    await replayed(database_url)
-    assert await replayed(database_url) == (1, 0, 1, 0)
-    assert connection.execute("SELECT count(*) FROM coldchain").fetchone() == (1,)
-
-
-async def test_bad_record_beside_good_ones_stays_refused(database_url: str, connection: Connection) -> None:
-    """Its neighbours were stored at the time and are not told again."""
-    register(connection, "D")
-    await receive(database_url, "D", reading(), reading(temperature_c="warm"), reading())
-    assert await replayed(database_url, reason="bad_record") == (1, 0, 0, 1)
-    sums = connection.execute("SELECT sum(stored)::int, sum(dead_lettered)::int FROM ingest_stats").fetchone()
-    assert sums == (2, 1)
-
-
-async def test_rejected_record_is_stored_once_the_table_takes_it(database_url: str, connection: Connection) -> None:
-    """The one record of the message that the letter is about, and no other."""
-    register(connection, "D")
-    connection.execute("ALTER TABLE coldchain ADD CONSTRAINT no_sixes CHECK (temperature_c <> 66.6)")
-    async with await connect_service(database_url, application_name="test") as opened:
-        registry = Registry()
-        await registry.load(opened)
-        batch = Batch()
-        body = {"v": 1, "boot": "b", "seq": 0, "records": [reading(), reading(temperature_c=66.6)]}
-        take_in(Arrival("tracefleet/v1/D/coldchain", orjson.dumps(body), datetime.now(UTC)), registry, batch)
-        await write(opened, batch, worker="w", isolate=True)
-    connection.execute("ALTER TABLE coldchain DROP CONSTRAINT no_sixes")
-    assert await replayed(database_url, reason="database_rejected") == (1, 1, 0, 0)
-    assert connection.execute("SELECT count(*) FROM coldchain").fetchone() == (2,)
-
-
-async def test_letters_are_chosen_by_reason_device_and_id(database_url: str) -> None:
+async def test_letters_are_chosen_by_reason_device_and_id(database_url: str, receive: Receive) -> None:
     """Criteria narrow each other."""
-    await receive(database_url, "A", reading())
-    await receive(database_url, "B", reading())
+    await receive("A", reading())
+    await receive("B", reading())
     async with await connect_service(database_url, application_name="test") as connection:
         of_b = await choose(connection, Choice(reason="unknown_device", device_no="B"), limit=10)
         assert [letter.device_no for letter in of_b] == ["B"]
@@ -116,25 +42,57 @@ async def test_letters_are_chosen_by_reason_device_and_id(database_url: str) -> 
         assert await choose(connection, Choice(reason="bad_json"), limit=10) == []
 
 
-async def test_purge_deletes_what_is_older(database_url: str, connection: Connection) -> None:
+async def test_purge_deletes_what_is_older(database_url: str, connection: Connection, receive: Receive) -> None:
     """Younger letters stay."""
-    await receive(database_url, "A", reading())
-    await receive(database_url, "B", reading())
+    await receive("A", reading())
+    await receive("B", reading())
     connection.execute("UPDATE dead_letters SET received_at = now() - interval '100 days' WHERE device_no = 'A'")
     async with await connect_service(database_url, application_name="test") as opened:
-        assert await purge(opened, older_than=timedelta(days=90), reason="bad_json") == 0
-        assert await count_older(opened, older_than=timedelta(days=90), reason=None) == 1
-        assert await purge(opened, older_than=timedelta(days=90), reason=None) == 1
+        before = await cutoff(opened, timedelta(days=90))
+        assert [gone async for gone in purge(opened, before=before, reason="bad_json")] == []
+        assert await count_older(opened, before=before, reason=None) == 1
+        assert [gone async for gone in purge(opened, before=before, reason=None)] == [1]
     assert connection.execute("SELECT device_no FROM dead_letters").fetchall() == [("B",)]
 
 
-async def test_replay_that_fails_changes_nothing(database_url: str, connection: Connection) -> None:
-    """A chunk is one transaction: its rows and its marks come together or not at all."""
-    await receive(database_url, "D", reading())
-    register(connection, "D")
-    connection.execute("DROP TABLE latest CASCADE")
+async def test_purge_counts_and_deletes_to_the_instant(database_url: str, connection: Connection) -> None:
+    """What came at that very moment is not older; more than a chunk goes in several."""
+    put(connection, 5_001, "2026-01-01 00:00+00")
+    put(connection, 2, "2026-01-02 00:00+00")
+    before = datetime(2026, 1, 2, tzinfo=UTC)
     async with await connect_service(database_url, application_name="test") as opened:
-        with pytest.raises(psycopg.errors.UndefinedTable):
-            await replay(opened, Choice())
-    assert connection.execute("SELECT count(*) FROM coldchain").fetchone() == (0,)
-    assert connection.execute("SELECT count(replayed_at) FROM dead_letters").fetchone() == (0,)
+        assert await count_older(opened, before=before, reason=None) == 5_001
+        assert [gone async for gone in purge(opened, before=before, reason=None)] == [5_000, 1]
+    assert connection.execute("SELECT DISTINCT received_at, count(*) FROM dead_letters GROUP BY 1").fetchall() == [
+        (before, 2)
+    ]
+
+
+async def test_purge_passes_over_letters_under_replay(database_url: str, connection: Connection) -> None:
+    """It neither waits for them nor takes them away; the next purge finds them."""
+    put(connection, 3, "2026-01-01 00:00+00")
+    before = datetime(2026, 1, 2, tzinfo=UTC)
+    async with await connect_service(database_url, application_name="test") as opened:
+        with connection.transaction():
+            connection.execute("SELECT FROM dead_letters ORDER BY dead_letter_id LIMIT 1 FOR UPDATE")
+            assert [gone async for gone in purge(opened, before=before, reason=None)] == [2]
+        assert [gone async for gone in purge(opened, before=before, reason=None)] == [1]
+
+
+async def test_list_holds_the_head_of_a_payload(database_url: str, connection: Connection) -> None:
+    """Ten thousand letters of a megabyte each are no reason to run out of memory."""
+    put(connection, 1, "2026-01-01 00:00+00", payload=b"\xff" * 10_000)
+    async with await connect_service(database_url, application_name="test") as opened:
+        [letter] = await choose(opened, Choice(), limit=10)
+        assert (letter.payload_bytes, letter.payload) == (10_000, b"\xff" * 4096)
+
+
+async def test_count_tells_the_last_one(database_url: str, connection: Connection) -> None:
+    """Of those that are chosen and within the bounds; 0 when there are none."""
+    put(connection, 3, "2026-01-01 00:00+00")
+    async with await connect_service(database_url, application_name="test") as opened:
+        letters, last = await count(opened, Choice(reason="bad_json"))
+        assert (letters, last) == (3, max(one.dead_letter_id for one in await choose(opened, Choice(), limit=9)))
+        assert await count(opened, Choice(reason="bad_json"), after=last) == (0, 0)
+        assert await count(opened, Choice(since=datetime(2026, 1, 1, tzinfo=UTC), until=None)) == (3, last)
+        assert await count(opened, Choice(until=datetime(2026, 1, 1, tzinfo=UTC))) == (0, 0)

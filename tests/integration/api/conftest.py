@@ -1,7 +1,12 @@
-"""The application over the test's database, and a small city seeded by SQL."""
+"""The application over the test's database, in the test or as a process, and a small city seeded by SQL."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +21,9 @@ from api.app import create_app
 from store.records import IDENTITY_COLUMNS
 from store.settings import Settings
 
+PROGRAM = (
+    "import asyncio; from api.server import run; from store.settings import Settings; asyncio.run(run(Settings()))"
+)
 SAMPLE: dict[str, dict[str, Any]] = {
     "weighing": {
         "trade_no": "T1",
@@ -162,3 +170,44 @@ def walk() -> Callable[..., Any]:
         pytest.fail("the list does not end")
 
     return all_pages
+
+
+@contextmanager
+def _running(settings: Settings) -> Iterator["subprocess.Popen[str]"]:
+    """The API of *settings* as a process that answers."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", PROGRAM],
+        env=os.environ
+        | {
+            "TRACEFLEET_DATABASE_URL": settings.require_database_url(),
+            "TRACEFLEET_BROKER_URL": settings.broker_url.get_secret_value(),
+            "TRACEFLEET_API_PORT": str(settings.api_port),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not _answers(settings):
+            assert process.poll() is None, process.stdout and process.stdout.read()
+            assert time.monotonic() < deadline
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _answers(settings: Settings) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", settings.api_port), timeout=1):
+            return True
+    except OSError:
+        time.sleep(0.02)
+        return False
+
+
+@pytest.fixture
+def running() -> Callable[..., Any]:
+    """A context manager of the API as a process, with the settings given."""
+    return _running

@@ -16,6 +16,9 @@ from store.settings import Settings
 
 pytestmark = pytest.mark.anyio
 ROUTES = (
+    "/api/v1/dead-letters?count=true",
+    "/api/v1/dead-letters/1",
+    "/api/v1/dead-letters/1/payload",
     "/api/v1/devices?count=true",
     "/api/v1/devices/D-1",
     "/api/v1/devices/D-1/latest",

@@ -1,5 +1,6 @@
 """No path and no parameter gives a 500."""
 
+import json
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -37,19 +38,33 @@ NASTY = st.sampled_from(
         "x" * 3000,
     ]
 )
-PIECES = st.one_of(NASTY, st.text(max_size=40), st.sampled_from(["D-1", "coldchain", "status", "records", "latest"]))
+PIECES = st.one_of(
+    NASTY,
+    st.text(max_size=40),
+    st.sampled_from(["D-1", "coldchain", "status", "records", "latest", "payload", "1", "9223372036854775807"]),
+)
 NAMES = st.one_of(
     st.sampled_from(["site_no", "kind", "state", "region_code", "q", "cursor", "limit", "count"]),
     st.sampled_from(["from", "to", "order", "resolution", "stream"]),
+    st.sampled_from(["reason", "device_no", "replayed", "since", "until"]),
     st.text(max_size=10),
 )
 PATHS = st.one_of(
     st.sampled_from(
-        ["/api/v1/devices", "/api/v1/sites", "/api/v1/ingest/stats", "/api/v1/devices/D-1", "/", "/readyz"]
+        [
+            "/api/v1/devices",
+            "/api/v1/sites",
+            "/api/v1/dead-letters",
+            "/api/v1/dead-letters/1/payload",
+            "/api/v1/ingest/stats",
+            "/api/v1/devices/D-1",
+            "/",
+            "/readyz",
+        ]
         + [f"/api/v1/devices/D-1/records/{stream}" for stream in ("coldchain", "weighing", "presence")]
     ),
-    st.lists(PIECES, max_size=4).map(
-        lambda parts: "/api/v1/devices/" + "/".join(quote(part, safe="", errors="replace") for part in parts)
+    st.tuples(st.sampled_from(["devices", "dead-letters"]), st.lists(PIECES, max_size=4)).map(
+        lambda told: f"/api/v1/{told[0]}/" + "/".join(quote(part, safe="", errors="replace") for part in told[1])
     ),
 )
 QUERIES = st.lists(st.tuples(NAMES, PIECES), max_size=4)
@@ -71,4 +86,38 @@ async def test_no_address_is_a_mistake_of_the_server(
     answer = await client.get(f"{path}?{urlencode(query, errors='replace')}")
     assert answer.status_code in ({503} if path == "/readyz" else {200, 404, 422}), answer.text
     if answer.status_code in {404, 422}:
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+NASTY_VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), PIECES, st.lists(st.integers(), max_size=3)
+)
+ORDERS = st.one_of(
+    st.dictionaries(
+        st.sampled_from(
+            ["ids", "reason", "device_no", "stream", "everything", "limit", "cursor", "older_than_days", "apply"]
+        ),
+        NASTY_VALUES | st.sampled_from(["unknown_device", "coldchain", "D-1"]),
+        max_size=4,
+    ),
+    NASTY_VALUES,
+)
+
+
+@settings(
+    max_examples=200,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(route=st.sampled_from(["replay", "purge"]), order=ORDERS)
+async def test_no_order_is_a_mistake_of_the_server(client: httpx.AsyncClient, route: str, order: object) -> None:
+    """Whatever JSON it is: 200, or a problem that the caller can mend."""
+    content = json.dumps(order).encode()
+    answer = await client.post(
+        f"/api/v1/dead-letters/{route}", content=content, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code in {200, 422}, answer.text
+    if answer.status_code == 422:
         assert answer.headers["content-type"] == "application/problem+json"

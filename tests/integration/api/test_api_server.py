@@ -3,52 +3,19 @@
 import asyncio
 import http.client
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from api import server
 from store.errors import PortTakenError, SettingsError
 from store.settings import Settings
-
-PROGRAM = (
-    "import asyncio; from api.server import run; from store.settings import Settings; asyncio.run(run(Settings()))"
-)
-
-
-@contextmanager
-def running(settings: Settings) -> Iterator["subprocess.Popen[str]"]:
-    """The API of *settings* as a process that answers."""
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", PROGRAM],
-        env=os.environ
-        | {
-            "TRACEFLEET_DATABASE_URL": settings.require_database_url(),
-            "TRACEFLEET_BROKER_URL": settings.broker_url.get_secret_value(),
-            "TRACEFLEET_API_PORT": str(settings.api_port),
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while not _answers(settings):
-            assert process.poll() is None, process.stdout and process.stdout.read()
-            assert time.monotonic() < deadline
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def _answers(settings: Settings) -> bool:
@@ -79,7 +46,7 @@ def _on_one_connection(settings: Settings, *requests: tuple[str, str]) -> list[b
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_server_ends_well_when_told_to(settings: Settings, number: signal.Signals) -> None:
+def test_server_ends_well_when_told_to(settings: Settings, running: Callable[..., Any], number: signal.Signals) -> None:
     """Exit status 0 within seconds, whatever a lazy client does; the log has its two ends and no access."""
     with running(settings) as process:
         assert _get(settings, "/livez") == {"alive": True}

@@ -23,8 +23,9 @@ from ingest.arrival import Arrival
 from ingest.batch import Batch
 from ingest.intake import take_in
 from ingest.metrics import Metrics
-from ingest.quarantine import Choice, replay
+from ingest.quarantine import Choice
 from ingest.registry import Registry
+from ingest.replay import replay
 from ingest.writer import write
 from store.database import connect_service
 from store.settings import Settings
@@ -325,12 +326,17 @@ async def test_body_is_refused_whole_when_it_cannot_be_read(gateway: httpx.Async
         (good + b" " * BODY_BYTES_MAX, NDJSON, (413, "too-large")),
         (_in_chunks(good + b" " * BODY_BYTES_MAX), NDJSON, (413, "too-large")),
         (good + b"x\n" * LINES_MAX, NDJSON, (413, "too-large")),
+        (gzip.compress(good + b"{}\n" * 100_000), packed, (413, "too-large")),
+        (gzip.compress(good), NDJSON, (422, "unreadable-body")),
+        (_in_chunks(gzip.compress(good)[:-1]), packed, (422, "unreadable-body")),
         (gzip.compress(many), packed, (413, "too-large")),
         (good, {"Content-Type": "application/json"}, (415, "unsupported-media-type")),
         (good, {"Content-Type": "text/plain"}, (415, "unsupported-media-type")),
         (good, {}, (415, "unsupported-media-type")),
         (good, {"Content-Type": "application/x-ndjson; charset=GBK"}, (415, "unsupported-media-type")),
         (good, NDJSON | {"Content-Encoding": "br"}, (415, "unsupported-media-type")),
+        (good, NDJSON | {"Content-Encoding": "gzip, gzip"}, (415, "unsupported-media-type")),
+        (good, NDJSON | {"Content-Encoding": "deflate"}, (415, "unsupported-media-type")),
     ]
     for content, headers, expected in cases:
         answer = await gateway.post(URL, content=content, headers=headers)
@@ -456,6 +462,11 @@ async def test_openapi_shows_the_body_the_answer_and_the_limits(client: httpx.As
     assert [json.loads(one)["stream"] for one in content["example"].splitlines()] == ["scan", "presence"]
     for limit in (BODY_BYTES_MAX, UNPACKED_BYTES_MAX, LINES_MAX, RECORDS_MAX):
         assert str(limit) in operation["requestBody"]["description"]
-    assert set(operation["responses"]) == {"200", "413", "415", "422", "429", "500", "503"}
+    assert set(operation["responses"]) == {"200", "408", "413", "415", "422", "429", "500", "503"}
+    for status, slug in (("408", "slow-body"), ("413", "too-large"), ("422", "unreadable-body"), ("429", "busy")):
+        refusal = operation["responses"][status]
+        assert f"`{slug}`" in refusal["description"]
+        problem = {"$ref": "#/components/schemas/Problem"}
+        assert refusal["content"] == {"application/problem+json": {"schema": problem}}
     receipt = document["components"]["schemas"]["Receipt"]
     assert set(receipt["example"]) == set(receipt["properties"])
