@@ -23,7 +23,7 @@ GOOD = message(f'{{"at":"{NOW.isoformat()}","temperature_c":1}}')
 def test_all_cases_over_mosquitto(
     make_settings: Callable[..., Settings], connection: Connection, mosquitto_url: str, tmp_path: Path
 ) -> None:
-    """The broker of production hands on the same bytes, the same becomes of them, and it keeps nothing back."""
+    """Another broker hands on the same bytes, the same becomes of them, and it keeps nothing back."""
     settings = make_settings(broker_url=mosquitto_url)
     world = live_through(CASES, settings, tmp_path)
     for number in range(len(CASES)):
