@@ -1,7 +1,7 @@
 """What holds of decode whatever comes.
 
 A few hundred inputs by default; ``HYPOTHESIS_PROFILE=nightly python -m pytest tests/unit/test_decode_properties.py``
-draws 100,000 of any kind, and as many again between the other properties.
+draws 100,000 of every origin, and 10,000 for each of the other properties.
 """
 
 import os
@@ -34,10 +34,9 @@ pytestmark = pytest.mark.timeout(7200 if IS_NIGHTLY else 120)
 QUIET: Final = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 
 
-def inputs(share: float) -> settings:
-    """So much of the profile's number of inputs."""
-    number = 100_000 if IS_NIGHTLY else 300
-    return settings(max_examples=int(number * share), deadline=None, suppress_health_check=QUIET)
+def inputs(by_day: int, nightly: int) -> settings:
+    """How many are drawn."""
+    return settings(max_examples=nightly if IS_NIGHTLY else by_day, deadline=None, suppress_health_check=QUIET)
 
 
 def read(payload: bytes, stream: str) -> Message:
@@ -59,7 +58,7 @@ def outcome(payload: bytes, stream: str) -> object:
         return refused.reason
 
 
-@inputs(1)
+@inputs(300, 100_000)
 @given(drawn=st.sampled_from(STREAMS).flatmap(lambda stream: st.tuples(st.just(stream), anything(stream))))
 def test_whatever_comes_ends_in_one_class(drawn: tuple[str, bytes]) -> None:
     """The message is refused with a reason of the closed set, or each of its records is read or refused, once."""
@@ -79,7 +78,7 @@ def test_whatever_comes_ends_in_one_class(drawn: tuple[str, bytes]) -> None:
         assert len(sample.fields) == len(TELEMETRY[stream].columns)
 
 
-@inputs(0.3)
+@inputs(100, 10_000)
 @given(
     drawn=st.sampled_from(STREAMS).flatmap(
         lambda stream: st.tuples(st.just(stream), st.lists(good_records(stream), min_size=1, max_size=3))
@@ -111,7 +110,7 @@ def _kind(value: object) -> type[object]:
     return datetime if isinstance(value, datetime) else type(value)
 
 
-@inputs(0.3)
+@inputs(100, 10_000)
 @given(
     drawn=st.sampled_from(STREAMS).flatmap(
         lambda stream: st.tuples(
@@ -140,7 +139,7 @@ def _without_seq(one: object) -> object:
     return one[1:] if isinstance(one, tuple) else one
 
 
-@inputs(0.3)
+@inputs(100, 10_000)
 @given(
     drawn=st.sampled_from(STREAMS).flatmap(
         lambda stream: st.tuples(
@@ -158,7 +157,7 @@ def test_field_nobody_knows_changes_nothing(drawn: tuple[str, list[bytes]], stra
     assert outcome(message(raws, more=stranger), stream) == outcome(message(raws), stream)
 
 
-@inputs(0.1)
+@inputs(100, 10_000)
 @given(
     payload=st.binary(max_size=64)
     | ANY_JSON.map(str).map(str.encode)
