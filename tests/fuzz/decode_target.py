@@ -84,11 +84,11 @@ def one_input(data: bytes) -> None:
     except Refused as refused:
         assert refused.reason in REASONS, refused.reason  # noqa: PT017 - both ways out are right
         return
-    indexes = [sample.index for sample in got.samples] + [refusal.record_index for refusal in got.refusals]
+    indexes = [*got.indexes] + [refusal.record_index for refusal in got.refusals]
     assert sorted(indexes) == list(range(got.records)), indexes
     assert all(refusal.reason in REASONS for refusal in got.refusals), got.refusals
-    assert all(sample.seq == got.seq + sample.index for sample in got.samples), got.samples
-    assert all(len(sample.fields) == len(stream.columns) for sample in got.samples), got.samples
+    assert len(got.indexes) == len(got.moments) == len(got.fields), got
+    assert all(len(fields) == len(stream.columns) for fields in got.fields), got.fields
 
 
 def _seed(folder: Path) -> None:
