@@ -8,6 +8,7 @@ explained as a whole.
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Annotated, Any, Final, Literal
 
@@ -152,9 +153,16 @@ def _believed_span(ats: list[Any], received_at: datetime) -> tuple[datetime, dat
         oldest, newest = min(ats), max(ats)
     except TypeError:  # some are something else
         return None
-    if not isinstance(oldest, datetime) or oldest < received_at - OLDEST or newest > received_at + NEWEST:
+    if not isinstance(oldest, datetime):
         return None
-    return oldest, newest
+    first, last = _window_at(received_at)
+    return (oldest, newest) if first <= oldest and newest <= last else None
+
+
+# The messages of one read came at the same instant.
+@lru_cache(maxsize=64)
+def _window_at(received_at: datetime) -> tuple[datetime, datetime]:
+    return received_at - OLDEST, received_at + NEWEST
 
 
 def _begun(envelope: Any) -> Message:  # noqa: ANN401 - whatever has a boot, a seq and records
