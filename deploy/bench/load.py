@@ -34,6 +34,8 @@ class Load:
     first_seq: int
     # When the record with seq 0 was made, in whole seconds since 1970.
     epoch_seconds: int
+    # One record in so many has a temperature that is no number; 0: none has.
+    bad_every: int = 0
 
     @property
     def records(self) -> int:
@@ -66,7 +68,7 @@ def device_no(device: int) -> str:
 def payload(load: Load, message: int) -> bytes:
     """The bytes of a message, as the contract writes them."""
     first = load.seq_of(message)
-    records = ",".join(_record(load.epoch_seconds, seq) for seq in range(first, first + load.records_per_message))
+    records = ",".join(_record(load, seq) for seq in range(first, first + load.records_per_message))
     sent_at = _time(load.epoch_seconds, first + load.records_per_message - 1)
     return f'{{"v":1,"boot":"{BOOT}","seq":{first},"sent_at":"{sent_at}","records":[{records}]}}'.encode()
 
@@ -116,8 +118,11 @@ def first_slots(slots: list[int]) -> dict[int, int]:
     return due
 
 
-def _record(epoch_seconds: int, seq: int) -> str:
-    return f'{{"at":"{_time(epoch_seconds, seq)}",{_reading(seq % _READINGS)}}}'
+def _record(load: Load, seq: int) -> str:
+    # In the middle of its hundred, so that the first record of a larger message is a good one.
+    is_bad = load.bad_every and seq % load.bad_every == load.bad_every // 2
+    reading = '"temperature_c":"warm"' if is_bad else _reading(seq % _READINGS)
+    return f'{{"at":"{_time(load.epoch_seconds, seq)}",{reading}}}'
 
 
 def _time(epoch_seconds: int, milliseconds: int) -> str:

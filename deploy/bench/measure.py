@@ -105,7 +105,9 @@ class Bench:
         """What became of everything, once nothing moves any more."""
         moved_seconds = time.monotonic()
         told = account(self._connection)
-        while told.rows < self._sent_records and time.monotonic() - moved_seconds < PATIENCE_SECONDS:
+        while (
+            told.rows + told.dead_lettered < self._sent_records and time.monotonic() - moved_seconds < PATIENCE_SECONDS
+        ):
             time.sleep(MEMORY_EVERY_SECONDS)
             before, told = told, account(self._connection)
             if told != before:
@@ -117,7 +119,8 @@ class Bench:
         at_most = MAX_RECORDS_A_DEVICE * self._scenario.devices // records
         wanted = min(at_most, max(MIN_MESSAGES, messages))
         troubled = self._scenario.troubled_share if records_per_message is None else 0.0
-        return Load(wanted, records, self._scenario.devices, troubled, self._next_seq, self._epoch_seconds)
+        bad_every = self._scenario.bad_every if records_per_message is None else 0
+        return Load(wanted, records, self._scenario.devices, troubled, self._next_seq, self._epoch_seconds, bad_every)
 
     def _run(self, load: Load, per_second: float | None) -> Run:
         slots = schedule(load)

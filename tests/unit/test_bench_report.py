@@ -17,10 +17,10 @@ LOAD = Load(messages=2000, records_per_message=3, devices=50, troubled_share=0.1
 
 
 def test_scenarios_cover_every_combination() -> None:
-    """Quick is the fleet of 100 at each message size; the full run has all 27, each under its own name."""
+    """Quick is the fleet of 100 at each message size; the full run has all 27 and bad records, each under its own name."""
     assert [one.name for one in scenarios(quick=True)] == ["1rec-100dev", "20rec-100dev", "100rec-100dev"]
     names = {one.name for one in scenarios(quick=False)}
-    assert len(names) == 27
+    assert len(names) == 30
     assert "20rec-100000dev-10pct" in names
 
 
@@ -94,7 +94,7 @@ def test_entry_counts_messages_once_and_says_what_is_lost() -> None:
         Capacity(1000, 100_000, 2.0, 0.5, 23_000_000, {"ingest": 1.6, "broker": 0.2}),
         Latency(250.0, [0.05, 0.1], [0.001]),
         Ceilings(200_000.0, 20_000.0, 40_000.0, 1_000_000.0),
-        Outcome(sent=120_000, stored=119_999, received=130_000, duplicates=10_000, conflicts=0, dead_lettered=1),
+        Outcome(sent=120_000, stored=119_998, received=130_000, duplicates=10_000, conflicts=0, dead_lettered=1),
         rss_bytes=150_000_000,
     )
     expected = {
