@@ -73,6 +73,7 @@ def _setting(named: tuple[str, FieldInfo]) -> str:
     name, field = named
     default = field.default
     shown = default.get_secret_value() if hasattr(default, "get_secret_value") else default
+    shown = ",".join(shown) if isinstance(shown, tuple) else shown
     cell = "" if shown is None else f"`{shown}`"
     return f"| `{PREFIX}{name.upper()}` | {cell} | {field.description} |\n"
 
