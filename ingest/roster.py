@@ -147,10 +147,12 @@ async def workers_of(database_url: str) -> list[Worker]:
     Raises DatabaseError.
     """
     try:
-        async with await connect_service(database_url, application_name=NAME) as connection:
-            async with connection.cursor(row_factory=class_row(Worker)) as cursor:
-                await cursor.execute(ALL)
-                return await cursor.fetchall()
+        async with (
+            await connect_service(database_url, application_name=NAME) as connection,
+            connection.cursor(row_factory=class_row(Worker)) as cursor,
+        ):
+            await cursor.execute(ALL)
+            return await cursor.fetchall()
     except psycopg.Error as error:
         raise DatabaseError(f"the workers cannot be listed: {' '.join(str(error).split())}") from error
 
