@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import aiomqtt
 import mqtt5
@@ -11,12 +12,14 @@ import orjson
 import psycopg
 import pytest
 
+from deploy.embedded.broker import EmbeddedBroker
 from ingest.aiomqtt_session import AiomqttSession
 from ingest.inbox import Inbox
 from ingest.service import Service
 from ingest.subscription import EVERYTHING, Subscription, peer_of
 from store.errors import SettingsError
 from store.settings import Settings
+from tests.conftest import end, free_port
 
 Connection = psycopg.Connection[tuple[object, ...]]
 Publish = Callable[[str, object], Awaitable[None]]
@@ -183,7 +186,19 @@ async def test_a_worker_that_changes_its_group_keeps_what_waits_and_takes_the_re
     assert account(connection, worker) == (sent, sent, 0)
 
 
-@pytest.mark.parametrize("broker", ["broker_url", "mosquitto_url"])
+@pytest.fixture
+def narrow_url(tmp_path: Path) -> Iterator[str]:
+    """An embedded broker that sends few messages ahead, so that many wait there."""
+    broker = EmbeddedBroker(tmp_path / "store", free_port(), sync="2m", window=64)
+    process = broker.start()
+    try:
+        broker.wait_ready(process)
+        yield broker.url
+    finally:
+        end(process)
+
+
+@pytest.mark.parametrize("broker", ["narrow_url", "mosquitto_url"])
 async def test_stale_subscription_of_3_1_1_is_taken_back_once_its_messages_are_here(
     broker: str, request: pytest.FixtureRequest
 ) -> None:
@@ -195,7 +210,7 @@ async def test_stale_subscription_of_3_1_1_is_taken_back_once_its_messages_are_h
 
     async def follow(session: AiomqttSession) -> None:
         while True:
-            arrivals = inbox.take(100_000)
+            arrivals = inbox.take(10_000)
             seen.extend(arrival.topic.rpartition("/")[2] for arrival in arrivals)
             session.acknowledge(arrivals)
             await asyncio.sleep(0.01)
@@ -215,15 +230,15 @@ async def test_stale_subscription_of_3_1_1_is_taken_back_once_its_messages_are_h
     async with publisher(url) as publish:
         async with session(Subscription()):
             pass
-        await send(publish, range(50), "D-1/scan")
+        await send(publish, range(500), "D-1/scan")
         subscription = Subscription(("tracefleet/v1/+/weighing",), {EVERYTHING})
         async with session(subscription):
             await until(lambda: not subscription.stale)
-            assert seen.count("scan") == 50
+            assert seen.count("scan") == 500
             await send(publish, range(3), "D-1/scan")
             await send(publish, range(3), "D-1/weighing")
             await until(lambda: seen.count("weighing") == 3)
-    assert (seen.count("scan"), seen.count("weighing")) == (50, 3)
+    assert (seen.count("scan"), seen.count("weighing")) == (500, 3)
 
 
 @pytest.mark.usefixtures("device")
