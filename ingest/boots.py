@@ -152,13 +152,11 @@ class _Told:
 
 
 def _booted_at(telling: Telling) -> datetime | None:
-    """When the device must have powered up, if its message's last record was made just now.
+    """When the device must have powered up, if its message's last record without a time was made just now.
 
     The last, because a backlog begins with old records; the earliest such time of a batch is kept for good.
     """
-    uptime_ms = telling.message.moments[-1]
-    if not isinstance(uptime_ms, int):
-        return None
+    uptime_ms = next(moment for moment in reversed(telling.message.moments) if isinstance(moment, int))
     try:
         return after(telling.arrival.received_at, -uptime_ms)
     except Refused:

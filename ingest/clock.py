@@ -4,10 +4,14 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import msgspec
+
 from ingest.refusal import Refused
 
 OLDEST: Final = timedelta(days=365)
 NEWEST: Final = timedelta(hours=24)
+# No device runs for so long without a restart; a counter beyond it is broken, and must not anchor its boot.
+LONGEST_UPTIME_MS: Final = 10 * 365 * 86_400_000
 # More ahead than this is stored and marked; more behind than this is late and no proof of life.
 TOLERANCE: Final = timedelta(minutes=5)
 # More behind than this is backfill: 补报 by the rules of the daily assessment, whose day it missed.
@@ -60,8 +64,9 @@ def is_late(at: datetime, received_at: datetime) -> bool:
 
 def _from_text(value: str) -> datetime:
     try:
-        at = datetime.fromisoformat(value.upper())
-    except ValueError:
+        # By the decoder that reads times on the short way, so that a record has one time whatever stands beside it.
+        at = msgspec.convert(value, datetime)
+    except msgspec.ValidationError:
         if _BEYOND_CALENDARS.fullmatch(value):
             raise Refused("clock_out_of_range", f"at: {value[:40]!r} is beyond the calendar") from None
         raise Refused("bad_record", f"at: {value[:40]!r} is no RFC 3339 time") from None

@@ -8,6 +8,7 @@ explained as a whole.
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Annotated, Any, Final, Literal
 
@@ -16,7 +17,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ingest import explain
-from ingest.clock import NEWEST, OLDEST, check_window, is_beyond_int64, parse_at
+from ingest.clock import LONGEST_UPTIME_MS, NEWEST, OLDEST, check_window, is_beyond_int64, parse_at
 from ingest.fast import CLOCK_FIELDS, STUMBLES, decoders_of
 from ingest.message import Fields, Message, Moment, Presence
 from ingest.refusal import Refusal, Refused
@@ -142,7 +143,7 @@ def _assemble(envelope: Any, received_at: datetime) -> Message:  # noqa: ANN401 
             except Refused as refused:
                 message.refusals.append(Refusal(refused.reason, refused.detail, index))
         message.measure()
-    message.sent_at = bytes(envelope.sent_at)
+    message.sent_at = envelope.sent_at
     return message
 
 
@@ -152,9 +153,16 @@ def _believed_span(ats: list[Any], received_at: datetime) -> tuple[datetime, dat
         oldest, newest = min(ats), max(ats)
     except TypeError:  # some are something else
         return None
-    if not isinstance(oldest, datetime) or oldest < received_at - OLDEST or newest > received_at + NEWEST:
+    if not isinstance(oldest, datetime):
         return None
-    return oldest, newest
+    first, last = _window_at(received_at)
+    return (oldest, newest) if first <= oldest and newest <= last else None
+
+
+# The messages of one read came at the same instant.
+@lru_cache(maxsize=64)
+def _window_at(received_at: datetime) -> tuple[datetime, datetime]:
+    return received_at - OLDEST, received_at + NEWEST
 
 
 def _begun(envelope: Any) -> Message:  # noqa: ANN401 - whatever has a boot, a seq and records
@@ -180,8 +188,8 @@ def _moment(seq: int, at: object, uptime_ms: object, received_at: datetime) -> M
         raise Refused("out_of_range", "uptime_ms is beyond 64 bits")
     if not isinstance(uptime_ms, int) or isinstance(uptime_ms, bool):
         raise Refused("bad_record", f"uptime_ms: expected integer milliseconds, not {type(uptime_ms).__name__}")
-    if not 0 <= uptime_ms <= MAX_SEQ:
-        raise Refused("out_of_range", f"uptime_ms {uptime_ms} is not in 0 … 2^63 - 1")
+    if not 0 <= uptime_ms <= LONGEST_UPTIME_MS:
+        raise Refused("out_of_range", f"uptime_ms {uptime_ms} is not in 0 … {LONGEST_UPTIME_MS}, which is ten years")
     return uptime_ms
 
 
@@ -226,7 +234,7 @@ def _record_by_record(payload: bytes, stream: Stream, received_at: datetime) -> 
         except Refused as refused:
             message.refusals.append(Refusal(refused.reason, refused.detail, index))
     message.measure()
-    message.sent_at = bytes(envelope.sent_at)
+    message.sent_at = envelope.sent_at
     return message
 
 
@@ -239,6 +247,7 @@ def _explained(payload: bytes, stream: Stream, received_at: datetime) -> Message
         raise explain.refused_message(body, error) from None
     message = _begun(envelope)
     message.unknown_fields = _count_unknown(body, _ENVELOPE_FIELDS, _ENVELOPE_VALUE)
+    explain.check_depth(body.get("sent_at"), _ENVELOPE_VALUE)
     for index, raw in enumerate(envelope.records):
         _explain_record(message, index, raw, stream, received_at)
     message.measure()

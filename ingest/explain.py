@@ -22,7 +22,8 @@ MAX_DEPTH: Final = 16
 PARSER_DEPTH: Final = 500
 MAX_DIGITS: Final = 19
 _INT64: Final = range(-(2**63), 2**63)
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+# A text that is not closed is taken whole, too: beginning again at each of its quotes would take for ever.
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 RecordT = TypeVar("RecordT", bound=Record)

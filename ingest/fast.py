@@ -67,7 +67,7 @@ def _message_of(stream: Stream, envelope: dict[str, FieldInfo], record: type[Any
     size = _bounds(envelope["records"].metadata)
     return msgspec.defstruct(
         f"{stream.name.title()}Message",
-        [*known, ("records", Annotated[list[record], size]), ("sent_at", msgspec.Raw, b"")],  # type: ignore[valid-type]
+        [*known, ("records", Annotated[list[record], size]), ("sent_at", str | int | None, None)],  # type: ignore[valid-type]
         kw_only=True,
         gc=False,
         forbid_unknown_fields=not strangers,

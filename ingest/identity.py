@@ -108,7 +108,7 @@ async def settle(connection: AsyncConnection[Any], portions: Sequence[Portion]) 
     """
     suspects = [Suspect(portion, row) for portion in portions for row in portion.rows]
     for portion in portions:
-        portion.rows = []
+        portion.keep([])
     settled = Settled()
     missing: list[Suspect] = []
     contradicting: list[tuple[Suspect, bytes]] = []

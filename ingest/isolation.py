@@ -10,8 +10,9 @@ import psycopg
 from psycopg import AsyncConnection
 
 from ingest.batch import Batch, Birth, DeadLetter, Telling
+from ingest.copying import by_stream, copy_stream
 from ingest.refusal import WHOLE_MESSAGE, Reason, Refusal
-from ingest.rows import SEQ, Portion, Row, by_stream, copy_stream
+from ingest.rows import SEQ, Portion, Row
 from store.database import remedy_for
 
 # Of a dead letter that the database would not take whole.

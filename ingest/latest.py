@@ -1,6 +1,6 @@
 """The newest record of each device, stream and probe. It never goes back in time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ async def move_latest(connection: AsyncConnection[Any], portions: Iterable[Porti
     newest: dict[tuple[int, str, str], Row] = {}
     for portion in portions:
         stream = portion.telling.stream
-        for probe, row in _newest_of(stream, portion.rows).items():
+        for probe, row in _newest_of(portion).items():
             key = (portion.telling.device_id, stream, probe)
             known = newest.get(key)
             if known is None or _age(row) > _age(known):
@@ -54,14 +54,15 @@ async def move_latest(connection: AsyncConnection[Any], portions: Iterable[Porti
         )
 
 
-def _newest_of(stream: str, rows: Sequence[Row]) -> dict[str, Row]:
+def _newest_of(portion: Portion) -> dict[str, Row]:
     """The newest of a message's rows; for a logger with several probes, the newest of each."""
+    rows = portion.rows
     if not rows:
         return {}
-    if stream != "coldchain":
-        return {"": max(rows, key=_age)}
-    probes = set(map(_probe_of, rows))
-    if len(probes) == 1:
-        return {probes.pop() or "": max(rows, key=_age)}
-    # In order of age, the newest of a probe is the last one seen.
-    return {_probe_of(row) or "": row for row in sorted(rows, key=_age)}
+    probes = set(map(_probe_of, rows)) if portion.telling.stream == "coldchain" else {None}
+    if len(probes) > 1:
+        # In order of age, the newest of a probe is the last one seen.
+        return {_probe_of(row) or "": row for row in sorted(rows, key=_age)}
+    # They stand in the order of their numbers, nearly always that of their times, too.
+    newest = rows[-1] if rows[-1][AT] == portion.span()[1] else max(rows, key=_age)
+    return {probes.pop() or "": newest}

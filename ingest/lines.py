@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any, Final
 
-import orjson
 from psycopg import AsyncConnection
 
 from ingest.batch import Birth, Telling
@@ -216,10 +215,10 @@ def slot_of(instant: datetime) -> Slot:
 def _clock_offset_ms(telling: Telling | None) -> int:
     """How far the device's clock is ahead of ours, less the time on the way; NO_OFFSET where it does not say."""
     # Only what came over a line of ours just now: a gateway may have held a message back.
-    if telling is None or not telling.message.sent_at or not telling.arrival.connection:
+    if telling is None or telling.message.sent_at is None or not telling.arrival.connection:
         return NO_OFFSET
     try:
-        sent_at = parse_at(orjson.loads(telling.message.sent_at)).astimezone(UTC)
-    except (Refused, orjson.JSONDecodeError, OverflowError):
+        sent_at = parse_at(telling.message.sent_at)
+    except Refused:
         return NO_OFFSET
     return round((sent_at - telling.arrival.received_at).total_seconds() * 1000)

@@ -35,7 +35,7 @@ class Message(msgspec.Struct, gc=False):
     is_clockless: bool = False
     unknown_fields: int = 0
     # As the device wrote it; nobody has read it yet.
-    sent_at: bytes = b""
+    sent_at: str | int | None = None
 
     @property
     def end(self) -> int:

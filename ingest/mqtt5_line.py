@@ -7,7 +7,7 @@ message would cost several times what decoding and storing it does.
 import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Final, NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar, cast
 
 import mqtt5
 
@@ -48,10 +48,9 @@ class Line(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way out."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_connection makes
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # what create_connection makes, whatever the loop
         if self._is_paused:
-            transport.pause_reading()
+            self._transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever waits."""

@@ -17,12 +17,12 @@ from ingest.batch import Batch, Birth, DeadLetter, DeviceBoot
 from ingest.births import enter_births
 from ingest.boots import Boot, advance
 from ingest.clock import BACKFILL, TOLERANCE
+from ingest.copying import copy_rows
 from ingest.latest import move_latest
 from ingest.lines import Lines, Memory
-from ingest.portions import portion_of
 from ingest.refusal import Refusal
 from ingest.rounds import Run, rounds_of
-from ingest.rows import AT, CLOCK_AHEAD, Portion, copy_rows
+from ingest.rows import AT, CLOCK_AHEAD, Portion, portion_of
 from store.database import remedy_for
 from store.records import PRESENCE
 
@@ -109,7 +109,7 @@ class _Part:
             portions += [portion_of(telling, boot, self._letters) for telling in run.tellings]
         # A dead letter counts itself as received.
         for portion in portions:
-            self._entered.of(portion.telling.stream).received += len(portion.rows)
+            self._entered.of(portion.telling.stream).received += portion.count
         await self._settle([portion for portion in portions if portion.boot.knows(portion.telling.message)])
         if not self._isolate:
             await copy_rows(self._connection, portions)
@@ -131,14 +131,14 @@ class _Part:
 
     def _note_stored(self, portions: Iterable[Portion]) -> None:
         for portion in portions:
-            if not portion.rows:
+            if not portion.count:
                 continue
             received_at = portion.telling.arrival.received_at
             counts = self._entered.of(portion.telling.stream)
-            counts.stored += len(portion.rows)
-            ats = [row[AT] for row in portion.rows]
-            newest_at = max(ats)
-            if received_at - min(ats) > TOLERANCE:
+            counts.stored += portion.count
+            oldest_at, newest_at = portion.span()
+            if received_at - oldest_at > TOLERANCE:
+                ats = [row[AT] for row in portion.rows]
                 counts.late += sum(received_at - at > TOLERANCE for at in ats)
                 counts.backfilled += sum(received_at - at > BACKFILL for at in ats)
             if newest_at - received_at > TOLERANCE:

@@ -109,16 +109,17 @@ def template_database(server_url: str) -> Iterator[str]:
 @pytest.fixture
 def empty_database_url(server_url: str) -> Iterator[str]:
     """A database without a schema."""
-    yield from _database(server_url, template="template0")
+    yield from fresh_database(server_url, template="template0")
 
 
 @pytest.fixture
 def database_url(server_url: str, template_database: str) -> Iterator[str]:
     """A migrated database of the test's own."""
-    yield from _database(server_url, template=template_database)
+    yield from fresh_database(server_url, template=template_database)
 
 
-def _database(server_url: str, *, template: str) -> Iterator[str]:
+def fresh_database(server_url: str, *, template: str) -> Iterator[str]:
+    """A database that is a clone of *template*, as long as the generator is not closed."""
     name = f"tf_test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(

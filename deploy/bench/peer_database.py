@@ -22,17 +22,18 @@ _TABLES: Final = {"ours": sql.Identifier(STREAM), "peer": sql.Identifier(TABLE)}
 # The same columns, checks and indexes.
 CREATE: Final = sql.SQL("CREATE TABLE {peer} (LIKE {ours} INCLUDING ALL)").format(**_TABLES)
 EMPTY: Final = sql.SQL("TRUNCATE {peer}").format(**_TABLES)
+# Private, since they name a table that only a run makes: the test of all queries cannot know it.
 # Of how many devices the last row is there: by the unique index, as cheap with a million rows as with none.
-FINISHED: Final = """
+_FINISHED: Final = """
 SELECT count(*) FROM generate_series(1, %(devices)s::int4) AS d (device_id) CROSS JOIN LATERAL (
     SELECT FROM {} AS t
     WHERE t.device_id = d.device_id AND t.at = to_timestamp(%(epoch)s::int8) + %(seq)s * INTERVAL '1 millisecond'
     LIMIT 1
 ) AS t
 """
-STORED: Final = "SELECT count(*) FROM {} WHERE seq >= %(first)s AND seq < %(next)s"
+_STORED: Final = "SELECT count(*) FROM {} WHERE seq >= %(first)s AND seq < %(next)s"
 SIZE: Final = "SELECT pg_relation_size(%(table)s)"
-DIFFERENT: Final = sql.SQL("""
+_DIFFERENT: Final = sql.SQL("""
 SELECT count(*) FROM (
     SELECT {columns} FROM {ours} WHERE seq >= %(first)s AND seq < %(next)s
     EXCEPT SELECT {columns} FROM {peer} WHERE seq >= %(first)s AND seq < %(next)s
@@ -57,7 +58,7 @@ def begin(connection: Connection, side: Side, devices: int) -> None:
 def finished_devices(connection: Connection, side: Side, load: Load) -> int:
     """Of how many devices the last row of *load* is visible."""
     bounds = {"devices": load.devices, "epoch": load.epoch_seconds, "seq": load.next_seq - 1}
-    return _count(connection, sql.SQL(FINISHED).format(_TABLES[side]), bounds)
+    return _count(connection, sql.SQL(_FINISHED).format(_TABLES[side]), bounds)
 
 
 def size_bytes(connection: Connection, side: Side) -> int:
@@ -67,12 +68,12 @@ def size_bytes(connection: Connection, side: Side) -> int:
 
 def stored(connection: Connection, side: Side, load: Load) -> int:
     """How many rows of *load* are visible. Reads the whole table."""
-    return _count(connection, sql.SQL(STORED).format(_TABLES[side]), _span(load))
+    return _count(connection, sql.SQL(_STORED).format(_TABLES[side]), _span(load))
 
 
 def different(connection: Connection, load: Load) -> int:
     """How many of our rows of *load* the peer does not have alike."""
-    return _count(connection, DIFFERENT, _span(load))
+    return _count(connection, _DIFFERENT, _span(load))
 
 
 def _span(load: Load) -> dict[str, int]:

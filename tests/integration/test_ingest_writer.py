@@ -1,15 +1,18 @@
 """One batch at a time, written as a worker writes: what a session over MQTT would take long to bring about."""
 
 import asyncio
+import re
+import tempfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import orjson
 import psycopg
 import pytest
 from psycopg import AsyncConnection
 
+from ingest import isolation
 from ingest.account import Account
 from ingest.arrival import Arrival
 from ingest.batch import Batch
@@ -22,6 +25,27 @@ from store.errors import TracefleetError
 
 Connection = psycopg.Connection[tuple[object, ...]]
 NOW = datetime.now(UTC)
+
+
+class Spoken:
+    """Counts the statements that a connection sends to the server: each ends in one answer of it."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+        self._trace = tempfile.TemporaryFile()  # noqa: SIM115 - closed on the way out
+        self.statements = 0
+
+    def __enter__(self) -> Self:
+        self._connection.pgconn.trace(self._trace.fileno())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.pgconn.untrace()
+        with self._trace:
+            self._trace.seek(0)
+            told = self._trace.read()
+        # One CommandComplete a statement, and one ErrorResponse for a statement that failed.
+        self.statements = len(re.findall(rb"\tB\t\d+\t(?:CommandComplete|ErrorResponse)\t", told))
 
 
 class Worker:
@@ -247,3 +271,54 @@ async def test_worker_name_belongs_to_one_process(database_url: str) -> None:
             pass
     async with claimed(database_url, worker="w"):
         pass
+
+
+async def test_uptime_beside_a_time_anchors_the_boot(worker: Worker, connection: Connection) -> None:
+    """A device that learns the time in the middle of a message has a record of either kind; both are stored."""
+    told: list[dict[str, object]] = [{"uptime_ms": 5000, "temperature_c": 1.0}, reading()]
+    worker.take("D1/coldchain", message(*told))
+    await worker.write()
+    assert rows(connection, "SELECT seq FROM coldchain ORDER BY seq") == [(0,), (1,)]
+    assert rows(connection, "SELECT booted_at FROM boots") == [(NOW - timedelta(seconds=5),)]
+
+
+async def test_one_bad_row_in_ten_thousand_costs_few_statements(worker: Worker, connection: Connection) -> None:
+    """At most 2·⌈log2 n⌉ + 2 more than the same batch without it: 30 for ten thousand."""
+    connection.execute("ALTER TABLE coldchain ADD CHECK (temperature_c <> 66.6)")
+
+    async def statements(bad: int | None, boot: str) -> int:
+        for first in range(0, 10_000, 100):
+            told = [reading(66.6 if seq == bad else 1.0) for seq in range(first, first + 100)]
+            worker.take("D1/coldchain", message(*told, seq=first, boot=boot))
+        with Spoken(worker.connection) as spoken:
+            if bad is not None:
+                kept = worker.batch
+                with pytest.raises(psycopg.errors.CheckViolation):
+                    await worker.write()
+                worker.batch = kept
+            await worker.write(isolate=bad is not None)
+        return spoken.statements
+
+    await statements(None, "warm")
+    clean = await statements(None, "clean")
+    for place in (0, 4711, 9_999):
+        assert await statements(place, f"bad{place}") - clean <= 30
+    assert rows(connection, "SELECT count(*) FROM coldchain WHERE temperature_c = 1.0") == [(49_997,)]
+    assert rows(connection, "SELECT reason, record_index, records FROM dead_letters ORDER BY record_index") == [
+        ("database_rejected", 0, 1),
+        ("database_rejected", 11, 1),
+        ("database_rejected", 99, 1),
+    ]
+
+
+async def test_bad_rows_are_found_without_the_servers_word(
+    worker: Worker, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the server does not say at which row it was, halving finds it all the same."""
+    monkeypatch.setattr(isolation, "_LINE", re.compile("never"))
+    connection.execute("ALTER TABLE coldchain ADD CHECK (temperature_c <> 66.6)")
+    worker.take("D1/coldchain", message(*[reading(66.6 if seq in (0, 41, 42, 99) else 1.0) for seq in range(100)]))
+    await worker.write(isolate=True)
+    assert rows(connection, "SELECT count(*) FROM coldchain") == [(96,)]
+    assert rows(connection, "SELECT record_index FROM dead_letters ORDER BY 1") == [(0,), (41,), (42,), (99,)]
+    assert rows(connection, "SELECT received, stored, dead_lettered FROM ingest_stats") == [(100, 96, 4)]

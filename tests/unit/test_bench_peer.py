@@ -23,9 +23,9 @@ def test_flat_message_says_what_the_contracts_message_says() -> None:
     for number in (0, 51, 499):
         flat = json.loads(encoder("flat")(LOAD, number))
         message = decode(encoder("contract")(LOAD, number), TELEMETRY[STREAM], datetime.fromtimestamp(EPOCH + 60, UTC))
-        (sample,) = message.samples
+        assert message.indexes == range(1)
         assert set(flat) == set(FIELDS)
-        assert (datetime.fromisoformat(flat["at"]), flat["seq"]) == (sample.at, sample.seq)
+        assert (datetime.fromisoformat(flat["at"]), flat["seq"]) == (message.moments[0], message.seq)
         told = json.loads(encoder("contract")(LOAD, number))["records"][0]
         readings = {name: value for name, value in told.items() if name != "at"}
         assert {name: flat[name] for name in readings} == readings

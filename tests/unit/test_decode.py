@@ -256,3 +256,46 @@ def test_accepted_values_are_exactly_those_sent(record: tuple[float, float]) -> 
     body = {"at": "2026-11-23T08:00:00Z", "temperature_c": record[0], "humidity_pct": record[1]}
     got = read(orjson.dumps({"v": 1, "boot": "b", "seq": 0, "records": [body]}))
     assert (got.fields[0][0], got.fields[0][2]) == record
+
+
+@pytest.mark.timeout(30)
+def test_unclosed_text_of_quotes_is_refused_at_once() -> None:
+    """Looking for its depth takes one pass; beginning again at every quote would take minutes, and a worker's life."""
+    assert reason_of(b'"' + b'\\"' * 130_000) == "bad_json"
+
+
+@pytest.mark.parametrize("fraction", ["1234567", "123456789", "9999999"])
+def test_time_is_the_same_whatever_stands_beside_it(fraction: str) -> None:
+    """A record that comes again beside a bad one must not look like another record."""
+    record = {**GOOD, "at": f"2026-11-23T07:59:00.{fraction}Z"}
+    assert read(message(record)).moments == read(message(record, 7)).moments
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        "2026-W48-1T08:00:00Z",
+        "20261123T080000Z",
+        "2026-11-23T08Z",
+        "2026-11-23X08:00:00Z",
+        "2026-11-23T08:00:00,5Z",
+        "2026-11-23T08:00:00+08:00:30",
+        "2026-11-23T08:00:00.Z",
+        "2026-11-23T08:00:00+08",
+    ],
+)
+def test_what_is_no_rfc_3339_is_refused(at: str) -> None:
+    """One grammar, whichever way a record is read."""
+    assert [refusal.reason for refusal in read(message({**GOOD, "at": at})).refusals] == ["bad_record"]
+
+
+def test_depth_of_what_is_not_read_is_bounded_too() -> None:
+    """``sent_at`` is a time; brackets in its place are not gone into."""
+    payload = message(GOOD).replace(b'"seq"', b'"sent_at":' + b"[" * 300 + b"]" * 300 + b',"seq"')
+    assert reason_of(payload) == "too_deep"
+
+
+def test_uptime_of_centuries_costs_its_record_only() -> None:
+    """A broken counter must not decide when its boot was."""
+    got = read(message({"uptime_ms": 5000, "temperature_c": 1.0}, {"uptime_ms": 10**13, "temperature_c": 1.0}))
+    assert (numbers(got), [refusal.reason for refusal in got.refusals]) == ([0], ["out_of_range"])
