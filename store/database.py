@@ -12,8 +12,8 @@ from store.errors import DatabaseError
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
 
-# The same on the server's side, whose default is two hours: a machine that vanished must not keep locks on rows, and its
-# worker's name, from the others. Not as options of the connection, which poolers refuse.
+# The same on the server's side, whose default is two hours: a machine that vanished must not keep locks on rows, nor
+# its worker's name, from the others. Not as options of the connection, which poolers refuse.
 NOTICE_OUR_DEATH: Final = """
 SELECT set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '3', false),
        set_config('tcp_keepalives_count', '3', false)
