@@ -161,6 +161,13 @@ class Settings(BaseSettings):
         return self.database_url.get_secret_value()
 
 
+def as_variable(value: object) -> str:
+    """The value of a setting as its variable holds it, a secret included."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
 def load() -> Settings:
     """The settings of this process.
 

@@ -14,9 +14,11 @@ from deploy.ports import free_port
 from ingest.roster import NAME, Worker, workers_of
 from store import log
 from store.migrations import require_current_schema
+from store.records import READABLE
 from store.settings import Settings, load
 from store.stopping import told_to_stop
 
+HOUR_SECONDS: Final = 3600
 COLOURS: Final = {"reading": "green", "waiting": "yellow", "stopped": "yellow", "gone": "bold red"}
 
 app = typer.Typer(no_args_is_help=True, help="The ingest processes that share the load.")
@@ -69,16 +71,23 @@ def _settings() -> Settings:
 
 
 def _print(workers: list[Worker]) -> None:
-    table = Table("worker", "state", "broker", "group", "reads", "unacknowledged", "last heard", "trouble")
+    table = Table("worker", "state", "reads", "last heard", "broker", "trouble")
+    for column in table.columns:
+        column.no_wrap = column.header not in ("reads", "trouble")
     for one in workers:
+        reads = "everything" if set(one.reads) == set(READABLE) else " ".join(one.reads)
         table.add_row(
             escape(one.worker),
             f"[{COLOURS[one.state]}]{one.state}",
+            reads + (f", a share with {escape(one.ingest_group)}" if one.ingest_group else ""),
+            _ago(one),
             one.broker or "",
-            one.ingest_group or "",
-            " ".join(one.reads),
-            str(one.unacknowledged),
-            f"{one.heartbeat_at:%Y-%m-%d %H:%M:%S%z}",
             escape(one.stopped_reason or ""),
         )
     Console().print(table)
+
+
+def _ago(worker: Worker) -> str:
+    if worker.silent_seconds < HOUR_SECONDS:
+        return f"{worker.silent_seconds:.0f} s ago"
+    return f"{worker.heartbeat_at:%Y-%m-%d %H:%M}"

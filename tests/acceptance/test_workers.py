@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -308,6 +309,8 @@ def test_worker_that_disappears_takes_nothing_with_it(
             1,
             {"dies": "gone", "stays": "reading"},
         )
+        shown = crew.command("workers", "list").stdout
+        assert re.search(r"│ stays +│ reading +│ everything, a", shown)
         (found,) = [c for c in json.loads(crew.command("doctor", "--json").stdout) if c["what"] == "worker"]
         assert found["verdict"] == "problem"
         assert found["detail"].startswith("dies was last heard")
