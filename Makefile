@@ -1,6 +1,7 @@
 # Everything here works on a bare machine with Python 3.11+, make and a package index.
 #   make demo          run the whole system with simulated devices, until Ctrl-C
 #   make test          run the whole suite          PYTEST_ARGS="tests/unit -k topic" runs a part of it
+#   make test-nightly  decode against 100,000 drawn inputs, a quarter of an hour
 #   make bench         measure ingest for a minute   BENCH_ARGS="" measures everything, which takes half an hour
 #   make bench-peers   measure ingest beside another program that does the same   BENCH_ARGS="" takes its time
 #   make check         what CI checks besides       make fix mends what can be mended
@@ -13,8 +14,10 @@ BIN = $(VENV)/bin
 JOBS ?= 2
 PYTEST_ARGS ?=
 BENCH_ARGS ?= --quick
+# What ingest is measured beside.
+PEER = mq-bridge==1.2.0
 
-.PHONY: demo test bench bench-peers check fix lock generate setup clean
+.PHONY: demo test test-nightly bench bench-peers check fix lock generate setup clean
 
 demo: setup
 	@exec $(BIN)/tracefleet up --simulate 200
@@ -22,10 +25,15 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
+test-nightly: setup
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/unit/test_decode_properties.py
+
 bench: setup
 	$(BIN)/tracefleet bench ingest $(BENCH_ARGS)
 
+# The other program is large and nothing else needs it, so it comes with its own lock.
 bench-peers: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-peers.lock
 	$(BIN)/tracefleet bench peers $(BENCH_ARGS)
 
 check: setup
@@ -46,8 +54,11 @@ generate: setup
 
 # The lock names every package with its hashes and no index: pip's own configuration says where to look.
 lock: setup
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --all-extras \
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+		--extra bench --extra dev --extra embedded \
 		--python-version 3.11 pyproject.toml --output-file requirements.lock
+	echo "$(PEER)" | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 - --output-file requirements-peers.lock
 
 setup: $(VENV)/.installed
 

@@ -39,6 +39,7 @@ SELECT d.device_no, d.state, d.stall_no, c.merchant_code, d.created_at, d.update
        s.site_no AS site__site_no, s.name_zh AS site__name_zh, s.name_en AS site__name_en, s.kind AS site__kind,
        s.region_code AS site__region_code,
        p.state AS presence__state, p.state_at AS presence__state_at, p.last_heard_at AS presence__last_heard_at,
+       p.clock_offset_ms AS presence__clock_offset_ms,
        b.boot AS presence__boot, p.boot_at AS presence__boot_at
 FROM devices AS d
 JOIN models AS m USING (model_id)

@@ -24,10 +24,11 @@ SELECT grouping(stream, point_at) AS kind, stream, point_at,
        coalesce(sum(messages), 0)::bigint AS messages, coalesce(sum(received), 0)::bigint AS received,
        coalesce(sum(stored), 0)::bigint AS stored, coalesce(sum(duplicate), 0)::bigint AS duplicate,
        coalesce(sum(conflict), 0)::bigint AS conflict, coalesce(sum(dead_lettered), 0)::bigint AS dead_lettered,
-       coalesce(sum(late), 0)::bigint AS late
+       coalesce(sum(late), 0)::bigint AS late, coalesce(sum(backfilled), 0)::bigint AS backfilled,
+       coalesce(sum(clock_ahead), 0)::bigint AS clock_ahead
 FROM (
     SELECT stream, date_bin(%(step)s, bucket_at, '2000-01-01 00:00+00') AS point_at,
-           messages, received, stored, duplicate, conflict, dead_lettered, late
+           messages, received, stored, duplicate, conflict, dead_lettered, late, backfilled, clock_ahead
     FROM ingest_stats
     WHERE bucket_at >= %(from_at)s AND bucket_at < %(to_at)s AND (%(stream)s::text IS NULL OR stream = %(stream)s)
 ) AS minutes
@@ -66,7 +67,9 @@ class Account(BaseModel):
     duplicate: int = Field(description="had been stored before, or came twice")
     conflict: int = Field(description="same identity, another body: kept as evidence")
     dead_lettered: int = Field(description="refused, kept with the reason and the raw bytes")
-    late: int = Field(description="of the received: came more than 5 minutes after they were made")
+    late: int = Field(description="of the stored: came more than 5 minutes after they were made")
+    backfilled: int = Field(description="of the stored: came more than a day after they were made")
+    clock_ahead: int = Field(description="of the stored: made more than 5 minutes in our future")
 
 
 class StreamAccount(Account):

@@ -61,6 +61,9 @@ class Presence(BaseModel):
     state: Literal["online", "offline"] | None = Field(description="as the device, or the broker for it, said last")
     state_at: datetime | None
     last_heard_at: datetime | None = Field(description="last live record; a backlog is no proof of life")
+    clock_offset_ms: int | None = Field(
+        description="how far its clock is ahead of ours, an estimate that reads a little low; null while it never said"
+    )
     boot: str | None = Field(description="the current power-up", examples=["6f1e3e43a0b1c2d3"])
     boot_at: datetime | None
 

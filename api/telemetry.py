@@ -68,6 +68,8 @@ _COUNTS_EXAMPLE: Final = {
     "conflict": 0,
     "dead_lettered": 1,
     "late": 0,
+    "backfilled": 0,
+    "clock_ahead": 0,
 }
 _RECEIPT_EXAMPLE: Final[dict[str, Any]] = {
     "total": _COUNTS_EXAMPLE,

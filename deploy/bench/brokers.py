@@ -29,7 +29,6 @@ max_inflight_messages {window}
 max_queued_messages 0
 max_queued_bytes 0
 set_tcp_nodelay true
-retain_available false
 log_type error
 log_type warning
 """

@@ -76,7 +76,7 @@ def peers(
     Prints one JSON object. Exit status 1 when ingest lost a record. Everything it starts ends with it, also at Ctrl-C.
     """
     _require("psutil", "the benchmark measures processes with psutil: pip install psutil")
-    _require("mq_bridge", "the peer that ingest is compared with is missing: pip install 'tracefleet[bench]'")
+    _require("mq_bridge", "the peer that ingest is compared with is missing: `make bench-peers` installs it")
     from deploy.bench.peer_run import FULL, QUICK, run  # noqa: PLC0415 - heavy: only when it runs
 
     _check_folder_of(output)

@@ -46,9 +46,7 @@ def bench(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.mark.skipif(
-    find_spec("mq_bridge") is None, reason="mq-bridge is not installed: pip install 'tracefleet[bench]'"
-)
+@pytest.mark.skipif(find_spec("mq_bridge") is None, reason="mq-bridge is not installed: `make bench-peers` does")
 @pytest.mark.parametrize("broker", ["nats", "mosquitto"])
 def test_bench_peers_gives_both_sides_the_same_rows_and_loses_nothing(tmp_path: Path, broker: str) -> None:
     """One JSON object on standard output, the same in the file; both tables reconcile; nothing left behind."""
@@ -77,9 +75,7 @@ def test_bench_peers_gives_both_sides_the_same_rows_and_loses_nothing(tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
-@pytest.mark.skipif(
-    find_spec("mq_bridge") is None, reason="mq-bridge is not installed: pip install 'tracefleet[bench]'"
-)
+@pytest.mark.skipif(find_spec("mq_bridge") is None, reason="mq-bridge is not installed: `make bench-peers` does")
 def test_bench_peers_when_interrupted_leaves_nothing_behind(tmp_path: Path) -> None:
     """Ctrl-C while the peer runs: it, the servers and the folder are gone."""
     running = subprocess.Popen(
@@ -137,5 +133,5 @@ def test_bench_peers_without_the_peer_says_what_to_install(tmp_path: Path) -> No
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert "pip install 'tracefleet[bench]'" in done.stderr
+    assert "make bench-peers" in done.stderr
     assert "Traceback" not in done.stderr

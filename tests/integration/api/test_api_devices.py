@@ -45,6 +45,7 @@ async def test_list_shows_ledger_and_presence(client: httpx.AsyncClient, city: A
         state_at=AT,
         told_at=AT,
         last_heard_at=AT,
+        clock_offset_ms=-250,
     )
     body = (await client.get(DEVICES)).json()
     assert body == {
@@ -182,6 +183,7 @@ async def test_device_shows_ledger_model_site_and_presence(client: httpx.AsyncCl
         state_at=AT,
         told_at=AT,
         last_heard_at=AT,
+        clock_offset_ms=-250,
     )
     body = (await client.get(f"{DEVICES}/S-1")).json()
     at = "2026-11-23T08:00:00.123000Z"
@@ -189,6 +191,7 @@ async def test_device_shows_ledger_model_site_and_presence(client: httpx.AsyncCl
         "state": "offline",
         "state_at": at,
         "last_heard_at": at,
+        "clock_offset_ms": -250,
         "boot": "cafe01",
         "boot_at": at,
     }

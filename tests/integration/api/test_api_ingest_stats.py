@@ -12,7 +12,17 @@ from ingest.account import STREAMS
 pytestmark = pytest.mark.anyio
 STATS = "/api/v1/ingest/stats"
 START = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
-COUNTS = ("messages", "received", "stored", "duplicate", "conflict", "dead_lettered", "late")
+COUNTS = (
+    "messages",
+    "received",
+    "stored",
+    "duplicate",
+    "conflict",
+    "dead_lettered",
+    "late",
+    "backfilled",
+    "clock_ahead",
+)
 
 
 def _minute(city: Any, at: datetime, stream: str, counts: tuple[int, ...], worker: str = "ingest-1") -> None:
@@ -26,10 +36,10 @@ def _counts(part: dict[str, Any]) -> tuple[int, ...]:
 @pytest.fixture
 def minutes(city: Any) -> None:
     """Two workers, two streams, two minutes, and one minute outside."""
-    _minute(city, START, "weighing", (1, 10, 7, 1, 1, 1, 2))
-    _minute(city, START, "weighing", (2, 5, 5, 0, 0, 0, 0), worker="ingest-2")
-    _minute(city, START + timedelta(minutes=2), "coldchain", (1, 3, 0, 3, 0, 0, 3))
-    _minute(city, START + timedelta(hours=1), "coldchain", (9, 9, 9, 0, 0, 0, 0))
+    _minute(city, START, "weighing", (1, 10, 7, 1, 1, 1, 2, 1, 1))
+    _minute(city, START, "weighing", (2, 5, 5, 0, 0, 0, 0, 0, 2), worker="ingest-2")
+    _minute(city, START + timedelta(minutes=2), "coldchain", (1, 3, 0, 3, 0, 0, 3, 3, 0))
+    _minute(city, START + timedelta(hours=1), "coldchain", (9, 9, 9, 0, 0, 0, 0, 0, 0))
 
 
 HOUR = {"from": "2026-11-20T08:00:30Z", "to": "2026-11-20T09:00:00Z"}
@@ -40,14 +50,14 @@ async def test_stats_add_up(client: httpx.AsyncClient) -> None:
     """In all, by stream, and by minute, whichever worker counted; `from` moves back to its minute."""
     body = (await client.get(STATS, params=HOUR)).json()
     assert (body["from"], body["to"], body["step_seconds"]) == ("2026-11-20T08:00:00Z", "2026-11-20T09:00:00Z", 60)
-    assert _counts(body["total"]) == (4, 18, 12, 4, 1, 1, 5)
+    assert _counts(body["total"]) == (4, 18, 12, 4, 1, 1, 5, 4, 3)
     assert {part["stream"]: _counts(part) for part in body["streams"]} == {
-        "coldchain": (1, 3, 0, 3, 0, 0, 3),
-        "weighing": (3, 15, 12, 1, 1, 1, 2),
+        "coldchain": (1, 3, 0, 3, 0, 0, 3, 3, 0),
+        "weighing": (3, 15, 12, 1, 1, 1, 2, 1, 3),
     }
     assert [(point["at"], _counts(point)) for point in body["series"]] == [
-        ("2026-11-20T08:00:00Z", (3, 15, 12, 1, 1, 1, 2)),
-        ("2026-11-20T08:02:00Z", (1, 3, 0, 3, 0, 0, 3)),
+        ("2026-11-20T08:00:00Z", (3, 15, 12, 1, 1, 1, 2, 1, 3)),
+        ("2026-11-20T08:02:00Z", (1, 3, 0, 3, 0, 0, 3, 3, 0)),
     ]
 
 
