@@ -51,7 +51,11 @@ async def connect_service(url: str, *, application_name: str) -> psycopg.AsyncCo
         keepalives_count=3,
         tcp_user_timeout=15_000,
     )
-    await connection.execute(NOTICE_OUR_DEATH)
+    try:
+        await connection.execute(NOTICE_OUR_DEATH)
+    except BaseException:  # a service that is cancelled in between would leave it open
+        await connection.close()
+        raise
     arrays.register(connection.adapters)
     return connection
 
