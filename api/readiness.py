@@ -21,6 +21,8 @@ from store.settings import Settings
 DATABASE_SECONDS: Final = 2.0
 BROKER_SECONDS: Final = 1.0
 HEARTBEAT_SECONDS: Final = 10.0
+# A worker that says nothing for so long, and took no leave, is gone, and its messages wait for it.
+GONE_SECONDS: Final = 60.0
 # A message waits a fraction of a second for its batch; one that waits so long is not being written.
 LAG_SECONDS_MAX: Final = 30.0
 _BROKER_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
@@ -29,7 +31,7 @@ ALIVE = "SELECT to_regclass('schema_migrations') IS NOT NULL AS is_migrated"
 # The database's clock on both sides: machines may disagree by more than a heartbeat. The newest 100 are all that run.
 WORKERS = """
 SELECT worker, extract(epoch FROM now() - heartbeat_at)::float8 AS age_seconds, connected, unacknowledged,
-       lag_seconds, stopped_reason
+       lag_seconds, stopped_reason, stopped_at IS NOT NULL AS took_leave
 FROM workers ORDER BY heartbeat_at DESC LIMIT 100
 """
 
@@ -67,10 +69,21 @@ class Worker:
     unacknowledged: int
     lag_seconds: float | None
     stopped_reason: str | None
+    took_leave: bool = False
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it fell silent without a goodbye: what the broker keeps for it, nobody else gets."""
+        return self.age_seconds > GONE_SECONDS and not self.took_leave
 
     @property
     def trouble(self) -> str | None:
         """Why it does not take messages, or None when it does."""
+        if self.is_gone:
+            return (
+                f"{self.worker} was last heard {self.age_seconds:.0f} s ago and took no leave: start it again under "
+                f"its name, or see `tracefleet workers forget`"
+            )
         if self.age_seconds > HEARTBEAT_SECONDS:
             return f"{self.worker} was last heard {self.age_seconds:.0f} s ago"
         if self.stopped_reason:
@@ -137,10 +150,15 @@ def judge_workers(workers: Sequence[Worker]) -> Check:
     if well:
         first = well[0]
         what = f"{first.worker} takes messages, {first.lag}, {first.unacknowledged} unacknowledged"
-        rest = [worker.trouble for worker in workers if worker.trouble and worker.age_seconds <= HEARTBEAT_SECONDS]
+        # One that was stopped in order is no news.
+        rest = [worker.trouble for worker in workers if worker.trouble and (worker.is_gone or _is_heard(worker))]
         return Check(ok=True, reason="; ".join([what, *rest]))
     troubles = "; ".join(worker.trouble or "" for worker in workers[:3])
     return Check(ok=False, reason=f"{troubles}. Look at the log of `tracefleet ingest`, or start one.")
+
+
+def _is_heard(worker: Worker) -> bool:
+    return worker.age_seconds <= HEARTBEAT_SECONDS
 
 
 async def _applied(database: Database, *, is_migrated: bool) -> SchemaStatus:

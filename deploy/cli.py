@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands import api, bench, dead_letters, doctor, fleet, ingest, ledger, migrate, simulate, up
+from deploy.commands import api, bench, dead_letters, doctor, fleet, ingest, ledger, migrate, simulate, up, workers
 from deploy.invocation import as_typed
 from store.errors import TracefleetError
 
@@ -55,6 +55,7 @@ for group, name in (
 ):
     app.add_typer(group, name=name, epilog=f"Example: tracefleet {name} import {name}.csv --apply")
 app.add_typer(bench.app, name="bench", epilog="Example: tracefleet bench ingest --quick")
+app.add_typer(workers.app, name="workers", epilog="Example: tracefleet workers list")
 app.add_typer(dead_letters.app, name="dead-letters", epilog="Example: tracefleet dead-letters list")
 
 

@@ -11,9 +11,11 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import psycopg
+from psycopg.rows import class_row
 
 from deploy.mqtt_probe import refusal_of
 from deploy.ports import SERVICES, Service, is_free, reachable_host, service_port
+from ingest.roster import ALL, Unread, Worker, unread
 from store.database import connect_once
 from store.errors import TracefleetError
 from store.migrations import schema_status
@@ -65,10 +67,13 @@ def _database(settings: Settings) -> Iterator[Check]:
         answered_at = datetime.now(UTC)
         where = urlsplit(url)
         yield Check("database", "ok", f"PostgreSQL {version} at {where.hostname}:{where.port or 5432}{where.path}")
-        yield _schema(connection)
+        schema = _schema(connection)
+        yield schema
         yield _extension(connection)
         if isinstance(clock, datetime):
             yield _clock(clock - (asked_at + (answered_at - asked_at) / 2))
+        if schema.verdict == "ok":
+            yield from _workers(connection)
 
 
 def _schema(connection: Connection) -> Check:
@@ -108,6 +113,45 @@ def _clock(database_ahead: timedelta) -> Check:
         f"this machine's is {abs(seconds):.1f} s {direction} the database's",
         "Synchronise both by NTP; `timedatectl` shows how a machine stands.",
     )
+
+
+def _workers(connection: Connection) -> Iterator[Check]:
+    with connection.cursor(row_factory=class_row(Worker)) as cursor:
+        workers = cursor.execute(ALL).fetchall()
+    reading = [worker.worker for worker in workers if worker.state == "reading"]
+    for worker in workers:
+        if (found := _worker(worker)) is not None:
+            yield found
+    for broker in unread(workers):
+        yield _unread(broker)
+    yield Check("workers", "ok", f"reading: {', '.join(reading)}" if reading else "no ingest process reads now")
+
+
+def _worker(worker: Worker) -> Check | None:
+    """What is to be done about it, if anything. The broker keeps messages for it whether or not it comes back."""
+    name = worker.worker
+    remedy = (
+        f"Start it again under its name, on any machine: `{PREFIX}INGEST_WORKER={name} tracefleet ingest` takes its "
+        f"session over. If it is to stay away, `tracefleet workers forget {name}` stores what the broker keeps for it."
+    )
+    since = f"{worker.heartbeat_at:%Y-%m-%d %H:%M:%S%z}"
+    if worker.is_gone:
+        return Check("worker", "problem", f"{name} was last heard at {since} and took no leave", remedy)
+    if worker.is_stopped:
+        return Check("worker", "warning", f"{name} was stopped at {since}; the broker keeps its messages", remedy)
+    if not worker.connected:
+        why = worker.stopped_reason or "its log says why"
+        return Check("worker", "problem", f"{name} runs and is not subscribed", f"{why[0].upper()}{why[1:]}")
+    return None
+
+
+def _unread(found: Unread) -> Check:
+    streams = ", ".join(found.streams)
+    remedy = f"Name them in {PREFIX}INGEST_STREAMS of a worker, or start one that reads them."
+    if found.is_taken:
+        detail = f"{streams} at {found.broker}: read by no worker that runs, but the one that reads `other` takes them"
+        return Check("streams", "warning", detail, remedy)
+    return Check("streams", "problem", f"{streams} at {found.broker}: read by no worker that runs", remedy)
 
 
 def _broker(settings: Settings) -> Check:

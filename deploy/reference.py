@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from store.records import TELEMETRY
-from store.settings import PREFIX, Settings
+from store.settings import PREFIX, Settings, as_variable
 
 TARGET: Final = Path(__file__).with_name("REFERENCE.md")
 
@@ -72,8 +72,7 @@ def main() -> int:
 def _setting(named: tuple[str, FieldInfo]) -> str:
     name, field = named
     default = field.default
-    shown = default.get_secret_value() if hasattr(default, "get_secret_value") else default
-    cell = "" if shown is None else f"`{shown}`"
+    cell = "" if default is None else f"`{as_variable(default)}`"
     return f"| `{PREFIX}{name.upper()}` | {cell} | {field.description} |\n"
 
 

@@ -17,7 +17,8 @@ import structlog
 
 from ingest.arrival import Arrival
 from ingest.inbox import Inbox
-from ingest.subscription import Peer, Subscription
+from ingest.subscription import Peer, Subscription, UnfitBrokerError
+from ingest.topic import mark_of
 from store.backoff import Backoff
 
 RECONNECT_CAP_SECONDS: Final = 30.0
@@ -25,6 +26,12 @@ KEEPALIVE_SECONDS: Final = 15
 CONNECT_SECONDS: Final = 10.0
 # A connection that lasted so long was a good one, and the next try is made at once.
 STEADY_SECONDS: Final = 30.0
+# What a killed run held may come as late as this: nats-server delivers again by time, not at once.
+SETTLE_SECONDS: Final = 60.0
+# The window is open, and so nothing waits at the broker, while no more than these are unacknowledged for a second.
+CAUGHT_UP: Final = 32
+CAUGHT_UP_LOOKS: Final = 10
+LOOK_SECONDS: Final = 0.1
 # SUBACK codes from here on mean refused.
 REFUSED: Final = 0x80
 
@@ -37,23 +44,41 @@ log = structlog.get_logger()
 class AiomqttSession:
     """See :class:`ingest.session.Session`. How many messages are under way unacknowledged, the broker decides."""
 
-    def __init__(self, peer: Peer, *, client_id: str, subscription: Subscription, inbox: Inbox) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        *,
+        client_id: str,
+        subscription: Subscription,
+        inbox: Inbox,
+        settle_seconds: float = SETTLE_SECONDS,
+    ) -> None:
         self._peer = peer
         self._client_id = client_id
         self._subscription = subscription
         self._inbox = inbox
+        self._settle_seconds = settle_seconds
         # Set when the inbox was full and messages were left unread: only a new connection brings them again.
         self._left_some = False
         self._client: aiomqtt.Client | None = None
         self._connection = 0
         self._unacknowledged: set[int] = set()
         self._draining = False
+        self._settled = False
         self.connected = False
+        self.trouble: str | None = None
 
     @property
     def unacknowledged(self) -> int:
         """Messages of this connection that wait for their commit."""
         return len(self._unacknowledged)
+
+    def mark(self, payload: bytes) -> int | None:
+        """Publish *payload* to ourselves, once nothing can come any more that the last run held."""
+        if self._client is None or not self._settled:
+            return None
+        self._client._client.publish(mark_of(self._client_id), payload, qos=1)  # noqa: SLF001 - see the module's first lines
+        return self._connection
 
     def drain(self) -> None:
         """Take no more messages; those that still come stay unacknowledged, so the broker keeps them."""
@@ -80,6 +105,10 @@ class AiomqttSession:
         while True:
             try:
                 await self._stay_connected(backoff)
+            except UnfitBrokerError as error:
+                self._lament(str(error))
+                self._forget()
+                await asyncio.sleep(backoff.next_seconds())
             except aiomqtt.MqttError as error:
                 if self.connected or backoff.attempts == 0:
                     log.warning(
@@ -92,6 +121,11 @@ class AiomqttSession:
             finally:
                 self._forget()
 
+    def _lament(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            log.error("the broker does not serve us; asking again now and then", reason=trouble)
+        self.trouble = trouble
+
     async def _stay_connected(self, backoff: Backoff) -> None:
         self._connection += 1
         self._left_some = False
@@ -103,23 +137,49 @@ class AiomqttSession:
         # Before it, too: their commits may come while we still subscribe.
         self._client = client
         async with client:
-            for pattern in self._subscription.stale:
-                await client.unsubscribe(pattern)
-            for pattern in self._subscription.filters:
-                codes = await client.subscribe(pattern, qos=1)
-                if any((code if isinstance(code, int) else code.value) >= REFUSED for code in codes):
-                    raise aiomqtt.MqttError(f"the broker refused the subscription to {pattern}")
-            self.connected = True
+            await self._subscribe(client)
+            self.connected, self.trouble = True, None
             subscribed_seconds = time.monotonic()
             log.info("subscribed", topics=list(self._subscription.filters), client_id=self._client_id, protocol="3.1.1")
+            settling = asyncio.create_task(self._settle(client), name="settle")
             try:
                 # Nothing ever comes out of the iterator, since we take the messages; it ends when the connection does.
                 async for _ in client.messages:
                     pass
             finally:
+                settling.cancel()
+                await asyncio.wait({settling})
                 # A connection that ends at once is no success: two processes with one client id throw each other out.
                 if time.monotonic() - subscribed_seconds > STEADY_SECONDS:
                     backoff.reset()
+
+    async def _subscribe(self, client: aiomqtt.Client) -> None:
+        for pattern in self._subscription.filters:
+            codes = await client.subscribe(pattern, qos=1)
+            if any((code if isinstance(code, int) else code.value) >= REFUSED for code in codes):
+                raise UnfitBrokerError(
+                    f"the broker refused the subscription to {pattern}. Let {self._client_id} read it there."
+                )
+
+    async def _settle(self, client: aiomqtt.Client) -> None:
+        """Take back what is stale, but not before what waits for it is here.
+
+        nats-server keeps messages by subscription, and drops with it those it has not delivered.
+        """
+        await asyncio.sleep(self._settle_seconds)
+        self._settled = True
+        stale = self._subscription.stale
+        looks = 0
+        while stale and looks < CAUGHT_UP_LOOKS:
+            await asyncio.sleep(LOOK_SECONDS)
+            looks = looks + 1 if self.unacknowledged <= CAUGHT_UP and not self._left_some else 0
+        for pattern in sorted(stale):
+            try:
+                await client.unsubscribe(pattern)
+            except aiomqtt.MqttError:
+                return  # the connection ends, and the next one begins anew
+            stale.discard(pattern)
+            log.info("took back a subscription of an earlier configuration", topic=pattern, client_id=self._client_id)
 
     def _on_message(self, connection: int, _client: object, _userdata: object, message: "MQTTMessage") -> None:
         """Paho's callback. What it raised would break the connection, and come again with the next one."""
@@ -147,12 +207,24 @@ class AiomqttSession:
         )
 
     def _forget(self) -> None:
-        self.connected = False
+        self.connected = self._settled = False
         self._client = None
         self._unacknowledged.clear()
 
 
-def _client(peer: Peer, client_id: str) -> aiomqtt.Client:
+async def end_session(peer: Peer, client_id: str) -> None:
+    """Have the broker forget the session of *client_id* and what it keeps for it.
+
+    Raises OSError when it cannot be asked.
+    """
+    try:
+        async with _client(peer, client_id, clean=True):
+            pass
+    except aiomqtt.MqttError as error:
+        raise OSError(f"the broker at {peer.name} does not answer: {error}") from error
+
+
+def _client(peer: Peer, client_id: str, *, clean: bool = False) -> aiomqtt.Client:
     return aiomqtt.Client(
         peer.host,
         peer.port,
@@ -160,7 +232,7 @@ def _client(peer: Peer, client_id: str) -> aiomqtt.Client:
         password=peer.password,
         identifier=client_id,
         protocol=aiomqtt.ProtocolVersion.V311,
-        clean_session=False,
+        clean_session=clean,
         keepalive=KEEPALIVE_SECONDS,
         timeout=CONNECT_SECONDS,
         tls_context=ssl.create_default_context() if peer.secure else None,

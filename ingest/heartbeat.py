@@ -17,12 +17,17 @@ INTERVAL_SECONDS: Final = 1.0
 GOODBYE_SECONDS: Final = 1.5
 
 BEAT: Final = """
-INSERT INTO workers (worker, started_at, heartbeat_at, connected, unacknowledged, lag_seconds, stopped_reason)
-VALUES (%(worker)s, %(started_at)s, now(), %(connected)s, %(unacknowledged)s, %(lag_seconds)s, %(stopped_reason)s)
+INSERT INTO workers AS w (worker, started_at, heartbeat_at, connected, unacknowledged, lag_seconds, stopped_reason,
+                          broker, ingest_group, reads, filters)
+VALUES (%(worker)s, %(started_at)s, now(), %(connected)s, %(unacknowledged)s, %(lag_seconds)s, %(stopped_reason)s,
+        %(broker)s, %(group)s, CASE WHEN %(connected)s THEN %(reads)s::text[] ELSE '{}' END, %(filters)s)
 ON CONFLICT (worker) DO UPDATE SET
     started_at = excluded.started_at, heartbeat_at = excluded.heartbeat_at, connected = excluded.connected,
     unacknowledged = excluded.unacknowledged, lag_seconds = excluded.lag_seconds,
-    stopped_reason = excluded.stopped_reason, stopped_at = NULL
+    stopped_reason = excluded.stopped_reason, stopped_at = NULL,
+    broker = excluded.broker, ingest_group = excluded.ingest_group, filters = excluded.filters,
+    -- What it gives up it has taken off before; what is new counts once it is subscribed.
+    reads = CASE WHEN excluded.connected THEN excluded.reads ELSE w.reads END
 """
 GOODBYE: Final = "UPDATE workers SET stopped_at = now(), connected = false WHERE worker = %(worker)s"
 
@@ -35,6 +40,11 @@ class Vitals:
     unacknowledged: int
     lag_seconds: float
     stopped_reason: str | None
+    broker: str
+    group: str | None
+    # What it reads while connected, and every topic filter that its session at the broker may hold.
+    reads: list[str]
+    filters: list[str]
 
 
 async def beat(database_url: str, *, worker: str, vitals: Callable[[], Vitals]) -> None:

@@ -1,6 +1,8 @@
 """From an arrival to its place in a batch: the topic's grammar, the registry's word, the decoder's reading."""
 
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeAlias
 
 import structlog
 
@@ -14,6 +16,8 @@ from ingest.registry import Device, Registry
 from store.records import PRESENCE, TELEMETRY
 
 log = structlog.get_logger()
+
+TakeIn: TypeAlias = Callable[[Arrival, Registry, Batch], int]
 
 
 def take_in(arrival: Arrival, registry: Registry, batch: Batch) -> int:

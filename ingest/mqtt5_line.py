@@ -66,7 +66,7 @@ class Line(asyncio.Protocol):
                     self._take(packet.topic, packet.payload, packet.packet_id, received_at, retained=packet.retain)
                 elif isinstance(packet, mqtt5.DisconnectPacket):
                     self._fail(LineError(f"the broker ended the session: {said(packet)}"))
-                else:
+                elif not isinstance(packet, mqtt5.PingRespPacket | mqtt5.PubAckPacket):  # nobody waits for those
                     self._answers.put_nowait(packet)
         except (LineError, OldBrokerError) as error:
             self._fail(error)

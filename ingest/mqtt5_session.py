@@ -12,7 +12,8 @@ import structlog
 from ingest.arrival import Arrival
 from ingest.inbox import Inbox
 from ingest.mqtt5_line import Line, LineError, OldBrokerError, said
-from ingest.subscription import Peer, Subscription
+from ingest.subscription import Peer, Subscription, UnfitBrokerError
+from ingest.topic import mark_of
 from store.backoff import Backoff
 
 RECONNECT_CAP_SECONDS: Final = 30.0
@@ -23,6 +24,10 @@ STEADY_SECONDS: Final = 30.0
 # How long the broker keeps the session, and what comes for it, for a worker that is away: a device's own buffer lasts
 # no longer, and a worker that never comes back must not fill the broker's disk for ever.
 SESSION_EXPIRY_SECONDS: Final = 7 * 24 * 3600
+# Packet ids of what we ask; one question is under way at a time, and a mark has an id of its own.
+SUBSCRIBE_ID: Final = 1
+UNSUBSCRIBE_ID: Final = 2
+MARK_ID: Final = 3
 GRANTED: Final = (mqtt5.SubAckReasonCode.GRANTED_QOS_AT_MOST_ONCE, mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE)
 
 log = structlog.get_logger()
@@ -41,6 +46,7 @@ class Mqtt5Session:
         self._lines = 0
         self._draining = False
         self.connected = False
+        self.trouble: str | None = None
 
     @property
     def unacknowledged(self) -> int:
@@ -51,6 +57,16 @@ class Mqtt5Session:
         """Tell the broker that these are stored, all in one write."""
         if self._line is not None:
             self._line.acknowledge(arrivals)
+
+    def mark(self, payload: bytes) -> int | None:
+        """Publish *payload* to ourselves: the broker sends first what it has kept for the session."""
+        if self._line is None or not self.connected:
+            return None
+        topic = mark_of(self._client_id)
+        self._line.send(
+            mqtt5.PublishPacket(topic, payload=payload, qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=MARK_ID).write()
+        )
+        return self._lines
 
     def resume(self) -> None:
         """Read on."""
@@ -66,12 +82,18 @@ class Mqtt5Session:
     async def run(self) -> None:
         """Stay connected until cancelled.
 
-        Raises OldBrokerError when the broker speaks 3.1.1 only.
+        Raises OldBrokerError when the broker speaks 3.1.1 only, unless a group needs one that speaks 5.
         """
         backoff = Backoff(cap_seconds=RECONNECT_CAP_SECONDS)
         while True:
             try:
                 await self._stay_connected(backoff)
+            except OldBrokerError:
+                if not self._subscription.is_shared:
+                    raise
+                self._lament(self._subscription.without_group)
+            except UnfitBrokerError as error:
+                self._lament(str(error))
             except (OSError, TimeoutError) as error:
                 if self.connected or backoff.attempts == 0:
                     log.warning(
@@ -85,6 +107,11 @@ class Mqtt5Session:
                     self._line.close()
                     self._line = None
             await asyncio.sleep(backoff.next_seconds())
+
+    def _lament(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            log.error("the broker does not serve us; asking again now and then", reason=trouble)
+        self.trouble = trouble
 
     async def _stay_connected(self, backoff: Backoff) -> NoReturn:
         self._lines += 1
@@ -102,7 +129,7 @@ class Mqtt5Session:
             if self._draining:
                 line.pause()
             keepalive_seconds = await self._open(line)
-        self.connected = True
+        self.connected, self.trouble = True, None
         log.info("subscribed", topics=list(self._subscription.filters), client_id=self._client_id, protocol="5")
         subscribed_seconds = time.monotonic()
         try:
@@ -131,17 +158,19 @@ class Mqtt5Session:
             raise OldBrokerError("the broker does not speak MQTT 5")
         if welcome.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
             raise LineError(f"the broker refuses us: {said(welcome)}")
-        if not welcome.shared_subscription_available and any(
-            pattern.startswith("$share/") for pattern in self._subscription.filters
-        ):
-            raise LineError("the broker has no shared subscriptions; unset TRACEFLEET_INGEST_GROUP")
-        await self._subscribe(line)
+        if self._subscription.is_shared and not welcome.shared_subscription_available:
+            raise UnfitBrokerError(self._subscription.without_group)
+        # What is new first: nothing may fall between the two. What waits in the session stays there.
+        if self._subscription.filters:
+            await self._subscribe(line)
+        if self._subscription.stale:
+            stale = list(self._subscription.stale)
+            line.send(mqtt5.UnsubscribePacket(UNSUBSCRIBE_ID, stale).write())
+            await line.answer(mqtt5.UnsubAckPacket)
+            self._subscription.stale.difference_update(stale)
         return float(welcome.server_keep_alive or KEEPALIVE_SECONDS)
 
     async def _subscribe(self, line: Line) -> None:
-        if self._subscription.stale:
-            line.send(mqtt5.UnsubscribePacket(1, list(self._subscription.stale)).write())
-            await line.answer(mqtt5.UnsubAckPacket)
         filters = [
             mqtt5.TopicFilter(
                 pattern,
@@ -152,8 +181,12 @@ class Mqtt5Session:
             )
             for pattern in self._subscription.filters
         ]
-        line.send(mqtt5.SubscribePacket(2, filters).write())
+        line.send(mqtt5.SubscribePacket(SUBSCRIBE_ID, filters).write())
         answer = await line.answer(mqtt5.SubAckPacket)
         for pattern, code in zip(self._subscription.filters, answer.reason_codes, strict=True):
+            if code == mqtt5.SubAckReasonCode.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED:
+                raise UnfitBrokerError(self._subscription.without_group)
             if code not in GRANTED:
-                raise LineError(f"the broker refused the subscription to {pattern}: {code!r}")
+                raise UnfitBrokerError(
+                    f"the broker refused the subscription to {pattern}: {code!r}. Let {self._client_id} read it there."
+                )

@@ -10,7 +10,7 @@ from ingest.arrival import Arrival
 from ingest.batch import Batch
 from ingest.committer import Committer
 from ingest.inbox import Inbox
-from ingest.intake import condemn, take_in
+from ingest.intake import TakeIn, condemn, take_in
 from ingest.metrics import Metrics
 from ingest.registry import Registry
 from ingest.trials import DEATHS, Trials
@@ -41,6 +41,7 @@ class Pump:
         max_records: int,
         max_wait_seconds: float,
         acknowledge: Callable[[Iterable[Arrival]], None],
+        take_in: TakeIn = take_in,
     ) -> None:
         self._inbox = inbox
         self._registry = registry
@@ -50,6 +51,7 @@ class Pump:
         self._max_records = max_records
         self._max_wait_seconds = max_wait_seconds
         self._acknowledge = acknowledge
+        self._take_in = take_in
         self._draining = False
         self._filling = Batch()
         self._writing: Batch | None = None
@@ -169,6 +171,7 @@ class Pump:
 
     def _decode(self, arrivals: Iterable[Arrival], batch: Batch) -> None:
         unknown_fields = 0
+        take_in = self._take_in
         for arrival in arrivals:
             unknown_fields += take_in(arrival, self._registry, batch)
         if unknown_fields:

@@ -20,11 +20,16 @@ from ingest.claim import claimed
 from ingest.committer import Committer
 from ingest.heartbeat import Vitals, beat, say_goodbye
 from ingest.inbox import Inbox
+from ingest.intake import take_in
 from ingest.metrics import Metrics
+from ingest.passing import Passing, is_needed
 from ingest.pump import Pump
 from ingest.registry import Registry
+from ingest.roster import GIVEN_UP_SECONDS, announce
 from ingest.session import session_for
+from ingest.subscription import Subscription, peer_of, subscription_of
 from ingest.trials import Trials
+from store.database import connect_service
 from store.exporter import Exporter
 from store.settings import Settings
 from store.stopping import told_to_stop
@@ -39,19 +44,35 @@ log = structlog.get_logger()
 
 
 class Service:
-    """The parts of one ingest process, put together."""
+    """The parts of one ingest process, put together.
 
-    def __init__(self, settings: Settings) -> None:
+    *subscription* is what the settings say unless it is given.
+    """
+
+    def __init__(self, settings: Settings, subscription: Subscription | None = None) -> None:
         self._settings = settings
+        self._subscription = subscription if subscription is not None else subscription_of(settings)
+        self._broker = peer_of(settings.broker_url.get_secret_value()).name
         self._database_url = settings.require_database_url()
         self._registry = Registry()
         self._prometheus = CollectorRegistry()
         self._metrics = Metrics(self._prometheus)
         self._draining = False
+        self._is_relied_on = False
         self._inbox = Inbox(limit_bytes=INBOX_BYTES, on_room=self._resume)
-        self._session = session_for(settings, self._inbox)
+        self._session = session_for(settings, self._subscription, self._inbox)
         self._committer = Committer(self._database_url, worker=settings.ingest_worker, metrics=self._metrics)
         self._trials = Trials(self._database_url, worker=settings.ingest_worker)
+        self._passing = (
+            Passing(
+                self._database_url,
+                worker=settings.ingest_worker,
+                broker=self._broker,
+                subscription=self._subscription,
+            )
+            if is_needed(self._subscription)
+            else None
+        )
         self._pump = Pump(
             inbox=self._inbox,
             registry=self._registry,
@@ -61,6 +82,7 @@ class Service:
             max_records=settings.ingest_batch_records,
             max_wait_seconds=settings.ingest_batch_seconds,
             acknowledge=self._session.acknowledge,
+            take_in=take_in if self._passing is None else self._passing.take_in,
         )
         self._metrics.connected.set_function(lambda: self._session.connected)
         self._metrics.unacknowledged.set_function(lambda: self._session.unacknowledged)
@@ -77,6 +99,7 @@ class Service:
         with exporter:
             async with claimed(self._database_url, worker=self._settings.ingest_worker):
                 await self._trials.open()
+                await self._announce()
                 await self._run_parts(stop)
             await say_goodbye(self._database_url, worker=self._settings.ingest_worker)
 
@@ -88,6 +111,8 @@ class Service:
             asyncio.create_task(beat(self._database_url, worker=worker, vitals=self._vitals), name="heartbeat"),
             asyncio.create_task(self._session_when_ready(), name="session"),
         ]
+        if self._passing is not None:
+            parts.append(asyncio.create_task(self._passing.follow(self._session), name="passing"))
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             # None of them ends by itself: one that does has failed, and an ingest that lacks a part must not look well.
@@ -101,12 +126,18 @@ class Service:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
+    @property
+    def is_drained(self) -> bool:
+        """Whether what is stale is taken back and nothing that came waits for its commit."""
+        waiting = self._session.unacknowledged or self._pump.lag_seconds
+        return self._session.connected and not self._subscription.stale and not waiting
+
     def readiness(self) -> Mapping[str, str | None]:
         """Each check with None when it is fine, else the reason."""
         return {
             "running": "shutting down" if self._draining else None,
             "registry": None if self._registry.loaded.is_set() else "the device registry is not loaded yet",
-            "broker": None if self._session.connected else "not subscribed at the broker",
+            "broker": None if self._session.connected else self._session.trouble or "not subscribed at the broker",
             "writing": self._committer.trouble or self._late(),
         }
 
@@ -114,7 +145,24 @@ class Service:
         lag_seconds = self._pump.lag_seconds
         return f"a message has waited {lag_seconds:.0f} s for its commit" if lag_seconds > LATE_SECONDS else None
 
+    async def _announce(self) -> None:
+        async with await connect_service(
+            self._database_url, application_name=f"tracefleet {self._settings.ingest_worker}"
+        ) as connection:
+            held, self._is_relied_on = await announce(
+                connection,
+                worker=self._settings.ingest_worker,
+                broker=self._broker,
+                group=self._subscription.group,
+                reads=self._subscription.reads,
+                filters=self._subscription.held,
+            )
+        self._subscription.remember(held)
+
     async def _session_when_ready(self) -> None:
+        if self._is_relied_on:
+            log.info("reading less than before; others are given time to notice", seconds=GIVEN_UP_SECONDS)
+            await asyncio.sleep(GIVEN_UP_SECONDS)
         # Before the registry is known every device would be a stranger.
         await self._registry.loaded.wait()
         log.info("registry loaded", devices=len(self._registry))
@@ -138,7 +186,11 @@ class Service:
             connected=self._session.connected and not self._draining,
             unacknowledged=self._session.unacknowledged,
             lag_seconds=self._pump.lag_seconds,
-            stopped_reason=self._committer.trouble,
+            stopped_reason=self._committer.trouble or self._session.trouble,
+            broker=self._broker,
+            group=self._subscription.group,
+            reads=list(self._subscription.reads),
+            filters=self._subscription.held,
         )
 
 

@@ -14,7 +14,7 @@ from ingest.arrival import Arrival
 from ingest.inbox import Inbox
 from ingest.mqtt5_line import OldBrokerError
 from ingest.mqtt5_session import Mqtt5Session
-from ingest.subscription import peer_of, subscription_of
+from ingest.subscription import Subscription, peer_of
 from store.settings import Settings
 
 log = structlog.get_logger()
@@ -32,8 +32,18 @@ class Session(Protocol):
         """Whether it is subscribed."""
 
     @property
+    def trouble(self) -> str | None:
+        """Why the broker does not serve us, where only somebody's hand helps."""
+
+    @property
     def unacknowledged(self) -> int:
         """Messages of this connection that wait for their commit."""
+
+    def mark(self, payload: bytes) -> int | None:
+        """Publish *payload* to ourselves; the connection on which it comes back after all that waited before it.
+
+        None, and nothing is published, while what waits may still come after it.
+        """
 
     def acknowledge(self, arrivals: Iterable[Arrival]) -> None:
         """Tell the broker that these are stored, in the order given, which must be the order of receipt."""
@@ -61,9 +71,18 @@ class FittingSession:
         return self._current.connected
 
     @property
+    def trouble(self) -> str | None:
+        """Why the broker does not serve us."""
+        return self._current.trouble
+
+    @property
     def unacknowledged(self) -> int:
         """Messages of this connection that wait for their commit."""
         return self._current.unacknowledged
+
+    def mark(self, payload: bytes) -> int | None:
+        """Publish *payload* to ourselves."""
+        return self._current.mark(payload)
 
     def acknowledge(self, arrivals: Iterable[Arrival]) -> None:
         """Tell the broker that these are stored."""
@@ -87,10 +106,9 @@ class FittingSession:
             await self._current.run()
 
 
-def session_for(settings: Settings, inbox: Inbox) -> Session:
+def session_for(settings: Settings, subscription: Subscription, inbox: Inbox) -> Session:
     """The session that the settings ask for, not yet connected."""
     peer = peer_of(settings.broker_url.get_secret_value())
-    subscription = subscription_of(settings)
     old = AiomqttSession(peer, client_id=settings.ingest_worker, subscription=subscription, inbox=inbox)
     if settings.broker_protocol == "3.1.1":
         return old

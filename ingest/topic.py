@@ -13,6 +13,8 @@ ROOT: Final = "tracefleet/v1"
 
 _SHAPE = re.compile(rf"{ROOT}/([A-Za-z0-9_-]{{1,64}})/([a-z]+)")
 _READ = frozenset(TELEMETRY) | {PRESENCE}
+# What the broker matches with ``+`` for the device.
+_ON_STREAM = re.compile(rf"{ROOT}/[^/]*/([a-z]+)")
 # Ours, on its way down to a device; the subscription sees it too.
 _DOWNWARD = re.compile(rf"{ROOT}/[^/]+/command")
 
@@ -34,3 +36,14 @@ def parse(topic: str) -> tuple[str, str]:
 def is_downward(topic: str) -> bool:
     """Whether it is a command of ours, which is none of ingest's business."""
     return _DOWNWARD.fullmatch(topic) is not None
+
+
+def stream_level(topic: str) -> str | None:
+    """The stream whose subscription *topic* falls under, whether or not a device may be called so."""
+    match = _ON_STREAM.fullmatch(topic)
+    return match[1] if match is not None else None
+
+
+def mark_of(worker: str) -> str:
+    """Where a worker publishes to itself: a command, which other workers pass over."""
+    return f"{ROOT}/{worker}/command"

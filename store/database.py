@@ -12,6 +12,13 @@ from store.errors import DatabaseError
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
 
+# The same on the server's side, whose default is two hours: a machine that vanished must not keep locks on rows, nor
+# its worker's name, from the others. Not as options of the connection, which poolers refuse.
+NOTICE_OUR_DEATH: Final = """
+SELECT set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '3', false),
+       set_config('tcp_keepalives_count', '3', false)
+"""
+
 Remedy = Literal["retry", "isolate", "stop"]
 
 
@@ -44,6 +51,11 @@ async def connect_service(url: str, *, application_name: str) -> psycopg.AsyncCo
         keepalives_count=3,
         tcp_user_timeout=15_000,
     )
+    try:
+        await connection.execute(NOTICE_OUR_DEATH)
+    except BaseException:  # a service that is cancelled in between would leave it open
+        await connection.close()
+        raise
     arrays.register(connection.adapters)
     return connection
 

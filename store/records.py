@@ -140,3 +140,6 @@ TELEMETRY: Final = {
     )
 }
 PRESENCE: Final = "presence"
+# What a worker may read: the streams, and whatever comes below the root on no stream, so that nothing is unseen.
+OTHER: Final = "other"
+READABLE: Final = (*TELEMETRY, PRESENCE, OTHER)

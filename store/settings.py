@@ -12,10 +12,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from store.errors import SettingsError
+from store.records import READABLE
 
 PREFIX = "TRACEFLEET_"
 # Names that belong to the test suite, not to the product.
@@ -32,6 +39,27 @@ def _is_url_of(schemes: tuple[str, ...], value: SecretStr) -> SecretStr:
         raise ValueError(f"expected a URL that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
     return value
 
+
+def _listed(value: object) -> object:
+    """The words of a comma list, each once; whatever else it is, it passes."""
+    if not isinstance(value, str):
+        return value
+    return tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
+
+
+def _are_readable(value: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [word for word in value if word not in READABLE]
+    for word in unknown:
+        nearest = difflib.get_close_matches(word, READABLE, n=1)
+        meant = f"did you mean {nearest[0]}? " if nearest else ""
+        raise ValueError(f"there is no stream {word!r}; {meant}known: {', '.join(READABLE)}")
+    if not value:
+        raise ValueError(f"expected some of: {', '.join(READABLE)}")
+    return value
+
+
+# NoDecode: a comma list, not JSON.
+Streams = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_are_readable)]
 
 # A URL may hold a password, so it never shows itself.
 DatabaseUrl = Annotated[SecretStr, AfterValidator(partial(_is_url_of, ("postgresql", "postgres")))]
@@ -86,7 +114,11 @@ class Settings(BaseSettings):
     ingest_group: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9_-]{1,32}$",
-        description="workers of one group share the load; needs a broker with shared subscriptions",
+        description="workers of one group share the load; needs a broker with shared subscriptions of MQTT 5",
+    )
+    ingest_streams: Streams = Field(
+        READABLE,
+        description="comma list of what this worker reads; `other` is whatever no other worker of the broker reads",
     )
     ingest_window: int = Field(
         4096,
@@ -127,6 +159,13 @@ class Settings(BaseSettings):
                 f"Set it to a PostgreSQL URL, or start the embedded system with `tracefleet up`."
             )
         return self.database_url.get_secret_value()
+
+
+def as_variable(value: object) -> str:
+    """The value of a setting as its variable holds it, a secret included."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def load() -> Settings:

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from deploy.bench.brokers import has_mosquitto, serve
 from deploy.embedded import postgres
 from deploy.embedded.broker import EmbeddedBroker
 from store.migrations import migrate
@@ -145,6 +146,15 @@ def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield broker.url
     finally:
         end(process)
+
+
+@pytest.fixture(scope="session")
+def mosquitto_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a broker of MQTT 5, with shared subscriptions, that lives as long as the suite."""
+    if not has_mosquitto():
+        pytest.skip("mosquitto is not installed here: apt-get install mosquitto")
+    with serve("mosquitto", tmp_path_factory.mktemp("mosquitto") / "store", window=1000) as broker:
+        yield f"mqtt://127.0.0.1:{broker.port}"
 
 
 @pytest.fixture

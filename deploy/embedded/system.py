@@ -33,7 +33,7 @@ from store import log
 from store.database import connect_once
 from store.errors import DatabaseError, SettingsError, TracefleetError
 from store.migrations import migrate
-from store.settings import PREFIX, RUNTIME_FILE, Settings, load
+from store.settings import PREFIX, RUNTIME_FILE, Settings, as_variable, load
 
 SIMULATOR: Final = "simulate"
 BROKER: Final = "broker"
@@ -242,8 +242,4 @@ class _System:
 def _environment(settings: Settings) -> dict[str, str]:
     """Every setting as a variable, so that a child that is started again gets what it got the first time."""
     values = {name: getattr(settings, name) for name in Settings.model_fields}
-    return {
-        PREFIX + name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        for name, value in values.items()
-        if value is not None
-    }
+    return {PREFIX + name.upper(): as_variable(value) for name, value in values.items() if value is not None}

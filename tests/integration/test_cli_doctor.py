@@ -114,6 +114,56 @@ def test_port_of_a_stranger_is_a_problem_and_one_of_ours_is_not(settings: Settin
     assert "TRACEFLEET_API_PORT" in checks[f"port {port}"].remedy
 
 
+@pytest.mark.parametrize(
+    ("state", "verdict", "detail"),
+    [
+        ({"heartbeat_at": "now() - interval '2 min'"}, "problem", "w was last heard at "),
+        ({"heartbeat_at": "now() - interval '2 min'", "stopped_at": "now()"}, "warning", "w was stopped at "),
+        (
+            {"connected": "false", "stopped_reason": "'the broker refused it'"},
+            "problem",
+            "w runs and is not subscribed",
+        ),
+    ],
+)
+def test_worker_that_does_not_read_is_named(
+    state: dict[str, str],
+    verdict: str,
+    detail: str,
+    settings: Settings,
+    connection: psycopg.Connection[tuple[object, ...]],
+) -> None:
+    """Gone without a word, stopped, or not served by its broker; each with what to do."""
+    row = {"worker": "'w'", "started_at": "now()", "heartbeat_at": "now()", "connected": "true", "unacknowledged": "0"}
+    row |= state
+    connection.execute(f"INSERT INTO workers ({', '.join(row)}) SELECT {', '.join(row.values())}".encode())
+    checks = _named(settings)
+    assert checks["worker"].verdict == verdict
+    assert checks["worker"].detail.startswith(detail)
+    assert ("tracefleet workers forget w" in checks["worker"].remedy) is ("stopped_reason" not in state)
+    assert (checks["workers"].verdict, checks["workers"].detail) == ("ok", "no ingest process reads now")
+
+
+@pytest.mark.parametrize(("rest", "verdict"), [("status", "problem"), ("other", "warning")])
+def test_stream_that_nobody_reads_is_named(
+    rest: str, verdict: str, settings: Settings, connection: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    """A problem, unless somebody reads whatever nobody else does; by broker, since one is no help at another."""
+    for number, (broker, reads) in enumerate(
+        (("a:1", ["weighing", "scan", "coldchain"]), ("a:1", ["presence", rest]), ("b:1", ["status", "other"]))
+    ):
+        connection.execute(
+            "INSERT INTO workers (worker, started_at, heartbeat_at, connected, unacknowledged, broker, reads)"
+            " VALUES (%s, now(), now(), true, 0, %s, %s)",
+            (f"w{number}", broker, reads),
+        )
+    found = [check for check in examine(settings) if check.what == "streams"]
+    assert [check.verdict for check in found] == [verdict, "warning"]
+    missing = {"status": "other", "other": "status"}[rest]
+    assert found[0].detail.startswith(f"{missing} at a:1: read by no worker that runs")
+    assert found[1].detail.startswith("weighing, scan, coldchain, presence at b:1")
+
+
 def test_broker_lets_in(broker_url: str) -> None:
     """The real one does."""
     assert refusal_of(broker_url) is None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from store.errors import SettingsError
-from store.settings import Settings, load
+from store.settings import Settings, as_variable, load
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +33,14 @@ def test_defaults_stand_when_nothing_is_set() -> None:
     assert settings.broker_url.get_secret_value() == "mqtt://127.0.0.1:1883"
     assert (settings.api_host, settings.api_port, settings.data_dir) == ("127.0.0.1", 8000, Path(".tracefleet"))
     assert (settings.ingest_metrics_port, settings.fleet_metrics_port) == (9101, 9102)
+
+
+def test_every_setting_survives_being_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is handed to the processes of `tracefleet up`."""
+    given = Settings(database_url="postgresql://u:secret@db/x", ingest_group="g", ingest_streams=("scan", "other"))
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"TRACEFLEET_{name.upper()}", as_variable(getattr(given, name)))
+    assert load() == given
 
 
 def test_every_complaint_is_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,14 +132,17 @@ async def test_not_ready_when_ingest_is_not_well(client: httpx.AsyncClient, city
 
 
 async def test_ready_when_one_of_two_ingest_processes_is_well(client: httpx.AsyncClient, city: Any) -> None:
-    """One is enough; the trouble of the other is told, one long gone is not."""
+    """One is enough; the trouble of the other is told, and one that vanished is named; one that was stopped is not."""
     city.worker("a", connected=False)
     city.worker("b")
-    city.worker("c", heartbeat_at=datetime.now(UTC) - timedelta(days=9))
+    nine_days_ago = datetime.now(UTC) - timedelta(days=9)
+    city.worker("c", heartbeat_at=nine_days_ago, stopped_at=nine_days_ago)
+    city.worker("d", heartbeat_at=nine_days_ago)
     ingest = (await _parts(client))["ingest"]
     assert ingest["ok"]
     assert "a is not connected to the broker" in ingest["reason"]
-    assert "c " not in ingest["reason"]
+    assert "c was" not in ingest["reason"]
+    assert "d was last heard 777600 s ago and took no leave: start it again under its name" in ingest["reason"]
 
 
 async def test_metrics_count_by_template(client: httpx.AsyncClient) -> None:
