@@ -32,8 +32,8 @@ SETTLE_SECONDS: Final = 60.0
 CAUGHT_UP: Final = 32
 CAUGHT_UP_LOOKS: Final = 10
 LOOK_SECONDS: Final = 0.1
-# SUBACK codes from here on mean refused.
-REFUSED: Final = 0x80
+# The SUBACK code of QoS 1: less the broker could lose without a word, and 128 means refused.
+GRANTED: Final = 1
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
@@ -156,7 +156,7 @@ class AiomqttSession:
     async def _subscribe(self, client: aiomqtt.Client) -> None:
         for pattern in self._subscription.filters:
             codes = await client.subscribe(pattern, qos=1)
-            if any((code if isinstance(code, int) else code.value) >= REFUSED for code in codes):
+            if any((code if isinstance(code, int) else code.value) != GRANTED for code in codes):
                 raise UnfitBrokerError(
                     f"the broker refused the subscription to {pattern}. Let {self._client_id} read it there."
                 )
