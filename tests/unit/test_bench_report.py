@@ -17,7 +17,7 @@ LOAD = Load(messages=2000, records_per_message=3, devices=50, troubled_share=0.1
 
 
 def test_scenarios_cover_every_combination() -> None:
-    """Quick is the fleet of 100 at each message size; the full run has all 27, and bad records, under their own names."""
+    """Quick is the fleet of 100 at each message size; the full run has all 27, and bad records, each by its name."""
     assert [one.name for one in scenarios(quick=True)] == ["1rec-100dev", "20rec-100dev", "100rec-100dev"]
     names = {one.name for one in scenarios(quick=False)}
     assert len(names) == 30
