@@ -2,6 +2,7 @@
 #   make demo          run the whole system with simulated devices, until Ctrl-C
 #   make test          run the whole suite          PYTEST_ARGS="tests/unit -k topic" runs a part of it
 #   make test-nightly  decode against 100,000 drawn inputs, a quarter of an hour
+#   make test-faults   every fault at full length, which takes hours and writes tests/reports/faults.md
 #   make bench         measure ingest for a minute   BENCH_ARGS="" measures everything, which takes half an hour
 #   make bench-peers   measure ingest beside another program that does the same   BENCH_ARGS="" takes its time
 #   make check         what CI checks besides       make fix mends what can be mended
@@ -14,10 +15,11 @@ BIN = $(VENV)/bin
 JOBS ?= 2
 PYTEST_ARGS ?=
 BENCH_ARGS ?= --quick
+FAULTS_ARGS ?=
 # What ingest is measured beside.
 PEER = mq-bridge==1.2.0
 
-.PHONY: demo test test-nightly bench bench-peers check fix lock generate setup clean
+.PHONY: demo test test-nightly test-faults bench bench-peers check fix lock generate setup clean
 
 demo: setup
 	@exec $(BIN)/tracefleet up --simulate 200
@@ -27,6 +29,10 @@ test: setup
 
 test-nightly: setup
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/unit/test_decode_properties.py
+
+# Every fault at full length, one after the other: some hours. FAULTS_ARGS="-k broker" runs some; each writes its row.
+test-faults: setup
+	$(BIN)/python -m pytest tests/faults --faults=full $(FAULTS_ARGS)
 
 bench: setup
 	$(BIN)/tracefleet bench ingest $(BENCH_ARGS)

@@ -25,14 +25,31 @@ from deploy.embedded.broker import EmbeddedBroker
 from store.migrations import migrate
 from store.settings import Settings
 
+# Before they are imported: pytest explains the asserts of no other modules than tests and conftest files.
+pytest.register_assert_rewrite("tests.faults.reconcile", "tests.faults.stage", "tests.faults.server")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much of each fault in tests/faults is run; here, because options must be known before folders are read."""
+    parser.addoption(
+        "--faults",
+        choices=("short", "full"),
+        default="short",
+        help="full: every fault at full length, which takes hours and writes tests/reports/faults.md",
+    )
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Give this run a folder of its own.
+    """Name the marks of tests/faults, and give this run a folder of its own.
 
     The one that all runs of a user share is closed to others by each new run, and as root the embedded servers of the
     runs under way are such others; the suite itself starts a run inside a run.
     """
+    config.addinivalue_line(
+        "markers", "fault(name): the fault that a test of tests/faults makes, as the report names it"
+    )
+    config.addinivalue_line("markers", "every_link: run over every kind of broker, in the short profile, too")
     if config.option.basetemp is None and not hasattr(config, "workerinput"):
         config.option.basetemp = tempfile.mkdtemp(prefix="tracefleet-tests-")
         config.add_cleanup(partial(shutil.rmtree, config.option.basetemp, ignore_errors=True))
