@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 
 CHUNK_BYTES: Final = 65_536
 START_SECONDS: Final = 10.0
+GOODBYE_SECONDS: Final = 2.0
 # SO_LINGER on, for zero seconds: closing sends a reset, not a goodbye.
 RESET: Final = struct.pack("ii", 1, 0)
 
@@ -26,6 +27,8 @@ class Wire:
         self.flows = asyncio.Event()
         self.flows.set()
         self.is_cut = False
+        # The client has hung up; what the server still says is read and dropped.
+        self.is_left = False
 
     def cut(self, *, reset: bool) -> None:
         """End both sides at once."""
@@ -113,7 +116,7 @@ class Proxy:
             self.dropped += 1
             wire.cut(reset=True)
         await wire.flows.wait()
-        if not wire.is_cut:
+        if not wire.is_cut and not (wire.is_left and to is wire.client):
             to.write(data)
             await to.drain()
 
@@ -173,9 +176,11 @@ class Proxy:
             asyncio.create_task(self._pass(wire, from_server, self.on_server)),
         ]
         try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             # A goodbye travels no faster than what was said before it, and on a frozen line not at all.
             await wire.flows.wait()
+            if ways[0] in ended and not wire.is_cut:
+                await self._say_goodbye(wire, ways[1])
         finally:
             del self._wires[wire.number]
             for way in ways:
@@ -183,6 +188,13 @@ class Proxy:
             await asyncio.gather(*ways, return_exceptions=True)
             self.on_end(wire)
             await self._hang_up(wire)
+
+    async def _say_goodbye(self, wire: Wire, from_server: "asyncio.Task[None]") -> None:
+        """Let the server read to the end: closed over what it has still said, its connection would be reset instead."""
+        wire.is_left = True
+        with contextlib.suppress(OSError):
+            wire.server.write_eof()
+        await asyncio.wait({from_server}, timeout=GOODBYE_SECONDS)
 
     async def _hang_up(self, wire: Wire) -> None:
         for writer in (wire.client, wire.server):
