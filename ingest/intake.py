@@ -40,13 +40,13 @@ def take_in(arrival: Arrival, registry: Registry, batch: Batch) -> int:
     return 0
 
 
-def condemn(arrival: Arrival, batch: Batch, *, deaths: int) -> None:
-    """Put *arrival* into *batch* as a dead letter unread: reading or storing it has ended the process before."""
+def condemn(arrival: Arrival, batch: Batch) -> None:
+    """Put *arrival* into *batch* as a dead letter unread: reading it has ended the process, more than once."""
     batch.arrivals.append(arrival)
     device_no = stream = None
     with suppress(Refused):
         device_no, stream = topic.parse(arrival.topic)
-    detail = f"ingest died {deaths} times while it was being read or stored; kept unread. Replay it after an upgrade."
+    detail = "ingest died again and again while it read this message; kept unread. Replay it after an upgrade."
     _bury(batch, arrival, device_no, stream, Refusal("crashed", detail))
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,15 +12,13 @@ from ingest.committer import Committer
 from ingest.inbox import Inbox
 from ingest.intake import TakeIn, condemn, take_in
 from ingest.metrics import Metrics
+from ingest.poison import Poison
 from ingest.registry import Registry
-from ingest.trials import DEATHS, Trials
 
 # A batch is bounded in bytes, too: what it refuses is kept whole, in one statement.
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 # Decoded in one go, before others get their turn: about a millisecond.
 CHUNK_BYTES: Final = 32 * 1024
-# How soon the end of the careful time is noticed when nothing comes.
-CAREFUL_LOOK_SECONDS: Final = 1.0
 
 
 class Pump:
@@ -36,7 +34,7 @@ class Pump:
         inbox: Inbox,
         registry: Registry,
         committer: Committer,
-        trials: Trials,
+        poison: Poison,
         metrics: Metrics,
         max_records: int,
         max_wait_seconds: float,
@@ -46,7 +44,7 @@ class Pump:
         self._inbox = inbox
         self._registry = registry
         self._committer = committer
-        self._trials = trials
+        self._poison = poison
         self._metrics = metrics
         self._max_records = max_records
         self._max_wait_seconds = max_wait_seconds
@@ -71,35 +69,6 @@ class Pump:
 
     async def run(self) -> None:
         """Fill and write until drained. Cancelled, it leaves what is not committed unacknowledged."""
-        try:
-            await self._run_carefully()
-            await self._run_fast()
-        finally:
-            await self._trials.close()
-            await self._committer.close()
-
-    async def _run_carefully(self) -> None:
-        """As long as a message may be about that killed the last run: one group after the other, each written down."""
-        while self._trials.are_on and not self._draining:
-            self._inbox.stirred.clear()
-            arrivals = self._inbox.take(CHUNK_BYTES)
-            for group in self._trials.groups(arrivals):
-                await self._trials.begin(group)
-                await self._commit(self._tried(group))
-                await self._trials.end(group)
-            if not arrivals:
-                await self._rest(CAREFUL_LOOK_SECONDS, more=False)
-
-    def _tried(self, group: Sequence[Arrival]) -> Batch:
-        batch = Batch()
-        for arrival in group:
-            if (deaths := self._trials.deaths_of(arrival)) >= DEATHS:
-                condemn(arrival, batch, deaths=deaths)
-            else:
-                self._decode([arrival], batch)
-        return batch
-
-    async def _run_fast(self) -> None:
         filling = asyncio.create_task(self._fill_batches(), name="fill")
         try:
             while (batch := await self._next(filling)) is not None:
@@ -107,6 +76,7 @@ class Pump:
         finally:
             filling.cancel()
             await asyncio.wait({filling})
+            await self._committer.close()
 
     async def _commit(self, batch: Batch) -> None:
         self._writing = batch
@@ -171,9 +141,13 @@ class Pump:
 
     def _decode(self, arrivals: Iterable[Arrival], batch: Batch) -> None:
         unknown_fields = 0
-        take_in = self._take_in
         for arrival in arrivals:
-            unknown_fields += take_in(arrival, self._registry, batch)
+            if self._poison.is_condemned(arrival):
+                condemn(arrival, batch)
+                continue
+            self._poison.enter(arrival)
+            unknown_fields += self._take_in(arrival, self._registry, batch)
+        self._poison.leave()
         if unknown_fields:
             self._metrics.unknown_fields.inc(unknown_fields)
 

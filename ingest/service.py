@@ -12,6 +12,7 @@ A record goes one way, and its acknowledgement comes back only from the commit.
 import asyncio
 import gc
 from collections.abc import Mapping
+from contextlib import closing
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -23,12 +24,12 @@ from ingest.inbox import Inbox
 from ingest.intake import take_in
 from ingest.metrics import Metrics
 from ingest.passing import Passing, is_needed
+from ingest.poison import Poison
 from ingest.pump import Pump
 from ingest.registry import Registry
 from ingest.roster import GIVEN_UP_SECONDS, announce
 from ingest.session import session_for
 from ingest.subscription import Subscription, peer_of, subscription_of
-from ingest.trials import Trials
 from store.database import connect_service
 from store.exporter import Exporter
 from store.settings import Settings
@@ -62,7 +63,7 @@ class Service:
         self._inbox = Inbox(limit_bytes=INBOX_BYTES, on_room=self._resume)
         self._session = session_for(settings, self._subscription, self._inbox)
         self._committer = Committer(self._database_url, worker=settings.ingest_worker, metrics=self._metrics)
-        self._trials = Trials(self._database_url, worker=settings.ingest_worker)
+        self._poison = Poison(settings.data_dir, self._database_url, worker=settings.ingest_worker)
         self._passing = (
             Passing(
                 self._database_url,
@@ -77,7 +78,7 @@ class Service:
             inbox=self._inbox,
             registry=self._registry,
             committer=self._committer,
-            trials=self._trials,
+            poison=self._poison,
             metrics=self._metrics,
             max_records=settings.ingest_batch_records,
             max_wait_seconds=settings.ingest_batch_seconds,
@@ -96,9 +97,9 @@ class Service:
             readiness=self.readiness,
             setting="TRACEFLEET_INGEST_METRICS_PORT",
         )
-        with exporter:
+        with exporter, closing(self._poison):
             async with claimed(self._database_url, worker=self._settings.ingest_worker):
-                await self._trials.open()
+                await self._poison.open()
                 await self._announce()
                 await self._run_parts(stop)
             await say_goodbye(self._database_url, worker=self._settings.ingest_worker)

@@ -12,10 +12,10 @@ ALTER TABLE device_presence ADD COLUMN clock_offset_ms bigint;
 -- A worker that stopped in order says so; one that did not has died with messages in its hands.
 ALTER TABLE workers ADD COLUMN stopped_at timestamptz;
 
--- Messages that a worker was decoding or writing when it died, and how often that happened. Written only after a death.
-CREATE TABLE ingest_trials (
+-- Messages that a worker was reading when it died, and how often that happened. Written only after a death.
+CREATE TABLE deadly_messages (
     message_hash bytea PRIMARY KEY,
     worker       text NOT NULL,
-    tries        integer NOT NULL,
-    tried_at     timestamptz NOT NULL
+    deaths       integer NOT NULL,
+    last_died_at timestamptz NOT NULL
 );
