@@ -149,6 +149,8 @@ class Line(asyncio.Protocol):
                 self._ended.result()
             # While we do not read, we cannot hear either.
             if self._is_silent and not self._is_paused:
+                if self._transport is not None:
+                    self._transport.abort()  # nobody would take a goodbye
                 raise LineError(f"the broker has said nothing for {every_seconds:.0f} s")
 
     def pause(self) -> None:

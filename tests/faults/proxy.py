@@ -140,9 +140,10 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _freeze(self) -> int:
-        for wire in self._wires.values():
+        flowing = [wire for wire in self._wires.values() if wire.flows.is_set()]
+        for wire in flowing:
             wire.flows.clear()
-        return len(self._wires)
+        return len(flowing)
 
     async def _set_partition(self, *, on: bool) -> None:
         self._is_partitioned = on
