@@ -95,7 +95,9 @@ class Settings(BaseSettings):
     broker_protocol: Literal["auto", "5", "3.1.1"] = Field(
         "auto", description="version of MQTT that ingest speaks; auto asks for 5 and falls back to 3.1.1"
     )
-    data_dir: Path = Field(Path(".tracefleet"), description="where the embedded runtime keeps its data")
+    data_dir: Path = Field(
+        Path(".tracefleet"), description="where the embedded runtime keeps its data, and ingest its journal"
+    )
     api_host: str = Field("127.0.0.1", description="address the API binds to")
     api_port: Port = Field(8000, description="port of the API")
     metrics_host: str = Field("127.0.0.1", description="address that `/metrics` of ingest and fleet bind to")
