@@ -46,6 +46,7 @@ class Mqtt5Session:
         self._line: Line | None = None
         self._lines = 0
         self._draining = False
+        self._room = asyncio.Event()
         self.connected = False
         self.trouble: str | None = None
 
@@ -70,7 +71,8 @@ class Mqtt5Session:
         return self._lines
 
     def resume(self) -> None:
-        """Read on."""
+        """Read on, or connect again."""
+        self._room.set()
         if self._line is not None and not self._draining:
             self._line.resume()
 
@@ -87,6 +89,7 @@ class Mqtt5Session:
         """
         backoff = Backoff(cap_seconds=RECONNECT_CAP_SECONDS)
         while True:
+            await self._wait_for_room()
             try:
                 await self._stay_connected(backoff)
             except OldBrokerError:
@@ -108,6 +111,12 @@ class Mqtt5Session:
                     self._line.close()
                     self._line = None
             await asyncio.sleep(backoff.next_seconds())
+
+    async def _wait_for_room(self) -> None:
+        """Return when the inbox can take what a new connection brings: all that is unacknowledged, once more."""
+        while self._inbox.is_full:
+            self._room.clear()
+            await self._room.wait()
 
     def _lament(self, trouble: str) -> None:
         if trouble != self.trouble:

@@ -187,6 +187,35 @@ async def test_full_inbox_stops_the_flow_and_loses_nothing(way: tuple[str, str])
     assert seen == set(bodies)
 
 
+async def test_full_inbox_does_not_grow_with_each_connection(way: tuple[str, str]) -> None:
+    """While nothing is written, a broken line must not bring once more what is here already."""
+    reader = Reader(*way, limit_bytes=10 * (OVERHEAD_BYTES + 20_000))
+    peer = peer_of(reader.url)
+    bodies = [b"%d" % number + b"x" * 20_000 for number in range(40)]
+    async with reader.connected(), aiomqtt.Client(peer.host, peer.port) as client:
+        for body in bodies:
+            await client.publish(f"{reader.root}/t", body, qos=1)
+        await until(lambda: reader.inbox.is_full)
+        held = len(reader.inbox)
+        for _ in range(3):
+            thief = asyncio.create_task(reader.another(Inbox(limit_bytes=1, on_room=lambda: None)).run())
+            await until(lambda: not reader.session.connected)
+            thief.cancel()
+            await asyncio.wait({thief})
+            await asyncio.sleep(0.3)  # long enough to connect, for one that does
+            assert len(reader.inbox) <= held + 1
+            if not reader.session.connected:
+                break  # it waits for room
+        seen: set[bytes] = set()
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while len(seen) < len(bodies):
+                arrivals = reader.inbox.take(100_000)
+                seen.update(payloads(arrivals))
+                reader.session.acknowledge(arrivals)
+                await asyncio.sleep(0.001)
+    assert seen == set(bodies)
+
+
 async def test_session_taken_over_comes_back(reader: Reader, publish: Publish) -> None:
     """Another process under our name throws us out; we return, and what was under way comes again."""
     async with reader.connected():
