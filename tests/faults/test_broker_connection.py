@@ -3,6 +3,7 @@
 import socket
 import time
 
+import mqtt5
 import psycopg
 import pytest
 
@@ -73,20 +74,31 @@ def _take_over_while_nothing_commits(stage: Stage, tap: Tap, worker: str) -> Non
         held = tap.deliveries.get(tap.connections, 0) + 20
         until(lambda: tap.deliveries.get(tap.connections, 0) >= held, seconds=20, what="ingest holds messages")
         before = tap.connections
-        _intrude(stage.broker.port, worker)
+        _intrude(stage.broker.port, worker, version=5 if stage.link.name == "mosquitto" else 4)
         until(lambda: tap.connections > before, seconds=BACK_SECONDS, what="ingest connects again")
         until(lambda: tap.deliveries.get(tap.connections, 0) >= 20, seconds=30, what="messages on the new connection")
 
 
-def _intrude(port: int, client_id: str) -> None:
-    """Take the persistent session over, as a second process with the same name would, and be gone at once."""
+def _intrude(port: int, client_id: str, *, version: int) -> None:
+    """Take the persistent session over, as a second process with the same name would, and be gone at once.
+
+    In the version of MQTT that ingest speaks with this broker: a second ingest would do so, too.
+    """
+    with socket.create_connection(("127.0.0.1", port), 10) as intruder:
+        intruder.sendall(_connect_5(client_id) if version == 5 else _connect_4(client_id))
+        answer = intruder.recv(256)
+        assert answer[0] == wire.CONNACK
+        assert answer[2:4] == b"\x01\x00", "the broker knows the session"
+        # Whatever it is given it acknowledges to nobody.
+        time.sleep(0.2)
+
+
+def _connect_4(client_id: str) -> bytes:
     clean = wire.connect(client_id)
     # The flags follow the protocol's name and level: without a clean session, or the session would be thrown away.
     flags = clean.index(b"MQTT\x04") + 5
-    with socket.create_connection(("127.0.0.1", port), 10) as intruder:
-        intruder.sendall(clean[:flags] + b"\x00" + clean[flags + 1 :])
-        answer = intruder.recv(4)
-        assert answer[0] == wire.CONNACK
-        assert answer[2:] == b"\x01\x00", "the broker knows the session"
-        # Whatever it is given it acknowledges to nobody.
-        time.sleep(0.2)
+    return clean[:flags] + b"\x00" + clean[flags + 1 :]
+
+
+def _connect_5(client_id: str) -> bytes:
+    return mqtt5.ConnectPacket(client_id, clean_start=False, keep_alive=15, session_expiry_interval=3600).write()
