@@ -127,14 +127,14 @@ class Line(asyncio.Protocol):
 
     async def answer(self, kind: type[PacketT]) -> PacketT:
         """The next packet that is no publish. Raises LineError when the connection ends, or it is something else."""
-        waiting = asyncio.ensure_future(self._answers.get())
-        self._ended.add_done_callback(lambda _: waiting.cancel())
+        waiting = asyncio.create_task(self._answers.get())
         try:
-            packet = await waiting
-        except asyncio.CancelledError:
-            if self._ended.done():
+            await asyncio.wait({waiting, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
                 self._ended.result()
-            raise
+            packet = await waiting
+        finally:
+            waiting.cancel()
         if not isinstance(packet, kind):
             raise LineError(f"expected {kind.__name__} of the broker, not {type(packet).__name__}")
         return packet
@@ -162,6 +162,8 @@ class Line(asyncio.Protocol):
     def resume(self) -> None:
         """Read on."""
         self._is_paused = False
+        # What was said meanwhile has not been read yet.
+        self._is_silent = False
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
