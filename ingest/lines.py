@@ -119,12 +119,15 @@ class Lines:
         self._memory = memory
         self._events: dict[int, list[tuple[datetime, int, bool]]] = {}
         self._newest: dict[int, Telling] = {}
+        # Of whom a birth or a death was told. Those are few, and another worker may have written what they contradict.
+        self._told: set[int] = set()
         # What :meth:`move` wrote.
         self.written: dict[int, Line] = {}
 
     def told(self, birth: Birth, boot: Boot) -> None:
         """A birth or a death. A retained one is old news and says nothing."""
         if not birth.arrival.retained:
+            self._told.add(birth.device_id)
             self._note(birth.device_id, birth.arrival.received_at, boot, alive=birth.presence.state == "online")
 
     def heard(self, telling: Telling, boot: Boot, newest_at: datetime) -> None:
@@ -137,7 +140,11 @@ class Lines:
     async def move(self, connection: AsyncConnection[Any]) -> None:
         """Write the lines that say something new, and mark the slots in which devices were heard."""
         lines = {device_id: _line_of(events) for device_id, events in self._events.items()}
-        self.written = {device_id: line for device_id, line in lines.items() if not self._memory.has(device_id, line)}
+        self.written = {
+            device_id: line
+            for device_id, line in lines.items()
+            if device_id in self._told or not self._memory.has(device_id, line)
+        }
         if not self.written:
             return
         lines = self.written
@@ -160,6 +167,7 @@ class Lines:
         for device_id, events in other._events.items():  # noqa: SLF001 - its own kind
             self._events.setdefault(device_id, []).extend(events)
         self._newest |= other._newest  # noqa: SLF001 - its own kind
+        self._told |= other._told  # noqa: SLF001 - its own kind
 
     def remember(self) -> None:
         """What was written is committed."""
