@@ -43,6 +43,11 @@ class Suspect:
         return self.portion.telling.stream
 
     @property
+    def key(self) -> Row:
+        """Its identity."""
+        return self.row[DEVICE_ID], self.row[BOOT_ID], self.row[SEQ]
+
+    @property
     def fields(self) -> tuple[object, ...]:
         """The record itself."""
         return self.row[FIELDS:]
@@ -123,11 +128,16 @@ async def settle(connection: AsyncConnection[Any], portions: Sequence[Portion]) 
             else:
                 contradicting.append((suspect, _evidence(stream, suspect.row[AT], body_of(stream, fields))))
     elsewhere = await _stored_at_any_time(connection, missing) if missing else {}
+    new: dict[Row, Suspect] = {}
     for place, suspect in enumerate(missing):
-        if (first := elsewhere.get(place)) is None:
-            suspect.portion.rows.append(suspect.row)
-        else:
+        if (first := elsewhere.get(place)) is not None:
             contradicting.append((suspect, first))
+        elif (twin := new.setdefault(suspect.key, suspect)) is suspect:
+            suspect.portion.rows.append(suspect.row)
+        elif (twin.stream, twin.row[AT], twin.fields) == (suspect.stream, suspect.row[AT], suspect.fields):
+            settled.duplicates[suspect.stream] += 1
+        else:
+            contradicting.append((suspect, _evidence(twin.stream, twin.row[AT], body_of(twin.stream, twin.fields))))
     if contradicting:
         await _keep(connection, contradicting, settled)
     return settled
