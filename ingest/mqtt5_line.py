@@ -7,7 +7,7 @@ message would cost several times what decoding and storing it does.
 import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Final, NoReturn, TypeVar, cast
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 import mqtt5
 
@@ -128,8 +128,9 @@ class Line(asyncio.Protocol):
     async def answer(self, kind: type[PacketT]) -> PacketT:
         """The next packet that is no publish. Raises LineError when the connection ends, or it is something else."""
         waiting = asyncio.create_task(self._answers.get())
+        either: set[asyncio.Future[Any]] = {waiting, self._ended}
         try:
-            await asyncio.wait({waiting, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not waiting.done():
                 self._ended.result()
             packet = await waiting

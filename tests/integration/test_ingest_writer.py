@@ -220,7 +220,7 @@ async def test_one_number_told_in_many_ways(worker: Worker, connection: Connecti
 
 
 async def test_one_number_whose_first_tellings_are_refused(worker: Worker, connection: Connection) -> None:
-    """What is refused only once its boot is known leaves its number free: for one telling of the others, not for all."""
+    """What is refused once its boot is known leaves its number free: for one of the other tellings, not for all."""
     anchor = NOW - timedelta(seconds=9)
     worker.take("D1/coldchain", message({"uptime_ms": 0, "temperature_c": 0.0}), at=anchor)
     await worker.write()
