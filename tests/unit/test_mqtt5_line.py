@@ -44,6 +44,37 @@ async def test_end_is_told_to_who_waits(line: Line) -> None:
         await waiting
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # what the codec leaves of its panic
+@pytest.mark.parametrize("cut_bytes", [1, 2, 7, 64, 1000])
+async def test_packets_come_in_any_pieces(cut_bytes: int) -> None:
+    """Each is taken once, in order, those that the codec cannot read included; a piece of one waits for the rest."""
+    inbox = Inbox(limit_bytes=1_000_000, on_room=lambda: None)
+    line = Line(1, inbox)
+    packets = [
+        mqtt5.PublishPacket("t/!", payload=b"%d" % number * 50, qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=number).write()
+        for number in range(1, 8)
+    ]
+    packets[3] = packets[3].replace(b"!", b"\xff")
+    data = b"".join(packets)
+    for start in range(0, len(data), cut_bytes):
+        line.data_received(data[start : start + cut_bytes])
+    taken = inbox.take(1_000_000)
+    assert [(one.packet_id, one.payload) for one in taken] == [(number, b"%d" % number * 50) for number in range(1, 8)]
+    assert {type(one.payload) for one in taken} == {bytes}
+    assert taken[3].topic == "t/\\xff"
+
+
+async def test_large_message_is_read_in_time(line: Line) -> None:
+    """Quadratic, it would take longer than the broker waits for us, and come again for ever."""
+    payload, read_bytes = bytes(64 * 1024 * 1024), 256 * 1024
+    data = mqtt5.PublishPacket("t", payload=payload, qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=1).write()
+    began = time.process_time()
+    for start in range(0, len(data), read_bytes):
+        line.data_received(data[start : start + read_bytes])
+    assert line.unacknowledged == 1
+    assert time.process_time() - began < 1
+
+
 async def test_broker_that_was_not_heard_for_want_of_room_is_given_another_turn(line: Line) -> None:
     """What it said meanwhile is still to be read when we read on."""
     every_seconds = 0.1
