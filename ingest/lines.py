@@ -26,7 +26,8 @@ NO_OFFSET: Final = -(2**63)
 Slot = tuple[date, int]
 
 # A birth and a record that came in time say which boot is the current one. The will of another boot says nothing: it
-# may come after the rebirth, and with no life seen in its batch it counts for the boot that is current already.
+# may come after the rebirth, and with no life seen in its batch it counts for the boot that is current already. Of what
+# came at the same instant life counts, in one batch or in two: with a new line the broker tells the old one's will.
 # A reading of the clock is too low by the time on the way, never too high: a higher one is believed at once, a lower
 # one by a sixteenth.
 MOVE_LINES: Final = """
@@ -51,7 +52,8 @@ ON CONFLICT (device_id) DO UPDATE SET
         WHEN excluded.clock_offset_ms < p.clock_offset_ms
         THEN p.clock_offset_ms + (excluded.clock_offset_ms - p.clock_offset_ms) / 16
         ELSE coalesce(excluded.clock_offset_ms, p.clock_offset_ms) END
-WHERE excluded.told_at > p.told_at AND (excluded.last_heard_at IS NOT NULL OR excluded.boot_id = p.boot_id)
+WHERE (excluded.told_at, excluded.state = 'online') > (p.told_at, p.state = 'online')
+    AND (excluded.last_heard_at IS NOT NULL OR excluded.boot_id = p.boot_id)
 """
 MARK_SLOTS: Final = """
 INSERT INTO presence_slots AS p (device_id, day, heard)

@@ -113,6 +113,15 @@ async def test_device_that_speaks_after_its_death_is_online_at_once(worker: Work
     assert line(connection)[:2] == ("online", 2)
 
 
+@pytest.mark.parametrize("states", [("offline", "online"), ("online", "offline")])
+async def test_death_and_birth_of_one_instant(worker: Worker, connection: Connection, states: tuple[str, str]) -> None:
+    """A device that connects anew while its old line stands brings both at once: it is there, in whatever batches."""
+    await worker.hear(after_seconds=0)
+    for state in states:
+        await worker._tell(state, 1)
+    assert line(connection)[0] == "online"
+
+
 async def test_birth_after_a_death_that_another_worker_wrote(worker: Worker, connection: Connection) -> None:
     """Where a group shares the load, one is told the will of the lost connection, another the birth on the new one."""
     other = Worker(worker._connection, worker._registry)
