@@ -33,7 +33,7 @@ from api.writers import Work, Writers, WritersDep
 from ingest.metrics import Metrics
 from ingest.quarantine import COUNT, NO_END, Choice
 from ingest.refusal import Reason
-from ingest.replay import LETTERS_MAX, REFUSALS_MAX, Replayed, Step, replay_some
+from ingest.replay import LETTERS_MAX, REFUSALS_MAX, Replayed, Step, replay_some, waiting
 
 router = APIRouter(prefix="/api/v1/dead-letters", tags=["Dead letters"])
 
@@ -46,7 +46,10 @@ LetterId = Annotated[int, Field(ge=1, le=NO_END)]
 
 
 class ReplayRequest(BaseModel):
-    """Which dead letters are sent the way of every message again. Criteria narrow each other; one at least is given."""
+    """Which dead letters are sent the way of every message again. Criteria narrow each other; one at least is given.
+
+    Those that were `crashed` have ended a process before and may do so again: only `ids` or `reason` bring them.
+    """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "unknown_device"}})
 
@@ -54,7 +57,7 @@ class ReplayRequest(BaseModel):
     reason: Reason | None = Field(None, description="Refused for this reason.")
     device_no: str | None = Field(None, pattern=DEVICE_NO_PATTERN, description="Of the device with this number.")
     stream: StreamName | None = Field(None, description="Of this stream.")
-    everything: bool = Field(False, description="Every one that waits, when no other criterion is given.")
+    everything: bool = Field(False, description="Every one that waits, in place of other criteria.")
     limit: int = Field(1000, ge=1, le=LIMIT_MAX, description="Letters that this request takes up at most.")
     cursor: Cursor | None = Field(None, description=CURSOR_HELP)
 
@@ -68,7 +71,7 @@ class ReplayRequest(BaseModel):
     @property
     def choice(self) -> Choice:
         """Of those that wait."""
-        return Choice(ids=self.ids, reason=self.reason, device_no=self.device_no, stream=self.stream, replayed=False)
+        return waiting(ids=self.ids, reason=self.reason, device_no=self.device_no, stream=self.stream)
 
     @property
     def of(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from psycopg import AsyncConnection
 
 from ingest.batch import DeadLetter
+from store.arrays import Blobs
 
 # The update changes nothing: it makes an existing row's id come back, and locks it, in the order of the hashes.
 KEEP_PAYLOADS: Final = """
@@ -34,7 +35,7 @@ async def keep(connection: AsyncConnection[Any], letters: Sequence[DeadLetter]) 
     hashes = [hashlib.sha256(letter.arrival.payload).digest() for letter in letters]
     payloads = {key: letter.arrival.payload for key, letter in zip(hashes, letters, strict=True)}
     cursor = await connection.execute(
-        KEEP_PAYLOADS, {"hashes": list(payloads), "payloads": list(payloads.values())}, binary=True
+        KEEP_PAYLOADS, {"hashes": Blobs(payloads), "payloads": Blobs(payloads.values())}, binary=True
     )
     ids = {bytes(key): payload_id for key, payload_id in await cursor.fetchall()}
     cursor = await connection.execute(

@@ -6,7 +6,7 @@ at their own time; the few that are not there are looked for over the whole span
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -43,9 +43,19 @@ class Suspect:
         return self.portion.telling.stream
 
     @property
+    def identity(self) -> Row:
+        """Device, boot and sequence number."""
+        return self.row[DEVICE_ID], self.row[BOOT_ID], self.row[SEQ]
+
+    @property
     def fields(self) -> tuple[object, ...]:
         """The record itself."""
         return self.row[FIELDS:]
+
+    @property
+    def evidence(self) -> bytes:
+        """What it says under its identity."""
+        return _evidence(self.stream, self.row[AT], body_of(self.stream, self.fields))
 
 
 # LATERAL with a limit makes one index probe a row, whatever the planner thinks of the table's size; the constant bounds
@@ -123,14 +133,26 @@ async def settle(connection: AsyncConnection[Any], portions: Sequence[Portion]) 
             else:
                 contradicting.append((suspect, _evidence(stream, suspect.row[AT], body_of(stream, fields))))
     elsewhere = await _stored_at_any_time(connection, missing) if missing else {}
-    for place, suspect in enumerate(missing):
-        if (first := elsewhere.get(place)) is None:
-            suspect.portion.rows.append(suspect.row)
-        else:
-            contradicting.append((suspect, first))
+    contradicting += _let_in(missing, elsewhere, settled)
     if contradicting:
         await _keep(connection, contradicting, settled)
     return settled
+
+
+def _let_in(
+    missing: Iterable[Suspect], elsewhere: Mapping[int, bytes], settled: Settled
+) -> Iterator[tuple[Suspect, bytes]]:
+    """Give new rows back to their portions, the first of each identity; the others that contradict something."""
+    new: dict[Row, Suspect] = {}
+    for place, suspect in enumerate(missing):
+        if (first := elsewhere.get(place)) is not None:
+            yield suspect, first
+        elif (twin := new.setdefault(suspect.identity, suspect)) is suspect:
+            suspect.portion.rows.append(suspect.row)
+        elif twin.evidence == suspect.evidence:
+            settled.duplicates[suspect.stream] += 1
+        else:
+            yield suspect, twin.evidence
 
 
 async def _stored_at_same_time(
@@ -161,7 +183,7 @@ async def _keep(
     connection: AsyncConnection[Any], contradicting: Sequence[tuple[Suspect, bytes]], settled: Settled
 ) -> None:
     suspects = [suspect for suspect, _ in contradicting]
-    seconds = [_evidence(one.stream, one.row[AT], body_of(one.stream, one.fields)) for one in suspects]
+    seconds = [one.evidence for one in suspects]
     hashes = [hashlib.sha256(second).digest() for second in seconds]
     cursor = await connection.execute(
         KEEP_EVIDENCE,
@@ -176,7 +198,7 @@ async def _keep(
     )
     new = {tuple(key) for key in await cursor.fetchall()}
     for one, body_hash in zip(suspects, hashes, strict=True):
-        key = (one.row[DEVICE_ID], one.row[BOOT_ID], one.row[SEQ], body_hash)
+        key = (*one.identity, body_hash)
         (settled.conflicts if key in new else settled.duplicates)[one.stream] += 1
         new.discard(key)
 

@@ -6,6 +6,7 @@ a copy of the message and no call, so it is kept for every message; only the los
 
 import mmap
 import struct
+from os import SEEK_END
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,9 @@ class Journal:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+b") as file:
-            file.truncate(SIZE_BYTES)
+            # Written, not only made long: on a full disk, writing into a hole of a mapped file ends the process.
+            file.write(bytes(max(0, SIZE_BYTES - file.seek(0, SEEK_END))))
+            file.flush()
             self._map = mmap.mmap(file.fileno(), SIZE_BYTES)
 
     def left_behind(self) -> tuple[str, bytes] | None:
@@ -31,7 +34,10 @@ class Journal:
         middle = _HEAD.size + topic_bytes
         if not topic_bytes or middle + payload_bytes > SIZE_BYTES:
             return None
-        topic = self._map[_HEAD.size : middle].decode("utf-8", "surrogatepass")
+        try:
+            topic = self._map[_HEAD.size : middle].decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:  # a machine that went down has written a part of it
+            return None
         return topic, self._map[middle : middle + payload_bytes]
 
     def enter(self, arrival: Arrival) -> None:

@@ -26,7 +26,8 @@ NO_OFFSET: Final = -(2**63)
 Slot = tuple[date, int]
 
 # A birth and a record that came in time say which boot is the current one. The will of another boot says nothing: it
-# may come after the rebirth, and with no life seen in its batch it counts for the boot that is current already.
+# may come after the rebirth, and with no life seen in its batch it counts for the boot that is current already. Of what
+# came at the same instant life counts, in one batch or in two: with a new line the broker tells the old one's will.
 # A reading of the clock is too low by the time on the way, never too high: a higher one is believed at once, a lower
 # one by a sixteenth.
 MOVE_LINES: Final = """
@@ -51,7 +52,8 @@ ON CONFLICT (device_id) DO UPDATE SET
         WHEN excluded.clock_offset_ms < p.clock_offset_ms
         THEN p.clock_offset_ms + (excluded.clock_offset_ms - p.clock_offset_ms) / 16
         ELSE coalesce(excluded.clock_offset_ms, p.clock_offset_ms) END
-WHERE excluded.told_at > p.told_at AND (excluded.last_heard_at IS NOT NULL OR excluded.boot_id = p.boot_id)
+WHERE (excluded.told_at, excluded.state = 'online') > (p.told_at, p.state = 'online')
+    AND (excluded.last_heard_at IS NOT NULL OR excluded.boot_id = p.boot_id)
 """
 MARK_SLOTS: Final = """
 INSERT INTO presence_slots AS p (device_id, day, heard)
@@ -119,12 +121,15 @@ class Lines:
         self._memory = memory
         self._events: dict[int, list[tuple[datetime, int, bool]]] = {}
         self._newest: dict[int, Telling] = {}
+        # Of whom a birth or a death was told. Those are few, and another worker may have written what they contradict.
+        self._told: set[int] = set()
         # What :meth:`move` wrote.
         self.written: dict[int, Line] = {}
 
     def told(self, birth: Birth, boot: Boot) -> None:
         """A birth or a death. A retained one is old news and says nothing."""
         if not birth.arrival.retained:
+            self._told.add(birth.device_id)
             self._note(birth.device_id, birth.arrival.received_at, boot, alive=birth.presence.state == "online")
 
     def heard(self, telling: Telling, boot: Boot, newest_at: datetime) -> None:
@@ -137,7 +142,11 @@ class Lines:
     async def move(self, connection: AsyncConnection[Any]) -> None:
         """Write the lines that say something new, and mark the slots in which devices were heard."""
         lines = {device_id: _line_of(events) for device_id, events in self._events.items()}
-        self.written = {device_id: line for device_id, line in lines.items() if not self._memory.has(device_id, line)}
+        self.written = {
+            device_id: line
+            for device_id, line in lines.items()
+            if device_id in self._told or not self._memory.has(device_id, line)
+        }
         if not self.written:
             return
         lines = self.written
@@ -160,6 +169,7 @@ class Lines:
         for device_id, events in other._events.items():  # noqa: SLF001 - its own kind
             self._events.setdefault(device_id, []).extend(events)
         self._newest |= other._newest  # noqa: SLF001 - its own kind
+        self._told |= other._told  # noqa: SLF001 - its own kind
 
     def remember(self) -> None:
         """What was written is committed."""

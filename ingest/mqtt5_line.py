@@ -7,7 +7,7 @@ message would cost several times what decoding and storing it does.
 import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Final, NoReturn, TypeVar, cast
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 import mqtt5
 
@@ -37,7 +37,8 @@ class Line(asyncio.Protocol):
         self._number = number
         self._inbox = inbox
         self._transport: asyncio.Transport | None = None
-        self._rest = b""
+        # A packet that is not whole yet. It grows in place: copied with each read, a large one would take minutes.
+        self._rest = bytearray()
         self._answers: asyncio.Queue[object] = asyncio.Queue()
         self._ended: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
         # Seen, so that asyncio does not complain when nobody waits for the end any more.
@@ -61,7 +62,9 @@ class Line(asyncio.Protocol):
         self._is_silent = False
         received_at = datetime.now(UTC)
         try:
-            for packet in self._packets(self._rest + data if self._rest else data):
+            if self._rest:
+                self._rest += data
+            for packet in self._packets(self._rest or data):
                 if type(packet) is mqtt5.PublishPacket:
                     self._take(packet.topic, packet.payload, packet.packet_id, received_at, retained=packet.retain)
                 elif isinstance(packet, mqtt5.DisconnectPacket):
@@ -74,20 +77,22 @@ class Line(asyncio.Protocol):
         if self._inbox.is_full:
             self.pause()
 
-    def _packets(self, data: bytes) -> Iterator[object]:
+    def _packets(self, data: bytes | bytearray) -> Iterator[object]:
         view, place = memoryview(data), 0
         while True:
             try:
                 packet, size = mqtt5.read(view[place:])
             except IndexError:  # not whole yet
-                self._rest = data[place:]
+                if place or data is not self._rest:
+                    self._rest = bytearray(view[place:])
+                view.release()
                 return
             except BaseException as error:
                 # The codec panics on a topic that is no UTF-8, and its panic is no Exception. The message must not
                 # come again for ever.
                 if isinstance(error, KeyboardInterrupt | SystemExit):
                     raise
-                place += self._take_malformed(data[place:], error)
+                place += self._take_malformed(bytes(view[place:]), error)
                 continue
             place += size
             yield packet
@@ -127,14 +132,15 @@ class Line(asyncio.Protocol):
 
     async def answer(self, kind: type[PacketT]) -> PacketT:
         """The next packet that is no publish. Raises LineError when the connection ends, or it is something else."""
-        waiting = asyncio.ensure_future(self._answers.get())
-        self._ended.add_done_callback(lambda _: waiting.cancel())
+        waiting = asyncio.create_task(self._answers.get())
+        either: set[asyncio.Future[Any]] = {waiting, self._ended}
         try:
-            packet = await waiting
-        except asyncio.CancelledError:
-            if self._ended.done():
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
                 self._ended.result()
-            raise
+            packet = await waiting
+        finally:
+            waiting.cancel()
         if not isinstance(packet, kind):
             raise LineError(f"expected {kind.__name__} of the broker, not {type(packet).__name__}")
         return packet
@@ -162,6 +168,8 @@ class Line(asyncio.Protocol):
     def resume(self) -> None:
         """Read on."""
         self._is_paused = False
+        # What was said meanwhile has not been read yet.
+        self._is_silent = False
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 

@@ -152,7 +152,9 @@ class Pump:
             self._metrics.unknown_fields.inc(unknown_fields)
 
     def _is_full(self, batch: Batch) -> bool:
-        return batch.records >= self._max_records or batch.size_bytes >= MAX_BATCH_BYTES
+        # Not every message has a record.
+        most = max(batch.records, len(batch.arrivals))
+        return most >= self._max_records or batch.size_bytes >= MAX_BATCH_BYTES
 
     def _oldest_at(self) -> datetime | None:
         for batch in (self._writing, self._filling):

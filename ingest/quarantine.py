@@ -23,6 +23,7 @@ CHOSEN: Final = """
 d.dead_letter_id > %(after)s::int8 AND d.dead_letter_id <= %(through)s::int8
 AND (%(ids)s::int8[] IS NULL OR d.dead_letter_id = ANY (%(ids)s::int8[]))
 AND (%(reason)s::text IS NULL OR d.reason = %(reason)s::text)
+AND (%(except_reason)s::text IS NULL OR d.reason <> %(except_reason)s::text)
 AND (%(device_no)s::text IS NULL OR d.device_no = %(device_no)s::text)
 AND (%(stream)s::text IS NULL OR d.stream = %(stream)s::text)
 AND (%(replayed)s::bool IS NULL OR (d.replayed_at IS NOT NULL) = %(replayed)s::bool)
@@ -90,6 +91,7 @@ class Choice:
 
     ids: list[int] | None = None
     reason: Reason | None = None
+    except_reason: Reason | None = None
     device_no: str | None = None
     stream: str | None = None
     replayed: bool | None = None

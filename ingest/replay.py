@@ -113,6 +113,28 @@ class Step:
     account: Account
 
 
+def waiting(
+    *,
+    ids: list[int] | None = None,
+    reason: Reason | None = None,
+    device_no: str | None = None,
+    stream: str | None = None,
+) -> Choice:
+    """Of the letters that wait, those that are meant.
+
+    What has ended a process may end this one: it is meant only when it is named, by its id or its reason.
+    """
+    unnamed = ids is None and reason is None
+    return Choice(
+        ids=ids,
+        reason=reason,
+        except_reason="crashed" if unnamed else None,
+        device_no=device_no,
+        stream=stream,
+        replayed=False,
+    )
+
+
 async def replay(
     connection: AsyncConnection[Any], choice: Choice, *, progress: Callable[[Replayed], None] = lambda _: None
 ) -> Replayed:

@@ -59,7 +59,7 @@ def rounds_of(tellings: Iterable[Telling], entered: Account) -> list[list[Run]]:
     """The rounds, in the order in which they are to be written: the first telling of a number is in an earlier one.
 
     The same bytes again are counted as duplicates in *entered* and are in no round. Only the last round may hold a
-    number more than once: by then all of its numbers are stored, and nothing of it will be.
+    number more than once: all of its numbers have been told by then, so each of its records is looked up.
     """
     runs: dict[DeviceBoot, Run] = {}
     overlapping: list[Telling] = []

@@ -104,6 +104,8 @@ _REMEDIES: Final[dict[str, Remedy]] = {
     "25006": "stop",  # read-only: a standby
     "42501": "stop",  # missing privilege
     "42P01": "stop",  # missing table
+    "42703": "stop",  # missing column: no record is to blame for another schema
+    "42883": "stop",  # missing function
 }
 
 

@@ -17,7 +17,7 @@ from rich.table import Table
 from deploy.commands.progress import Bar
 from ingest.quarantine import OLDEST_DAYS, Choice, Kept, choose, count, count_older, cutoff, purge
 from ingest.refusal import REASONS, Reason
-from ingest.replay import Replayed, replay
+from ingest.replay import Replayed, replay, waiting
 from store.database import connect_service, remedy_for
 from store.errors import DatabaseError, TracefleetError
 from store.migrations import require_current_schema
@@ -81,13 +81,18 @@ def replay_(
     ] = None,
     reason: ReasonOption = None,
     device: DeviceOption = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every dead letter that waits.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every dead letter that waits, but those that `crashed`.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send dead letters the way of every message again; once their cause is mended they are stored."""
+    """Send dead letters the way of every message again; once their cause is mended they are stored.
+
+    What `crashed` has ended a process before: only ids or --reason crashed bring it.
+    """
     if not (ids or reason or device or everything):
         raise TracefleetError("Say which: ids, --reason, --device, or --all.")
-    choice = Choice(ids=ids or None, reason=_reason(reason), device_no=device, replayed=False)
+    choice = waiting(ids=ids or None, reason=_reason(reason), device_no=device)
     done = _run(lambda connection: _replay(connection, choice))
     if ids and not done.letters:
         raise TracefleetError("None of these dead letters waits. `tracefleet dead-letters list` shows those that do.")

@@ -219,6 +219,22 @@ async def test_one_number_told_in_many_ways(worker: Worker, connection: Connecti
     assert rows(connection, "SELECT sum(conflict)::int, sum(duplicate)::int FROM ingest_stats") == [(29, 30)]
 
 
+async def test_one_number_whose_first_tellings_are_refused(worker: Worker, connection: Connection) -> None:
+    """What is refused once its boot is known leaves its number free: for one of the other tellings, not for all."""
+    anchor = NOW - timedelta(seconds=9)
+    worker.take("D1/coldchain", message({"uptime_ms": 0, "temperature_c": 0.0}), at=anchor)
+    await worker.write()
+    for days in (2, 3):
+        worker.take("D1/coldchain", message({"uptime_ms": days * 86_400_000, "temperature_c": 1.0}, seq=5))
+    worker.take("D1/coldchain", message(reading(), seq=5))
+    worker.take("D1/coldchain", message(reading(at=NOW - timedelta(seconds=1)), seq=5))
+    worker.take("D1/coldchain", message(reading(unknown=True), seq=5))
+    account = await worker.write()
+    assert rows(connection, "SELECT seq, at FROM coldchain ORDER BY seq") == [(0, anchor), (5, NOW)]
+    counts = account.of("coldchain")
+    assert (counts.stored, counts.duplicate, counts.conflict, counts.dead_lettered) == (1, 1, 1, 2)
+
+
 async def test_same_number_on_another_stream_is_a_conflict(worker: Worker, connection: Connection) -> None:
     """A boot has one counter for all its streams."""
     status = {"at": NOW.isoformat(), "uptime_s": 5}

@@ -46,7 +46,14 @@ class Worker:
 
     async def die(self, *, after_seconds: float) -> None:
         """The broker tells the device's will."""
-        await self._write("presence", {"v": 1, "boot": "b", "state": "offline"}, NOW + timedelta(seconds=after_seconds))
+        await self._tell("offline", after_seconds)
+
+    async def be_born(self, *, after_seconds: float) -> None:
+        """The device says that it is there."""
+        await self._tell("online", after_seconds)
+
+    async def _tell(self, state: str, after_seconds: float) -> None:
+        await self._write("presence", {"v": 1, "boot": "b", "state": state}, NOW + timedelta(seconds=after_seconds))
 
     async def _write(self, stream: str, body: dict[str, object], at: datetime) -> None:
         batch = Batch()
@@ -103,6 +110,24 @@ async def test_device_that_speaks_after_its_death_is_online_at_once(worker: Work
     await worker.die(after_seconds=1)
     assert line(connection)[0] == "offline"
     await worker.hear(after_seconds=2)
+    assert line(connection)[:2] == ("online", 2)
+
+
+@pytest.mark.parametrize("states", [("offline", "online"), ("online", "offline")])
+async def test_death_and_birth_of_one_instant(worker: Worker, connection: Connection, states: tuple[str, str]) -> None:
+    """A device that connects anew while its old line stands brings both at once: it is there, in whatever batches."""
+    await worker.hear(after_seconds=0)
+    for state in states:
+        await worker._tell(state, 1)
+    assert line(connection)[0] == "online"
+
+
+async def test_birth_after_a_death_that_another_worker_wrote(worker: Worker, connection: Connection) -> None:
+    """Where a group shares the load, one is told the will of the lost connection, another the birth on the new one."""
+    other = Worker(worker._connection, worker._registry)
+    await worker.hear(after_seconds=0)
+    await other.die(after_seconds=1)
+    await worker.be_born(after_seconds=2)
     assert line(connection)[:2] == ("online", 2)
 
 

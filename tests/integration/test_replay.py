@@ -12,11 +12,12 @@ from psycopg import sql
 
 from ingest.arrival import Arrival
 from ingest.batch import Batch, DeadLetter
-from ingest.intake import take_in
+from ingest.intake import condemn, take_in
 from ingest.quarantine import Choice
 from ingest.refusal import Refusal
 from ingest.registry import Registry
 from ingest.replay import replay, replay_some
+from ingest.replay import waiting as those_that_wait
 from ingest.writer import write
 from store.database import connect_service
 
@@ -85,6 +86,24 @@ async def test_bad_record_beside_good_ones_stays_refused(
     assert await replayed(database_url, reason="bad_record") == (1, 0, 0, 1)
     sums = connection.execute("SELECT sum(stored)::int, sum(dead_lettered)::int FROM ingest_stats").fetchone()
     assert sums == (2, 1)
+
+
+async def test_what_ended_a_process_is_replayed_only_when_named(
+    database_url: str, connection: Connection, receive: Receive, register: Register
+) -> None:
+    """By its id or its reason: it may end the process that replays it, which may be the one that serves everybody."""
+    await receive("D", reading())
+    body = {"v": 1, "boot": "b", "seq": 7, "records": [reading()]}
+    batch = Batch()
+    condemn(Arrival("tracefleet/v1/D/coldchain", orjson.dumps(body), datetime.now(UTC)), batch, deaths=2)
+    register("D")
+    async with await connect_service(database_url, application_name="test") as opened:
+        await write(opened, batch, worker="w")
+        for choice in (those_that_wait(), those_that_wait(device_no="D"), those_that_wait(stream="coldchain")):
+            await replay(opened, choice)
+        assert waiting(connection) == [(-1, "crashed")]
+        assert (await replay(opened, those_that_wait(reason="crashed", device_no="D"))).stored == 1
+    assert count(connection, "coldchain") == 2
 
 
 async def test_rejected_record_is_stored_once_the_table_takes_it(

@@ -48,3 +48,21 @@ def test_file_of_another_make_is_no_message(tmp_path: Path) -> None:
     """Lengths beyond the file mean nothing."""
     (tmp_path / "w.journal").write_bytes(b"\xff" * 100)
     assert Journal(tmp_path / "w.journal").left_behind() is None
+
+
+def test_torn_journal_says_nothing(tmp_path: Path) -> None:
+    """A machine that lost its power has written some pages of it and not others; ingest starts all the same."""
+    path = tmp_path / "w.journal"
+    first = Journal(path)
+    first.enter(Arrival("t" * 9000, b"x", NOW))
+    first.close()
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096)
+    assert Journal(path).left_behind() is None
+
+
+def test_journal_has_its_place_on_the_disk(tmp_path: Path) -> None:
+    """Where the disk is full that is an error at the start, and no signal that ends the process with a message."""
+    Journal(tmp_path / "w.journal")
+    assert (tmp_path / "w.journal").stat().st_blocks * 512 >= SIZE_BYTES

@@ -250,6 +250,19 @@ async def test_replay_tells_duplicates(
     assert (body["letters"], body["stored"], body["duplicate"], body["conflict"]) == (2, 0, 1, 1)
 
 
+async def test_replay_of_everything_leaves_what_crashed(
+    api: httpx.AsyncClient, connection: Connection, register: Callable[[str], None]
+) -> None:
+    """It may end this process, so it has to be named."""
+    await report(api, ("D-1", message(0)), ("D-1", message(1)))
+    register("D-1")
+    connection.execute("UPDATE dead_letters SET reason = 'crashed' WHERE dead_letter_id = 1")
+    body = (await api.post(f"{URL}/replay", json={"everything": True})).json()
+    assert (body["letters"], body["stored"], body["left"]) == (1, 1, 0)
+    body = (await api.post(f"{URL}/replay", json={"ids": [1]})).json()
+    assert (body["letters"], body["stored"], body["left"]) == (1, 1, 0)
+
+
 async def test_replay_goes_on_where_it_ended(
     api: httpx.AsyncClient, connection: Connection, register: Callable[[str], None]
 ) -> None:
