@@ -95,7 +95,7 @@ async def test_what_ended_a_process_is_replayed_only_when_named(
     await receive("D", reading())
     body = {"v": 1, "boot": "b", "seq": 7, "records": [reading()]}
     batch = Batch()
-    condemn(Arrival("tracefleet/v1/D/coldchain", orjson.dumps(body), datetime.now(UTC)), batch, deaths=2)
+    condemn(Arrival("tracefleet/v1/D/coldchain", orjson.dumps(body), datetime.now(UTC)), batch)
     register("D")
     async with await connect_service(database_url, application_name="test") as opened:
         await write(opened, batch, worker="w")
