@@ -247,7 +247,9 @@ def _explained(payload: bytes, stream: Stream, received_at: datetime) -> Message
         raise explain.refused_message(body, error) from None
     message = _begun(envelope)
     message.unknown_fields = _count_unknown(body, _ENVELOPE_FIELDS, _ENVELOPE_VALUE)
-    explain.check_depth(body.get("sent_at"), _ENVELOPE_VALUE)
+    sent_at = body.get("sent_at")
+    explain.check_depth(sent_at, _ENVELOPE_VALUE)
+    message.sent_at = sent_at if isinstance(sent_at, str | int) else None
     for index, raw in enumerate(envelope.records):
         _explain_record(message, index, raw, stream, received_at)
     message.measure()

@@ -67,13 +67,22 @@ def rounds_of(tellings: Iterable[Telling], entered: Account) -> list[list[Run]]:
         run = _run_of(runs, telling)
         if (twin := run.twin_of(telling)) is None:
             run.take(telling)
-        elif twin.stream == telling.stream and twin.arrival.payload == telling.arrival.payload:
+        elif _is_same(twin, telling):
             counts = entered.of(telling.stream)
             counts.received += len(telling.message.indexes)
             counts.duplicate += len(telling.message.indexes)
         else:
             overlapping.append(telling)
     return [round_ for round_ in (list(runs.values()), *map(_together, _parted(overlapping))) if round_]
+
+
+def _is_same(one: Telling, other: Telling) -> bool:
+    """Whether both say the same: the same bytes, of which a replay may want different records."""
+    return (
+        one.stream == other.stream
+        and one.arrival.payload == other.arrival.payload
+        and [*one.message.indexes] == [*other.message.indexes]
+    )
 
 
 def _run_of(runs: dict[DeviceBoot, Run], telling: Telling) -> Run:
