@@ -66,6 +66,17 @@ class Reader:
             run.cancel()
             await asyncio.wait({run})
 
+    async def empty(self, count: int) -> set[bytes]:
+        """So many different payloads, each acknowledged as it is taken."""
+        seen: set[bytes] = set()
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while len(seen) < count:
+                arrivals = self.inbox.take(100_000)
+                seen.update(payloads(arrivals))
+                self.session.acknowledge(arrivals)
+                await asyncio.sleep(0.001)
+        return seen
+
     def another(self, inbox: Inbox) -> Session:
         """A session under our client id, not connected."""
         peer, subscription = peer_of(self.url), Subscription((f"{self.root}/#",))
@@ -177,14 +188,7 @@ async def test_full_inbox_stops_the_flow_and_loses_nothing(way: tuple[str, str])
         await until(lambda: reader.inbox.is_full)
         # At most what one read brings beyond the limit: a read is a quarter of a megabyte.
         assert len(reader.inbox) < 30
-        seen: set[bytes] = set()
-        async with asyncio.timeout(LIMIT_SECONDS):
-            while len(seen) < len(bodies):
-                arrivals = reader.inbox.take(100_000)
-                seen.update(payloads(arrivals))
-                reader.session.acknowledge(arrivals)
-                await asyncio.sleep(0.001)
-    assert seen == set(bodies)
+        assert await reader.empty(len(bodies)) == set(bodies)
 
 
 async def test_full_inbox_does_not_grow_with_each_connection(way: tuple[str, str]) -> None:
@@ -206,14 +210,7 @@ async def test_full_inbox_does_not_grow_with_each_connection(way: tuple[str, str
             assert len(reader.inbox) <= held + 1
             if not reader.session.connected:
                 break  # it waits for room
-        seen: set[bytes] = set()
-        async with asyncio.timeout(LIMIT_SECONDS):
-            while len(seen) < len(bodies):
-                arrivals = reader.inbox.take(100_000)
-                seen.update(payloads(arrivals))
-                reader.session.acknowledge(arrivals)
-                await asyncio.sleep(0.001)
-    assert seen == set(bodies)
+        assert await reader.empty(len(bodies)) == set(bodies)
 
 
 async def test_session_taken_over_comes_back(reader: Reader, publish: Publish) -> None:
