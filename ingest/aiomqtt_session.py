@@ -60,6 +60,7 @@ class AiomqttSession:
         self._settle_seconds = settle_seconds
         # Set when the inbox was full and messages were left unread: only a new connection brings them again.
         self._left_some = False
+        self._is_fetching = False
         self._client: aiomqtt.Client | None = None
         self._connection = 0
         self._unacknowledged: set[int] = set()
@@ -97,6 +98,7 @@ class AiomqttSession:
     def resume(self) -> None:
         """Connect anew when messages were left unread: the broker brings them again."""
         if self._left_some and self._client is not None and not self._draining:
+            self._is_fetching = True
             self._client._client.disconnect()  # noqa: SLF001 - see the module's first lines
 
     async def run(self) -> None:
@@ -110,7 +112,9 @@ class AiomqttSession:
                 self._forget()
                 await asyncio.sleep(backoff.next_seconds())
             except aiomqtt.MqttError as error:
-                if self.connected or backoff.attempts == 0:
+                if self._is_fetching:  # we hung up ourselves, and want the rest at once
+                    backoff.reset()
+                elif self.connected or backoff.attempts == 0:
                     log.warning(
                         "broker connection lost",
                         error=str(error),
@@ -128,7 +132,7 @@ class AiomqttSession:
 
     async def _stay_connected(self, backoff: Backoff) -> None:
         self._connection += 1
-        self._left_some = False
+        self._left_some = self._is_fetching = False
         client = _client(self._peer, self._client_id)
         client._client.on_message = partial(self._on_message, self._connection)  # noqa: SLF001 - see the module's first lines
         # Before the connection is opened: messages of a persistent session come with the CONNACK, and one that came
