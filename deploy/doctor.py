@@ -131,9 +131,17 @@ def _worker(worker: Worker) -> Check | None:
     """What is to be done about it, if anything. The broker keeps messages for it whether or not it comes back."""
     name = worker.worker
     remedy = (
-        f"Start it again under its name, on any machine: `{PREFIX}INGEST_WORKER={name} tracefleet ingest` takes its "
-        f"session over. If it is to stay away, `tracefleet workers forget {name}` stores what the broker keeps for it."
+        f"Start it again under its name, with its other settings and on any machine: "
+        f"`{PREFIX}INGEST_WORKER={name} tracefleet ingest` takes its session over. If it is to stay away, "
+        f"`tracefleet workers forget {name}` stores what the broker keeps for it."
     )
+    if not worker.was_subscribed and (worker.is_gone or worker.is_stopped):
+        return Check(
+            "worker",
+            "warning",
+            f"{name} was never subscribed; no broker keeps anything for it",
+            f"Mend its settings and start it, or remove it: `tracefleet workers forget {name}`.",
+        )
     since = f"{worker.heartbeat_at:%Y-%m-%d %H:%M:%S%z}"
     if worker.is_gone:
         return Check("worker", "problem", f"{name} was last heard at {since} and took no leave", remedy)

@@ -118,12 +118,17 @@ class AiomqttSession:
                     log.warning(
                         "broker connection lost",
                         error=str(error),
-                        hint=f"if this repeats: does another process use the client id {self._client_id}?",
+                        hint=self._hint(),
                     )
                 self._forget()
                 await asyncio.sleep(backoff.next_seconds())
             finally:
                 self._forget()
+
+    def _hint(self) -> str:
+        if self.connected:
+            return f"if this repeats: does another process use the client id {self._client_id}?"
+        return f"is there a broker at {self._peer.name}? TRACEFLEET_BROKER_URL names it"
 
     def _lament(self, trouble: str) -> None:
         if trouble != self.trouble:

@@ -47,8 +47,10 @@ class Vitals:
     filters: list[str]
 
 
-async def beat(database_url: str, *, worker: str, vitals: Callable[[], Vitals]) -> None:
-    """Write the row until cancelled; a database that is away misses beats, and their absence is the message."""
+async def beat(
+    database_url: str, *, worker: str, vitals: Callable[[], Vitals], trouble: Callable[[str | None], None]
+) -> None:
+    """Write the row until cancelled, and say after each try what kept it from being written, None for nothing."""
     backoff = Backoff(cap_seconds=INTERVAL_SECONDS)
     started_at = datetime.now(UTC)
     while True:
@@ -59,9 +61,11 @@ async def beat(database_url: str, *, worker: str, vitals: Callable[[], Vitals]) 
                 while True:
                     await connection.execute(BEAT, {"worker": worker, "started_at": started_at} | asdict(vitals()))
                     backoff.reset()
+                    trouble(None)
                     await asyncio.sleep(INTERVAL_SECONDS)
-        except psycopg.Error:
-            # The pump speaks about the database; two voices would say it twice.
+        except psycopg.Error as error:
+            # Not logged: the pump speaks about the database, and two voices would say it twice.
+            trouble(" ".join(str(error).split()))
             await asyncio.sleep(backoff.next_seconds())
 
 

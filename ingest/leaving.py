@@ -32,7 +32,14 @@ async def leave(settings: Settings, name: str, stop: asyncio.Event, *, anyway: b
     found = [worker for worker in await workers_of(database_url) if worker.worker == name]
     if not found:
         raise TracefleetError(f"There is no worker {name}. `tracefleet workers list` shows them.")
+    is_running = found[0].state in ("reading", "waiting")
+    if not found[0].was_subscribed and not is_running:  # no broker knows it
+        async with await connect_service(database_url, application_name=NAME) as connection:
+            await forget(connection, name)
+        return
     await _require_replaced(settings, found[0], anyway=anyway)
+    if is_running:
+        raise TracefleetError(f"{name} runs: stop it first.")
     subscription = Subscription((), set(found[0].filters or [EVERYTHING]), reads=())
     service = Service(settings.model_copy(update={"ingest_worker": name}), subscription)
     drained = asyncio.create_task(_drained(service, stop))

@@ -103,7 +103,7 @@ class Mqtt5Session:
                     log.warning(
                         "broker connection lost",
                         error=str(error) or type(error).__name__,
-                        hint=f"if this repeats: does another process use the client id {self._client_id}?",
+                        hint=self._hint(),
                     )
             finally:
                 self.connected = False
@@ -117,6 +117,11 @@ class Mqtt5Session:
         while self._inbox.is_full:
             self._room.clear()
             await self._room.wait()
+
+    def _hint(self) -> str:
+        if self.connected:
+            return f"if this repeats: does another process use the client id {self._client_id}?"
+        return f"is there a broker at {self._peer.name}? TRACEFLEET_BROKER_URL names it"
 
     def _lament(self, trouble: str) -> None:
         if trouble != self.trouble:

@@ -79,6 +79,11 @@ class Worker:
         return self.stopped_at is not None
 
     @property
+    def was_subscribed(self) -> bool:
+        """Whether a broker may keep anything for it."""
+        return bool(self.reads)
+
+    @property
     def state(self) -> str:
         """One word."""
         if self.is_stopped:

@@ -59,6 +59,7 @@ class Service:
         self._prometheus = CollectorRegistry()
         self._metrics = Metrics(self._prometheus)
         self._draining = False
+        self._database_trouble: str | None = None
         self._is_relied_on = False
         self._inbox = Inbox(limit_bytes=INBOX_BYTES, on_room=self._resume)
         self._session = session_for(settings, self._subscription, self._inbox)
@@ -109,7 +110,10 @@ class Service:
         pump = asyncio.create_task(self._pump.run(), name="pump")
         parts = [
             asyncio.create_task(self._registry.follow(self._database_url), name="registry"),
-            asyncio.create_task(beat(self._database_url, worker=worker, vitals=self._vitals), name="heartbeat"),
+            asyncio.create_task(
+                beat(self._database_url, worker=worker, vitals=self._vitals, trouble=self._note_database),
+                name="heartbeat",
+            ),
             asyncio.create_task(self._session_when_ready(), name="session"),
         ]
         if self._passing is not None:
@@ -139,8 +143,13 @@ class Service:
             "running": "shutting down" if self._draining else None,
             "registry": None if self._registry.loaded.is_set() else "the device registry is not loaded yet",
             "broker": None if self._session.connected else self._session.trouble or "not subscribed at the broker",
+            # Found out by the heartbeat, so that an idle worker knows, too.
+            "database": self._database_trouble,
             "writing": self._committer.trouble or self._late(),
         }
+
+    def _note_database(self, trouble: str | None) -> None:
+        self._database_trouble = f"the database does not answer: {trouble}" if trouble is not None else None
 
     def _late(self) -> str | None:
         lag_seconds = self._pump.lag_seconds

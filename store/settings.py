@@ -86,7 +86,9 @@ class RuntimeSource(PydanticBaseSettingsSource):
 class Settings(BaseSettings):
     """Everything an operator may set. Read with :func:`load`, which explains what is wrong."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, toml_file=CONFIG_FILE)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, toml_file=CONFIG_FILE, env_ignore_empty=True
+    )
 
     database_url: DatabaseUrl | None = Field(None, description="PostgreSQL ≥ 16 or TimescaleDB: `postgresql://…`")
     broker_url: BrokerUrl = Field(

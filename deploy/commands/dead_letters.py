@@ -46,17 +46,39 @@ def list_(
 ) -> None:
     """List dead letters that wait, in the order in which they were kept."""
     choice = Choice(reason=_reason(reason), device_no=device, replayed=False)
-    letters = _run(lambda connection: choose(connection, choice, limit=limit, after=after))
+    letters, total = _run(lambda connection: _page(connection, choice, limit=limit, after=after))
     if as_json:
         _print_json([_as_json(letter) for letter in letters])
         return
-    table = Table("id", "received", "reason", "device", "stream", "record", "records", "detail")
+    table = Table("id", "received", "reason", "from", "detail")
+    for column in table.columns:
+        # Whole words are what one types next; a narrow screen breaks the others instead of hiding their ends.
+        column.no_wrap, column.overflow = column.header in ("id", "reason"), "fold"
     for one in letters:
-        record = "all" if one.record_index < 0 else str(one.record_index)
-        received = f"{one.received_at:%Y-%m-%d %H:%M:%S}"
-        cells = (one.reason, one.device_no or "", one.stream or "", record, str(one.records), one.detail)
-        table.add_row(str(one.dead_letter_id), received, *map(escape, cells))
+        table.add_row(
+            str(one.dead_letter_id),
+            f"{one.received_at:%m-%d %H:%M:%S}",
+            one.reason,
+            escape(_origin(one)),
+            escape(one.detail),
+        )
     Console().print(table)
+    if letters and total > len(letters):
+        typer.echo(f"{len(letters)} of {total} that wait; the next with --after {letters[-1].dead_letter_id}.")
+
+
+async def _page(connection: AsyncConnection[Any], choice: Choice, *, limit: int, after: int) -> tuple[list[Kept], int]:
+    """A page, and how many wait in all."""
+    total, _ = await count(connection, choice)
+    return await choose(connection, choice, limit=limit, after=after), total
+
+
+def _origin(letter: Kept) -> str:
+    """Device and stream, or the topic where it names none; and which record, or how many."""
+    where = f"{letter.device_no} {letter.stream}" if letter.device_no else letter.topic
+    if letter.record_index >= 0:
+        return f"{where}, record {letter.record_index}"
+    return where if letter.records == 1 else f"{where}, {letter.records} records"
 
 
 @app.command(epilog="Example: tracefleet dead-letters show 17")
@@ -112,7 +134,7 @@ async def _replay(connection: AsyncConnection[Any], choice: Choice) -> Replayed:
 
 def _summary(done: Replayed) -> str:
     said = (
-        f"Dead letters replayed: {done.letters}. Records stored: {done.stored}, here before: {done.duplicate}, "
+        f"Dead letters tried: {done.letters}. Records stored: {done.stored}, here before: {done.duplicate}, "
         f"contradicting what is stored: {done.conflict}, with a dead letter of their own now: {done.dead_lettered}. "
         f"Letters refused again: {done.refused_again}"
     )

@@ -61,7 +61,7 @@ def forget_(
         await leave(settings, worker, told_to_stop(), anyway=anyway)
 
     asyncio.run(run())
-    typer.echo(f"{worker} is forgotten: what the broker kept for it is stored, and its session is no more.")
+    typer.echo(f"{worker} is forgotten: what a broker kept for it is stored, and its session is no more.")
 
 
 def _settings() -> Settings:
@@ -75,7 +75,7 @@ def _print(workers: list[Worker]) -> None:
     for column in table.columns:
         column.no_wrap = column.header not in ("reads", "trouble")
     for one in workers:
-        reads = "everything" if set(one.reads) == set(READABLE) else " ".join(one.reads)
+        reads = "everything" if set(one.reads) == set(READABLE) else " ".join(one.reads) or "nothing yet"
         table.add_row(
             escape(one.worker),
             f"[{COLOURS[one.state]}]{one.state}",

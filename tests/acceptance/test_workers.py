@@ -348,7 +348,7 @@ def test_worker_is_not_forgotten_while_it_runs_or_is_needed(
         for words, complaint in (
             (["forget", "nobody"], "There is no worker nobody"),
             (["forget", "a"], "reads coldchain"),
-            (["forget", "a", "--anyway"], "another ingest runs under the name a"),
+            (["forget", "a", "--anyway"], "a runs: stop it first"),
         ):
             refused = crew.command("workers", *words)
             assert refused.returncode == 2, refused.stdout

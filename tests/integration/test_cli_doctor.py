@@ -117,8 +117,9 @@ def test_port_of_a_stranger_is_a_problem_and_one_of_ours_is_not(settings: Settin
 @pytest.mark.parametrize(
     ("state", "verdict", "detail"),
     [
-        ({"heartbeat_at": "now() - interval '2 min'"}, "problem", "w was last heard at "),
-        ({"heartbeat_at": "now() - interval '2 min'", "stopped_at": "now()"}, "warning", "w was stopped at "),
+        ({"heartbeat_at": "now() - interval '2 min'", "reads": "'{scan}'"}, "problem", "w was last heard at "),
+        ({"stopped_at": "now()", "reads": "'{scan}'"}, "warning", "w was stopped at "),
+        ({"stopped_at": "now()"}, "warning", "w was never subscribed"),
         (
             {"connected": "false", "stopped_reason": "'the broker refused it'"},
             "problem",

@@ -88,7 +88,7 @@ def test_replay_says_what_became_of_it_by_its_status(
     register("D")
     stored = command("replay", "--all")
     assert (stored.returncode, stored.stderr) == (0, "")
-    assert stored.stdout.startswith("Dead letters replayed: 3. Records stored: 3, here before: 0,")
+    assert stored.stdout.startswith("Dead letters tried: 3. Records stored: 3, here before: 0,")
     first = str(told["refusals"][0]["dead_letter_id"])
     again = command("replay", first)
     assert (again.returncode, again.stdout) == (2, "")
@@ -107,7 +107,10 @@ def test_letters_are_listed_and_shown(command: Command) -> None:
     shown = json.loads(command("show", str(last["dead_letter_id"]), "--json").stdout)
     assert shown == last
     assert json.loads(shown["payload"])["seq"] == 2
-    assert "unknown_device" in command("list").stdout
+    whole, page = command("list").stdout, command("list", "--limit", "2").stdout
+    assert "unknown_device" in whole
+    assert "that wait" not in whole
+    assert f"2 of 3 that wait; the next with --after {after}." in page
     missing = command("show", "999999")
     assert (missing.returncode, missing.stderr.startswith("There is no dead letter 999999.")) == (2, True)
 

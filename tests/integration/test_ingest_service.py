@@ -242,3 +242,16 @@ async def test_latest_never_goes_back_and_backlog_proves_no_life(
     assert connection.execute("SELECT (record->>'temperature_c')::float FROM latest").fetchall() == [(5.0,)]
     assert connection.execute("SELECT sum(late)::int FROM ingest_stats").fetchall() == [(1,)]
     assert connection.execute("SELECT sum(bit_count(heard))::int FROM presence_slots").fetchall() == [(1,)]
+
+
+async def test_idle_worker_notices_that_its_database_is_gone(settings: Settings, server_url: str) -> None:
+    """Nothing has to be written for readiness to say so, and to take it back."""
+    name = settings.require_database_url().partition("?")[0].rpartition("/")[2]
+    async with running(settings) as service:
+        assert service.readiness()["database"] is None
+        with psycopg.connect(server_url, autocommit=True) as other:
+            other.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'.encode())
+            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+            await until(lambda: service.readiness()["database"] is not None)
+            other.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
+        await until(lambda: service.readiness()["database"] is None)

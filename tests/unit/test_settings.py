@@ -158,3 +158,11 @@ def test_a_missing_database_url_says_what_to_do() -> None:
     """Set it, or start the embedded system."""
     with pytest.raises(SettingsError, match=r"TRACEFLEET_DATABASE_URL is not set.*`tracefleet up`"):
         Settings().require_database_url()
+
+
+def test_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As files of variables write it."""
+    monkeypatch.setenv("TRACEFLEET_INGEST_GROUP", "")
+    monkeypatch.setenv("TRACEFLEET_API_PORT", "")
+    settings = load()
+    assert (settings.ingest_group, settings.api_port) == (None, 8000)
