@@ -10,11 +10,11 @@ import signal
 import sys
 from types import FrameType
 
-from mq_bridge import Route, init_logging
-
 
 def main() -> None:
     """Run as ``python -m deploy.bench.peer_route``."""
+    from mq_bridge import Route, init_logging  # noqa: PLC0415 - `make bench-peers` alone installs it
+
     logging.basicConfig(level=logging.WARNING)
     init_logging("warn")
     signal.signal(signal.SIGTERM, _leave)
