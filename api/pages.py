@@ -115,6 +115,7 @@ def _first_steps(base_url: str, figures: DictRow | None) -> str:
         ['<a href="/api/v1/openapi.json">/api/v1/openapi.json</a>', "OpenAPI 文件 the same for machines"],
         ['<a href="/api/v1/devices">/api/v1/devices</a>', "设备列表 the devices"],
         ['<a href="/api/v1/ingest/stats">/api/v1/ingest/stats</a>', "接入统计 what came in, by outcome"],
+        ['<a href="/api/v1/dead-letters">/api/v1/dead-letters</a>', "死信 what was refused, and why"],
         ['<a href="/metrics">/metrics</a>', "Prometheus 指标 metrics"],
     ]
     # A device that has something to show, where there is one.
