@@ -66,7 +66,7 @@ def test_bench_when_interrupted_leaves_nothing_behind(tmp_path: Path) -> None:
     try:
         family: list[psutil.Process] = []
         deadline = time.monotonic() + LIMIT_SECONDS
-        while not any("deploy.bench.publisher" in " ".join(each.cmdline()) for each in alive(family)):
+        while not any("deploy.bench.publisher" in command_of(each) for each in alive(family)):
             assert bench.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -86,3 +86,11 @@ def test_bench_when_interrupted_leaves_nothing_behind(tmp_path: Path) -> None:
 def alive(family: list[psutil.Process]) -> list[psutil.Process]:
     """Those that still run."""
     return [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+def command_of(process: psutil.Process) -> str:
+    """Its command line; nothing of one that ends at this moment."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
