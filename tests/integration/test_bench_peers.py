@@ -109,7 +109,7 @@ def test_bench_peers_when_interrupted_leaves_nothing_behind(tmp_path: Path) -> N
 def is_peer(process: psutil.Process) -> bool:
     """Whether it is the peer's; others come and go while we look."""
     try:
-        return "deploy.bench.peer_route" in command_of(process)
+        return "deploy.bench.peer_route" in process.cmdline()
     except psutil.Error:
         return False
 
@@ -135,11 +135,3 @@ def test_bench_peers_without_the_peer_says_what_to_install(tmp_path: Path) -> No
     assert (done.returncode, done.stdout) == (2, "")
     assert "make bench-peers" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def command_of(process: psutil.Process) -> str:
-    """Its command line; nothing of one that ends at this moment."""
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
