@@ -6,7 +6,7 @@ from typing import Any, Final
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from fleet.ledger import DEVICE_STATES
+from fleet.ledger.nouns import DEVICE_STATES
 from fleet.metrics import Metrics
 
 KINDS: Final = "SELECT kind FROM kinds"

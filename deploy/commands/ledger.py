@@ -13,9 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from fleet.errors import SheetError
-from fleet.imports import import_sheet
-from fleet.ledger import LEDGERS, Ledger
-from fleet.report import Noun, Report
+from fleet.ledger.imports import import_sheet
+from fleet.ledger.nouns import LEDGERS, Ledger
+from fleet.ledger.report import Noun, Report
 from store.database import connect_once
 from store.errors import TracefleetError
 from store.migrations import require_current_schema

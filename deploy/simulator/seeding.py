@@ -8,7 +8,7 @@ from psycopg import Connection
 
 from deploy.simulator.city import City
 from deploy.simulator.ledger import sheets
-from fleet.imports import import_sheet
+from fleet.ledger.imports import import_sheet
 from store.database import connect_once
 from store.errors import TracefleetError
 

@@ -5,8 +5,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from fleet.census import take_census
-from fleet.imports import import_sheet
-from fleet.ledger import DEVICE_STATES
+from fleet.ledger.imports import import_sheet
+from fleet.ledger.nouns import DEVICE_STATES
 from fleet.metrics import Metrics
 
 Connection = psycopg.Connection[tuple[object, ...]]

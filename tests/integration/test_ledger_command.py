@@ -10,8 +10,8 @@ import typer
 from typer.testing import CliRunner, Result
 
 from deploy.commands import ledger
-from fleet.ledger import DEVICE_KINDS, LEDGERS
-from fleet.report import Noun
+from fleet.ledger.nouns import DEVICE_KINDS, LEDGERS
+from fleet.ledger.report import Noun
 from store.errors import TracefleetError
 
 Run = Callable[..., Result]

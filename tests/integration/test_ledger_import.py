@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from fleet.imports import import_sheet
-from fleet.report import Noun, Report
+from fleet.ledger.imports import import_sheet
+from fleet.ledger.report import Noun, Report
 
 Connection = psycopg.Connection[tuple[object, ...]]
 

@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from fleet import cells
-from fleet.cells import CellError
-from fleet.ledger import LEDGERS
-from fleet.nearest import Nearest
+from fleet.ledger import cells
+from fleet.ledger.cells import CellError
+from fleet.ledger.nearest import Nearest
+from fleet.ledger.nouns import LEDGERS
 
 STATE = LEDGERS["devices"].column("state").read
 DEVICE_NO = LEDGERS["devices"].column("device_no").read

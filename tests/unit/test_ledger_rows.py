@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from fleet.ledger import LEDGERS, Entry
-from fleet.plan import plan
-from fleet.report import Noun, Report, Value
-from fleet.rows import Known, read_rows
-from fleet.sheet import read_sheet
+from fleet.ledger.nouns import LEDGERS, Entry
+from fleet.ledger.plan import plan
+from fleet.ledger.report import Noun, Report, Value
+from fleet.ledger.rows import Known, read_rows
+from fleet.ledger.sheet import read_sheet
 
 KNOWN: Known = {
     "regions": {"410100": "410100"},

@@ -3,7 +3,7 @@
 import pytest
 
 from fleet.errors import SheetError
-from fleet.sheet import read_sheet
+from fleet.ledger.sheet import read_sheet
 
 TEXT = "商户编码,商户名称\nM001,张记鲜肉\n"
 

@@ -11,7 +11,7 @@ import pytest
 from deploy.simulator.city import build, luhn
 from deploy.simulator.hours import CityClock, busyness
 from deploy.simulator.ledger import HEADERS, sheets, write_sheets
-from fleet.ledger import LEDGERS
+from fleet.ledger.nouns import LEDGERS
 
 
 def test_city_when_the_seed_is_the_same() -> None:

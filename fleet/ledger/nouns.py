@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, Literal
 
-from fleet import cells
-from fleet.report import Noun, Value
+from fleet.ledger import cells
+from fleet.ledger.report import Noun, Value
 
 # What a cell may name: another entry of the ledger, or a kind of device.
 Reference = Literal["regions", "sites", "merchants", "models", "kinds"]

@@ -5,11 +5,11 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fleet.cells import CellError
-from fleet.ledger import Column, Ledger, Reference
-from fleet.nearest import Nearest
-from fleet.report import RowError, Value
-from fleet.sheet import Sheet, SheetRow
+from fleet.ledger.cells import CellError
+from fleet.ledger.nearest import Nearest
+from fleet.ledger.nouns import Column, Ledger, Reference
+from fleet.ledger.report import RowError, Value
+from fleet.ledger.sheet import Sheet, SheetRow
 
 # What may be written for an entry of each reference, and the key it means.
 Known = Mapping[Reference, Mapping[str, str]]

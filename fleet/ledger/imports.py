@@ -7,11 +7,11 @@ from typing import Any, Final, LiteralString
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from fleet.ledger import LEDGERS, Entry, Ledger, Reference
-from fleet.plan import Held, plan
-from fleet.report import Noun, Report, Value
-from fleet.rows import Known, Reading, read_rows
-from fleet.sheet import read_sheet
+from fleet.ledger.nouns import LEDGERS, Entry, Ledger, Reference
+from fleet.ledger.plan import Held, plan
+from fleet.ledger.report import Noun, Report, Value
+from fleet.ledger.rows import Known, Reading, read_rows
+from fleet.ledger.sheet import read_sheet
 
 # What a cell may say, and the key it means.
 NAMES: Final[Mapping[Reference, LiteralString]] = {

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Final
 
-from fleet.nearest import Nearest
-from fleet.report import Value
+from fleet.ledger.nearest import Nearest
+from fleet.ledger.report import Value
 
 Reader = Callable[[str], Value]
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fleet.ledger import Entry, Ledger
-from fleet.report import Change, FieldChange, Report, RowError, Value
-from fleet.rows import Reading, Row
+from fleet.ledger.nouns import Entry, Ledger
+from fleet.ledger.report import Change, FieldChange, Report, RowError, Value
+from fleet.ledger.rows import Reading, Row
 
 # Entries by key, as the ledger holds them: every column of the noun is there, None where it is empty.
 Held = Mapping[tuple[Value, ...], Entry]
