@@ -14,6 +14,7 @@ from api import (
     devices,
     health,
     ingest_stats,
+    ledger_desk,
     openapi,
     pages,
     purges,
@@ -41,6 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
         async with (
             database.connect(settings) as connected,
             writers.connect(settings.require_database_url(), app.state.metrics.ingest) as app.state.writers,
+            ledger_desk.connect(settings) as app.state.desk,
         ):
             app.state.database = connected
             yield

@@ -82,6 +82,29 @@ BUSY: Final = Kind(
     "The server has as many of these requests as it can hold",
     "Nothing was stored. Send the same body again after the seconds in `Retry-After`.",
 )
+UNKNOWN_ENTRY: Final = Kind(
+    "unknown-entry", 404, "The ledger has no such entry", "Nothing was changed. Look the number up and correct it."
+)
+ILLEGAL_TRANSITION: Final = Kind(
+    "illegal-transition",
+    409,
+    "The state may not follow the present one",
+    "Nothing was changed. `allowed` names the states that may follow now.",
+)
+RULE_BROKEN: Final = Kind("rule-broken", 409, "A rule of the ledger forbids it", "Nothing was changed.")
+UNAUTHENTICATED: Final = Kind(
+    "unauthenticated",
+    401,
+    "The key is not a valid one",
+    "Send `Authorization: Bearer tf_<id>_<secret>` with a key that is neither expired nor revoked, or none at all.",
+)
+FORBIDDEN: Final = Kind("forbidden", 403, "The caller may not do this", "Use a key with a role that may.")
+KEY_UNUSABLE: Final = Kind(
+    "key-unusable",
+    503,
+    "The server has not the key of this installation",
+    "Nothing was changed. The key file of the server's TRACEFLEET_KEY_FILE has to be put right.",
+)
 REFUSED: Final = Kind("refused", 400, "The request is refused", "`detail` says why.")
 INTERNAL: Final = Kind(
     "internal", 500, "A mistake of the server", "It was logged with its cause. Repeating the request may not help."
@@ -121,6 +144,11 @@ CATALOGUE: Final = (
     NO_ROLLUP,
     UNKNOWN_DEVICE,
     UNKNOWN_DEAD_LETTER,
+    UNKNOWN_ENTRY,
+    ILLEGAL_TRANSITION,
+    RULE_BROKEN,
+    UNAUTHENTICATED,
+    FORBIDDEN,
     NO_ROUTE,
     WRONG_METHOD,
     SLOW_BODY,
@@ -134,6 +162,7 @@ CATALOGUE: Final = (
     NOT_WRITTEN,
     LEDGER_UNKNOWN,
     NOT_MIGRATED,
+    KEY_UNUSABLE,
     TOO_SLOW,
 )
 
@@ -165,15 +194,17 @@ class Problem(BaseModel):
     status: int = Field(description="the HTTP status again")
     detail: str = Field(description="this occurrence: what is wrong, where, and what to do")
     errors: list[ParameterProblem] | None = Field(None, description="of `invalid-request`: each parameter")
+    allowed: list[str] | None = Field(None, description="of `illegal-transition`: the states that may follow now")
 
 
 class ProblemError(Exception):
     """A problem to be answered: its kind, and the sentence about this occurrence."""
 
-    def __init__(self, kind: Kind, detail: str) -> None:
+    def __init__(self, kind: Kind, detail: str, *, allowed: Sequence[str] | None = None) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
+        self.allowed = allowed
 
 
 def answer(
@@ -182,6 +213,7 @@ def answer(
     *,
     status: int | None = None,
     errors: Sequence[ParameterProblem] | None = None,
+    allowed: Sequence[str] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The response that tells of a problem; every 429 and 503 says when to try again.
@@ -194,6 +226,7 @@ def answer(
         status=status or kind.status,
         detail=f"{detail} {kind.remedy}",
         errors=list(errors) if errors is not None else None,
+        allowed=list(allowed) if allowed is not None else None,
     )
     retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem.status in (BUSY.status, UNAVAILABLE.status) else {}
     return Response(
@@ -206,6 +239,8 @@ def answer(
 
 # What every route may answer that reads from the database.
 _OF_READS: Final = (INVALID_REQUEST, UNAVAILABLE, NOT_MIGRATED, TOO_SLOW)
+# And every one that changes the ledger, or reads it through the fleet's functions.
+OF_CHANGES: Final = (INVALID_REQUEST, UNKNOWN_ENTRY, RULE_BROKEN, UNAVAILABLE, NOT_MIGRATED, KEY_UNUSABLE)
 
 
 def documented(*kinds: Kind, besides: Sequence[Kind] = _OF_READS) -> dict[int | str, dict[str, Any]]:

@@ -64,6 +64,7 @@ Streams = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterVa
 # A URL may hold a password, so it never shows itself.
 DatabaseUrl = Annotated[SecretStr, AfterValidator(partial(_is_url_of, ("postgresql", "postgres")))]
 BrokerUrl = Annotated[SecretStr, AfterValidator(partial(_is_url_of, ("mqtt", "mqtts")))]
+NatsUrl = Annotated[SecretStr, AfterValidator(partial(_is_url_of, ("nats", "tls")))]
 
 
 class RuntimeSource(PydanticBaseSettingsSource):
@@ -99,6 +100,28 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(
         Path(".tracefleet"), description="where the embedded runtime keeps its data, and ingest its journal"
+    )
+    key_file: Path | None = Field(
+        None,
+        description="the key that seals the audit and personal data, the same for every process; "
+        "made where there is none; unset, it is `tracefleet.key` in the data folder",
+    )
+    audit_anchor_file: Path | None = Field(
+        None,
+        description="where fleet notes the head of the audit, best on another machine's disk; "
+        "unset, it is `audit-anchors.jsonl` in the data folder",
+    )
+    nats_url: NatsUrl | None = Field(
+        None,
+        description="nats-server as the user that fleet answers its auth callout as: `nats://user:password@host:4222`",
+    )
+    nats_system_url: NatsUrl | None = Field(
+        None, description="the same server as a user of its system account, to close connections of revoked devices"
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8000",
+        pattern=r"^https?://[^\s/]+(/[^\s]*)?$",
+        description="where people reach this installation; labels of devices lead there",
     )
     api_host: str = Field("127.0.0.1", description="address the API binds to")
     api_port: Port = Field(8000, description="port of the API")

@@ -1,0 +1,112 @@
+"""The API's way to change the ledger: the fleet's own functions, in a thread, as the caller and under audit."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Final, TypeVar
+
+import psycopg
+from fastapi import Depends, Request
+from psycopg import Connection
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from api.callers import CallerDep
+from api.problems import (
+    ILLEGAL_TRANSITION,
+    KEY_UNUSABLE,
+    NOT_MIGRATED,
+    RULE_BROKEN,
+    UNAVAILABLE,
+    UNKNOWN_ENTRY,
+    ProblemError,
+)
+from fleet.acting import Actor, acting
+from fleet.errors import IllegalTransitionError, KeyFileError, RefusedError, UnknownEntryError
+from fleet.keys import Keys
+from store.database import CONNECT_TIMEOUT_SECONDS
+from store.settings import Settings
+
+POOL_SIZE: Final = 4
+WAIT_SECONDS: Final = 2.0
+
+T = TypeVar("T")
+
+
+class Desk:
+    """Where changes are made. One for the process."""
+
+    def __init__(self, pool: "ConnectionPool[Connection[Any]]", keys: Keys) -> None:
+        self._pool = pool
+        self.keys = keys
+
+    async def change(self, actor: Actor, work: Callable[[Connection[Any]], T], *, reason: str = "") -> T:
+        """The result of *work* in a transaction that is *actor*'s; it is committed when this returns.
+
+        A caller that goes away meanwhile does not end it: half a change is none. Raises ProblemError.
+        """
+        return await asyncio.shield(asyncio.to_thread(self._change, actor, work, reason))
+
+    async def read(self, work: Callable[[Connection[Any]], T]) -> T:
+        """The result of *work*, for what the fleet's functions read. Raises ProblemError."""
+        return await asyncio.to_thread(self._read, work)
+
+    def _change(self, actor: Actor, work: Callable[[Connection[Any]], T], reason: str) -> T:
+        def within(connection: Connection[Any]) -> T:
+            with acting(connection, actor, keys=self.keys, reason=reason):
+                return work(connection)
+
+        return self._read(within)
+
+    def _read(self, work: Callable[[Connection[Any]], T]) -> T:
+        try:
+            with self._pool.connection(timeout=WAIT_SECONDS) as connection:
+                return work(connection)
+        except IllegalTransitionError as error:
+            raise ProblemError(ILLEGAL_TRANSITION, str(error), allowed=error.allowed) from error
+        except UnknownEntryError as error:
+            raise ProblemError(UNKNOWN_ENTRY, str(error)) from error
+        except RefusedError as error:
+            raise ProblemError(RULE_BROKEN, str(error)) from error
+        except KeyFileError as error:
+            raise ProblemError(KEY_UNUSABLE, "The audit could not be sealed.") from error
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+            raise ProblemError(NOT_MIGRATED, "A table or column is missing.") from error
+        except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise ProblemError(UNAVAILABLE, f"No answer came within {WAIT_SECONDS:g} s.") from error
+
+
+@asynccontextmanager
+async def connect(settings: Settings) -> AsyncIterator[Desk]:
+    """A desk whose pool opens when the server is there; closed at the end."""
+    pool = ConnectionPool(
+        settings.require_database_url(),
+        kwargs={
+            "autocommit": True,
+            "application_name": "tracefleet api ledger",
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        },
+        min_size=0,
+        max_size=POOL_SIZE,
+        open=False,
+        check=ConnectionPool.check_connection,
+    )
+    pool.open(wait=False)
+    try:
+        yield Desk(pool, Keys.of(settings))
+    finally:
+        await asyncio.to_thread(pool.close, 1)
+
+
+def _of(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+DeskDep = Annotated[Desk, Depends(_of)]
+
+
+def _actor(request: Request, caller: CallerDep) -> Actor:
+    return Actor(caller.name, f"api {request.client.host if request.client else 'unknown'}")
+
+
+ActorDep = Annotated[Actor, Depends(_actor)]

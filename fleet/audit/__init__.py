@@ -1,0 +1,1 @@
+"""The audit: what was changed in the ledger, by whom, and the proof that nobody changed that afterwards."""

@@ -1,0 +1,1 @@
+"""The identity a device speaks with at the broker: its credentials, what they permit, and who else tried."""

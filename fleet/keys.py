@@ -1,0 +1,97 @@
+"""The installation's one key: a file that every process shares, and a key for each purpose derived from it.
+
+The database never sees it. It knows a digest of each derived key, so that a process with another file stops with a
+sentence instead of sealing what nobody can verify or read.
+"""
+
+import hmac
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from psycopg import Connection
+
+from fleet.errors import KeyFileError
+from store.settings import PREFIX, Settings
+
+Purpose = Literal["audit", "personal", "broker"]
+
+KEY_BYTES: Final = 32
+FILE_NAME: Final = "tracefleet.key"
+
+FINGERPRINT: Final = "SELECT fingerprint FROM key_fingerprints WHERE purpose = %(purpose)s"
+REMEMBER: Final = """
+INSERT INTO key_fingerprints (purpose, fingerprint) VALUES (%(purpose)s, %(fingerprint)s) ON CONFLICT DO NOTHING
+"""
+
+
+class Keys:
+    """The key in a file, read when it is first needed."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._master: bytes | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Keys":
+        """The keys of an installation."""
+        return cls(settings.key_file or settings.data_dir / FILE_NAME)
+
+    def key(self, connection: Connection[Any], purpose: Purpose) -> bytes:
+        """The 32 bytes for *purpose*. The first use of a database makes the file, where there is none, and binds it.
+
+        Raises KeyFileError when the file cannot be read or is not the one that this database was begun with.
+        """
+        known = connection.execute(FINGERPRINT, {"purpose": purpose}).fetchone()
+        derived = self._derive(purpose, may_make=known is None)
+        fingerprint = hmac.digest(derived, b"fingerprint", "sha256")
+        if known is None:
+            connection.execute(REMEMBER, {"purpose": purpose, "fingerprint": fingerprint})
+            known = connection.execute(FINGERPRINT, {"purpose": purpose}).fetchone()
+        if known is None or not hmac.compare_digest(bytes(known[0]), fingerprint):
+            raise KeyFileError(
+                f"{self._file} is not the key that this database was begun with. Put the first one back, "
+                f"or set {PREFIX}KEY_FILE to it: without it the audit cannot be verified, nor personal data be read."
+            )
+        return derived
+
+    def _derive(self, purpose: Purpose, *, may_make: bool) -> bytes:
+        # HKDF's expansion (RFC 5869) of one block; the master key is uniformly random, so nothing is extracted first.
+        return hmac.digest(self._read(may_make=may_make), f"tracefleet {purpose}".encode() + b"\x01", "sha256")
+
+    def _read(self, *, may_make: bool) -> bytes:
+        if self._master is None:
+            try:
+                if may_make:
+                    _make(self._file)
+                self._master = bytes.fromhex(self._file.read_text(encoding="ascii").strip())
+            except (OSError, ValueError) as error:
+                words = error.strerror if isinstance(error, OSError) else "it is not a line of 64 hexadecimal digits"
+                raise KeyFileError(
+                    f"the key file {self._file} cannot be used: {words}. Every process of an installation needs the "
+                    f"same one: copy it here, or set {PREFIX}KEY_FILE."
+                ) from error
+            if len(self._master) != KEY_BYTES:
+                self._master = None
+                raise KeyFileError(f"the key file {self._file} does not hold 64 hexadecimal digits. Restore its copy.")
+        return self._master
+
+
+def _make(file: Path) -> None:
+    """Make *file* with a new key unless it is there; of two who do so at once, one does."""
+    if file.exists():
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as out:
+        out.write(f"{secrets.token_hex(KEY_BYTES)}\n")
+        out.flush()
+        os.fsync(out.fileno())
+    try:
+        with suppress(FileExistsError):
+            os.link(draft, file)
+    finally:
+        draft.unlink()

@@ -1,0 +1,1 @@
+"""The lives of devices: their states, what may follow what, and the moves that change them."""
