@@ -74,8 +74,11 @@ class Ledger:
     table: LiteralString
     columns: tuple[Column, ...]
     key: tuple[str, ...]
-    # Further columns that an update sets, and to what: `entry` is what comes, `own` the row as it was.
-    follows: Mapping[str, LiteralString] = field(default_factory=lambda: {"updated_at": "now()"})
+    # Further columns that an update sets, to what, and with which column, if not always. `entry` is what comes, `own`
+    # the row as it was.
+    follows: Mapping[str, tuple[str | None, LiteralString]] = field(
+        default_factory=lambda: {"updated_at": (None, "now()")}
+    )
 
     def column(self, name: str) -> Column:
         """The column of that English name."""

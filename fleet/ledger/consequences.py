@@ -30,4 +30,4 @@ def _of_another_state(draft: Draft, today: date, reason: str | None) -> Draft:
 
 def _also(draft: Draft, before: Entry, more: dict[str, Value | None]) -> Draft:
     fields = tuple(FieldChange(name, before[name], value) for name, value in more.items())
-    return replace(draft, after=dict(draft.after) | more, fields=draft.fields + fields)
+    return replace(draft, after=dict(draft.after) | more, fields=draft.fields + fields, names=draft.names | more.keys())

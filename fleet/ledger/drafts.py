@@ -19,7 +19,8 @@ Opener = Callable[[bytes], str]
 class Draft:
     """One entry as a row would have it. *before* is None for a new one; *after* holds personal data in the clear.
 
-    *fields* are the changes, masked; *complaints* what is wrong with the row's cells against what is held.
+    *fields* are what changes of one that is there, masked; *complaints* is what is wrong with the
+    row's cells against what is held.
     """
 
     row: int
@@ -27,6 +28,8 @@ class Draft:
     before: Entry | None
     after: Entry
     fields: tuple[FieldChange, ...]
+    # The columns that change; of a new entry those that are written.
+    names: frozenset[str]
     bad: frozenset[str]
     complaints: tuple[RowError, ...] = ()
 
@@ -34,11 +37,6 @@ class Draft:
     def is_new(self) -> bool:
         """Whether the ledger has no such entry yet."""
         return self.before is None
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The columns that change; of a new entry those that are written."""
-        return frozenset(field.column for field in self.fields)
 
 
 def draft_rows(ledger: Ledger, reading: Reading, held: Held, opened: Opener) -> tuple[Draft, ...]:
@@ -58,11 +56,12 @@ def _draft(
     held: Mapping[str, object] | None,
     opened: Opener,
 ) -> Draft:
-    fields = tuple(_differences(columns, row, held or {}, opened))
+    fields = () if held is None else tuple(_differences(columns, row, held, opened))
     before: Entry | None = None if held is None else {name: held[name] for name in columns}  # type: ignore[misc]
     after = dict(before if before is not None else blank) | dict(row.values) | dict.fromkeys(row.emptied)
     complaints = tuple(_complaints(ledger, row, before, after))
-    return Draft(row.number, ledger.key_of(row.values), before, after, fields, row.bad, complaints)
+    names = frozenset(row.values) if held is None else frozenset([field.column for field in fields])
+    return Draft(row.number, ledger.key_of(row.values), before, after, fields, names, row.bad, complaints)
 
 
 def _differences(

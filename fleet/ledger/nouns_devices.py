@@ -157,7 +157,10 @@ DEVICES: Final = Ledger(
     (*_IDENTITY, *_ASSET, *_PLACE, *_METROLOGY, *_CONNECTIVITY, *_LIFECYCLE),
     key=("device_no",),
     follows={
-        "updated_at": "now()",
-        "state_since": "CASE WHEN coalesce(entry.state, own.state) <> own.state THEN now() ELSE own.state_since END",
+        "updated_at": (None, "now()"),
+        "state_since": (
+            "state",
+            "CASE WHEN coalesce(entry.state, own.state) <> own.state THEN now() ELSE own.state_since END",
+        ),
     },
 )

@@ -1,6 +1,6 @@
 """Drafts into the tables: a statement for some thousands of entries, made from the columns."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -26,13 +26,13 @@ ORDER BY d.device_id
 """
 
 
-def _arriving(ledger: Ledger) -> sql.Composable:
-    """The entries as they come: JSON, with a column for each of the ledger's, and *names*, those that change."""
+def _arriving(columns: Sequence[Column]) -> sql.Composable:
+    """The entries as they come: JSON, with a column for each of *columns*, and *names*, those that change."""
     defined: list[sql.Composable] = [sql.SQL("names text[]")]
-    for column in ledger.columns:
+    for column in columns:
         defined += [sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in _arriving_as(column)]
     return sql.SQL("json_to_recordset(%(entries)s::json) AS entry ({}){}").format(
-        sql.SQL(", ").join(defined), joined(ledger.columns, "entry", by_key=True)
+        sql.SQL(", ").join(defined), joined(columns, "entry", by_key=True)
     )
 
 
@@ -59,21 +59,24 @@ def _insert(ledger: Ledger) -> sql.Composed:
         sql.Identifier(ledger.table),
         sql.SQL(", ").join(sql.Identifier(name) for name, _ in kept),
         sql.SQL(", ").join(value for _, value in kept),
-        _arriving(ledger),
+        _arriving(ledger.columns),
     )
 
 
-def _update(ledger: Ledger) -> sql.Composed:
+def _update(ledger: Ledger, names: Collection[str]) -> sql.Composed:
+    """Sets the columns of *names* alone, which are few where a hundred thousand rows change."""
     changes = [
         sql.SQL("{stored} = CASE WHEN {name} = ANY(entry.names) THEN {value} ELSE own.{stored} END").format(
             stored=sql.Identifier(stored), name=sql.Literal(column.name), value=value
         )
         for column in ledger.columns
-        if column.name not in ledger.key
+        if column.name in names and column.name not in ledger.key
         for stored, value in _kept(column)
     ]
     changes += [
-        sql.SQL("{} = {}").format(sql.Identifier(name), sql.SQL(value)) for name, value in ledger.follows.items()
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.SQL(value))
+        for name, (of, value) in ledger.follows.items()
+        if of is None or of in names
     ]
     of_the_key = [
         sql.SQL("own.{} = {}").format(sql.Identifier(stored), value)
@@ -83,7 +86,7 @@ def _update(ledger: Ledger) -> sql.Composed:
     return sql.SQL("UPDATE {} AS own SET {} FROM {} WHERE {}").format(
         sql.Identifier(ledger.table),
         sql.SQL(", ").join(changes),
-        _arriving(ledger),
+        _arriving([column for column in ledger.columns if column.name in names or column.name in ledger.key]),
         sql.SQL(" AND ").join(of_the_key),
     )
 
@@ -94,7 +97,9 @@ def _has_more_than_a_key(ledger: Ledger) -> bool:
 
 INSERT: Final[Mapping[Noun, sql.Composed]] = {noun: _insert(ledger) for noun, ledger in LEDGERS.items()}
 UPDATE: Final[Mapping[Noun, sql.Composed]] = {
-    noun: _update(ledger) for noun, ledger in LEDGERS.items() if _has_more_than_a_key(ledger)
+    noun: _update(ledger, [column.name for column in ledger.columns])
+    for noun, ledger in LEDGERS.items()
+    if _has_more_than_a_key(ledger)
 }
 
 
@@ -124,8 +129,9 @@ def _statements(ledger: Ledger, drafts: Sequence[Draft]) -> Iterator[tuple[sql.C
     naming = [draft for draft in new if any(draft.after[name] is not None for name in own)]
     yield INSERT[ledger.noun], [draft for draft in new if all(draft.after[name] is None for name in own)]
     yield INSERT[ledger.noun], naming
-    if ledger.noun in UPDATE:
-        yield UPDATE[ledger.noun], [draft for draft in drafts if not draft.is_new]
+    changed = [draft for draft in drafts if not draft.is_new]
+    if changed:
+        yield _update(ledger, frozenset().union(*(draft.names for draft in changed))), changed
 
 
 def _as_json(ledger: Ledger, drafts: Iterable[Draft], safe: Callable[[], Safe]) -> str:
