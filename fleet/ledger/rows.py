@@ -9,7 +9,7 @@ from fleet.ledger.cells import CellError
 from fleet.ledger.nearest import Nearest
 from fleet.ledger.nouns import Column, Ledger, Reference
 from fleet.ledger.report import RowError, Value
-from fleet.ledger.sheet import Sheet, SheetRow
+from fleet.ledger.table import Sheet, SheetRow
 
 # What may be written for an entry of each reference, and the key it means.
 Known = Mapping[Reference, Mapping[str, str]]

@@ -1,0 +1,183 @@
+"""Bytes of a workbook (XLSX) to a table of text, as a CSV of the same sheet would give. Pure.
+
+The reader is given an archive of our own making, of parts that were measured and searched before (`archive`,
+`xlsx_scan`): what it is handed cannot be larger, or of another kind, than what was judged.
+Hidden rows and columns are read as all others: a filter that was left on must not decide what is imported.
+"""
+
+import io
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
+
+from fleet.errors import SheetError
+from fleet.ledger.archive import Parts, damaged
+from fleet.ledger.table import Sheet, SheetRow, row_of, sheet_of
+from fleet.ledger.xlsx_scan import Scan, scan
+
+# The sheet that explains the columns of a template: it is no content.
+EXPLANATIONS: Final = ("Columns", "栏目说明")
+# A spreadsheet holds no more digits of a number than these.
+EXACT_BELOW: Final = 10**15
+MERGED_SHOWN: Final = 5
+# What the reader needs besides the sheets.
+_ALWAYS: Final = re.compile(r"\[Content_Types\]\.xml|_rels/\.rels|xl/_rels/[^/]+\.rels|xl/[^/]+\.xml")
+
+_Value = str | float | bool | date | datetime | time | timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class _Tab:
+    """One sheet of a workbook, and what its XML tells."""
+
+    name: str
+    part: str
+    visible: bool
+    found: Scan = field(default_factory=Scan)
+
+
+def read_xlsx(content: bytes) -> Sheet:
+    """The table in the only visible sheet of a workbook that has anything in it.
+
+    A cell that is a formula, or an error value, is handed on as a CSV shows it. Raises SheetError when there is no
+    such sheet or several, when cells are merged, and when the file is none that is safe to read.
+    """
+    parts = Parts(content)
+    tabs = [tab for tab in _tabs(parts) if tab.visible and tab.name not in EXPLANATIONS]
+    clean = _repacked(parts, tabs)
+    tab = _only(tabs)
+    try:
+        with CalamineWorkbook.from_filelike(clean) as workbook:
+            sheet = workbook.get_sheet_by_name(tab.name)
+            _require_unmerged(sheet)
+            return sheet_of(_rows(sheet, tab.found))
+    except CalamineError as error:
+        raise damaged() from error
+
+
+def _tabs(parts: Parts) -> Iterator[_Tab]:
+    """The worksheets in the order of the workbook; diagrams and the like, which have sheets of their own, are not."""
+    try:
+        workbook = ET.fromstring(parts.small("xl/workbook.xml"))  # noqa: S314 - see above
+        relations = ET.fromstring(parts.small("xl/_rels/workbook.xml.rels"))  # noqa: S314 - see above
+    except ET.ParseError as error:
+        raise damaged() from error
+    targets = {
+        relation.get("Id"): posixpath.normpath(posixpath.join("/xl", relation.get("Target", "")))[1:]
+        for relation in relations
+        if relation.get("Type", "").endswith("/worksheet")
+    }
+    for sheet in workbook.iter():
+        if not sheet.tag.endswith("}sheet"):
+            continue
+        reference = next((value for name, value in sheet.attrib.items() if name.endswith("}id")), None)
+        part = targets.get(reference)
+        if part is not None and part in parts.names:
+            yield _Tab(sheet.get("name", ""), part, visible=sheet.get("state", "visible") == "visible")
+
+
+def _repacked(parts: Parts, tabs: Sequence[_Tab]) -> io.BytesIO:
+    """An archive of what the reader needs, which is measured and searched on the way."""
+    of_sheets = {tab.part: tab for tab in tabs}
+    clean = io.BytesIO()
+    with zipfile.ZipFile(clean, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name in parts.names:
+            chunks = parts.chunks(name)
+            if name in of_sheets:
+                chunks = scan(of_sheets[name].name, chunks, of_sheets[name].found)
+            elif not _ALWAYS.fullmatch(name):
+                continue
+            with archive.open(name, "w", force_zip64=True) as part:
+                for chunk in chunks:
+                    part.write(chunk)
+    clean.seek(0)
+    return clean
+
+
+def _only(tabs: Sequence[_Tab]) -> _Tab:
+    filled = [tab for tab in tabs if tab.found.has_cells]
+    if len(filled) == 1:
+        return filled[0]
+    if filled:
+        raise SheetError(
+            f"the workbook has several sheets with something in them: {', '.join(tab.name for tab in filled)}. "
+            f"Delete or hide all but the one to import."
+        )
+    raise SheetError(
+        "the workbook is empty: no visible sheet has anything in it. Show the sheet to import, or fill it."
+    )
+
+
+def _require_unmerged(sheet: CalamineSheet) -> None:
+    merged = [f"{_place(*first)}:{_place(*last)}" for first, last in sheet.merged_cell_ranges or ()]
+    if merged:
+        shown = ", ".join(merged[:MERGED_SHOWN]) + (" and more" if len(merged) > MERGED_SHOWN else "")
+        raise SheetError(
+            f"cells of the sheet “{sheet.name}” are merged: {shown}. Only the first cell of those has a value: "
+            f"unmerge them and fill in every cell."
+        )
+
+
+def _place(row: int, column: int) -> str:
+    letters = ""
+    column += 1
+    while column:
+        column, letter = divmod(column - 1, 26)
+        letters = chr(65 + letter) + letters
+    return f"{letters}{row + 1}"
+
+
+def _rows(sheet: CalamineSheet, found: Scan) -> Iterator[SheetRow]:
+    """The rows with something in them. The reader leaves out columns before the first cell, and knows no formulas."""
+    before = [""] * (sheet.start[1] if sheet.start else 0)
+    number = 0
+    for number, values in enumerate(sheet.iter_rows(), 1):
+        row = _row(number, before + [_text(value) for value in values], found)
+        if row.cells:
+            yield row
+    for beyond in sorted(at for at in found.odd if at > number):
+        yield _row(beyond, [], found)
+
+
+def _row(number: int, cells: list[str], found: Scan) -> SheetRow:
+    for column, text in found.odd.get(number, {}).items():
+        cells += [""] * (column - len(cells))
+        cells[column - 1] = text
+    return row_of(number, cells)
+
+
+def _text(value: _Value) -> str:
+    """What a cell says, exactly: 2 for 2.0, 2018-08-27 for a date, 1.23457E+17 for a number that lost digits."""
+    # The first two are nearly all cells; a boolean is an integer and a datetime a date, so those come before.
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return _number(value)
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.time() == time() else value.isoformat(" ", "seconds")
+    if isinstance(value, timedelta):
+        minutes, seconds = divmod(round(value.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}" + (f":{seconds:02}" if seconds else "")
+    if isinstance(value, time):
+        return value.isoformat("seconds" if value.second else "minutes")
+    return value.isoformat()
+
+
+def _number(value: float) -> str:
+    if abs(value) >= EXACT_BELOW:
+        # As the spreadsheet shows it. More digits would look like the code that was typed, and are not it.
+        mantissa, exponent = f"{value:.5E}".split("E")
+        return f"{mantissa.rstrip('0').rstrip('.')}E{exponent}"
+    if value == int(value):
+        return str(int(value))
+    return format(Decimal(repr(value)), "f")
