@@ -6,13 +6,12 @@ from typing import Final, Literal, LiteralString
 
 from fleet.ledger.cells import Reader, choice
 from fleet.ledger.report import Noun, Value
+from fleet.sealing import Personal
 
 # What a cell may name: another entry of the ledger, or a kind of device.
 Reference = Literal["regions", "sites", "merchants", "parties", "models", "devices", "kinds"]
 Entry = Mapping[str, Value | None]
 SqlType = Literal["text", "integer", "bigint", "numeric", "double precision", "boolean", "date"]
-# How much of a personal value anybody may see: fleet.sealing masks it.
-Personal = Literal["phone", "identity", "serial"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,7 @@ class Column:
     # The column of the table, where it has another name; of personal data, what its two columns begin with.
     stored: str | None = None
     foreign: Foreign | None = None
+    # Personal data: sealed, and of what kind its mask is.
     personal: Personal | None = None
     # SQL between the table's form and the sheet's, where these differ.
     shown: LiteralString = "{}"
