@@ -15,6 +15,7 @@ from fleet.ledger.table import Sheet, SheetRow, row_of, sheet_of
 
 _AGAIN: Final = "Save the sheet as “CSV UTF-8” and import that."
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_HEAD_BYTES: Final = 8
 # Chinese in UTF-8. The same six bytes are three characters of GB18030, hardly ever three that stand together.
 _CHINESE_UTF8: Final = re.compile(rb"(?:[\xe4-\xe9][\x80-\xbf]{2}){2,}")
 # One line in so many may look like UTF-8 by accident in a file that is GB18030 throughout.
@@ -55,8 +56,8 @@ def _decode(content: bytes) -> str:
 
 def _is_unmarked_utf16(content: bytes) -> bool:
     """Whether every second byte at the beginning is NUL, as that of Latin letters is in UTF-16."""
-    head = content[:64]
-    return len(head) > 3 and any(not any(head[start::2]) for start in (0, 1))
+    head = content[:_HEAD_BYTES]
+    return len(head) == _HEAD_BYTES and any(not any(head[start::2]) for start in (0, 1))
 
 
 def _refuse_mixtures(content: bytes) -> None:

@@ -18,6 +18,8 @@ Known = Mapping[Reference, Mapping[str, str]]
 # Cells of a column that are remembered: words, days and models stand in thousands of rows.
 REMEMBERED: Final = 20_000
 HIDDEN: Final = "***"
+# So far below may the headers be for a sheet to be told that they are.
+TITLE_ROWS: Final = 10
 # So many digits at a stretch in a place where no header says what they are may be somebody's number.
 _MAYBE_PERSONAL = re.compile(r"\d{11}")
 
@@ -99,6 +101,8 @@ def read_rows(sheet: Sheet, ledger: Ledger, known: Known) -> Reading:
     A sheet may refer to its own entries: *known* need not hold them, and holds what columns of the sheet refer to.
     """
     places, errors = _places(sheet.header, ledger)
+    if not any(places) and (below := _header_below(sheet, ledger)) is not None:
+        return Reading((), (below,))
     named = [None if place is None else place.column for place in places]
     missing = [name for name in _required(ledger) if ledger.column(name) not in named]
     if missing:
@@ -114,6 +118,21 @@ def read_rows(sheet: Sheet, ledger: Ledger, known: Known) -> Reading:
             bad = frozenset(complaint.column for complaint in complaints)
             rows.append(Row(sheet_row.number, values, bad, masks))
     return Reading(tuple(rows), tuple(errors))
+
+
+def _header_below(sheet: Sheet, ledger: Ledger) -> RowError | None:
+    """What to say when the headers stand under a title, as in a sheet that was made for printing."""
+    known = _headers(ledger)
+    for row in sheet.rows[:TITLE_ROWS]:
+        if sum(_folded(cell) in known for cell in row.cells) * 2 > len(row.cells):
+            return RowError(
+                sheet.header.number,
+                "",
+                _unlabelled(sheet.header.cells[0]),
+                f"is no row of headers, and row {row.number} is",
+                f"delete the rows above row {row.number}",
+            )
+    return None
 
 
 def _required(ledger: Ledger) -> Iterator[str]:

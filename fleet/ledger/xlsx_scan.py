@@ -34,6 +34,7 @@ _ERROR: Final = re.compile(
     rb"<(?:\w+:)?c(\s[^<>]*\bt\s*=\s*[\"']e[\"'][^<>]*)>\s*(?:<(?:\w+:)?f(?:\s[^<>]*/>|[^<]*</[^<]*>)\s*)?"
     rb"<(?:\w+:)?v>([^<]*)<"
 )
+_ROW_END: Final = b"row>"
 _VALUE: Final = re.compile(rb"<(?:\w+:)?(?:v|is|f)[\s/>]")
 
 
@@ -57,9 +58,8 @@ def scan(name: str, chunks: Iterable[bytes], found: Scan) -> Iterator[bytes]:
     for chunk in chunks:
         yield chunk
         seen = left + chunk
-        end = seen.rfind(b"row>") + 4
         # Nothing but the row that is not complete waits for the next piece.
-        left = seen[end:] if end > 3 else seen
+        _, _, left = seen.rpartition(_ROW_END)
         _look(name, seen[: len(seen) - len(left)], found)
         if len(left) > MAX_ROW_BYTES:
             raise SheetError(f"a row of the sheet “{name}” takes {MAX_ROW_BYTES // 1024 // 1024} MiB. Is it a sheet?")

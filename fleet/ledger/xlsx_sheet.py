@@ -156,21 +156,24 @@ def _row(number: int, cells: list[str], found: Scan) -> SheetRow:
 
 def _text(value: _Value) -> str:
     """What a cell says, exactly: 2 for 2.0, 2018-08-27 for a date, 1.23457E+17 for a number that lost digits."""
-    # The first two are nearly all cells; a boolean is an integer and a datetime a date, so those come before.
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return _number(value)
-    if isinstance(value, datetime):
-        return value.date().isoformat() if value.time() == time() else value.isoformat(" ", "seconds")
-    if isinstance(value, timedelta):
-        minutes, seconds = divmod(round(value.total_seconds()), 60)
-        return f"{minutes // 60}:{minutes % 60:02}" + (f":{seconds:02}" if seconds else "")
-    if isinstance(value, time):
-        return value.isoformat("seconds" if value.second else "minutes")
-    return value.isoformat()
+    # A boolean is an integer and a datetime a date, so those come first.
+    match value:
+        case str():
+            text = value
+        case bool():
+            text = "true" if value else "false"
+        case int() | float():
+            text = _number(value)
+        case datetime():
+            text = value.date().isoformat() if value.time() == time() else value.isoformat(" ", "seconds")
+        case timedelta():
+            minutes, seconds = divmod(round(value.total_seconds()), 60)
+            text = f"{minutes // 60}:{minutes % 60:02}" + (f":{seconds:02}" if seconds else "")
+        case time():
+            text = value.isoformat("seconds" if value.second else "minutes")
+        case date():
+            text = value.isoformat()
+    return text
 
 
 def _number(value: float) -> str:

@@ -31,7 +31,7 @@ def test_code_says_so_when_the_spreadsheet_has_rounded_it() -> None:
     """4.101E+17 was a number of 18 digits once."""
     with pytest.raises(CellError) as caught:
         REGION("4.10101E+17")
-    assert caught.value.remedy == "format the column as text and type the code again"
+    assert caught.value.remedy == "format the column as text and type the number again"
 
 
 @pytest.mark.parametrize(
