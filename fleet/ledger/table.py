@@ -34,7 +34,10 @@ def sheet_of(rows: Iterator[SheetRow]) -> Sheet:
     header = next(rows, None)
     if header is None:
         raise SheetError("the file is empty. Its first row has to be the header.")
-    return Sheet(header, tuple(_limited(rows)))
+    found = tuple(_limited(rows))
+    if not found:
+        raise SheetError("the sheet has a header and no rows. Fill in a row below it for each entry.")
+    return Sheet(header, found)
 
 
 def row_of(number: int, cells: Sequence[str]) -> SheetRow:

@@ -23,8 +23,8 @@ from fleet.ledger.archive import Parts, damaged
 from fleet.ledger.table import Sheet, SheetRow, row_of, sheet_of
 from fleet.ledger.xlsx_scan import Scan, scan
 
-# The sheet that explains the columns of a template: it is no content.
-EXPLANATIONS: Final = ("Columns", "栏目说明")
+# The sheet that explains the columns of a template, by the template's language: it is no content.
+EXPLANATIONS: Final = {"zh": "栏目说明", "en": "Columns"}
 # A spreadsheet holds no more digits of a number than these.
 EXACT_BELOW: Final = 10**15
 MERGED_SHOWN: Final = 5
@@ -51,7 +51,7 @@ def read_xlsx(content: bytes) -> Sheet:
     such sheet or several, when cells are merged, and when the file is none that is safe to read.
     """
     parts = Parts(content)
-    tabs = [tab for tab in _tabs(parts) if tab.visible and tab.name not in EXPLANATIONS]
+    tabs = [tab for tab in _tabs(parts) if tab.visible and tab.name not in EXPLANATIONS.values()]
     clean = _repacked(parts, tabs)
     tab = _only(tabs)
     try:
