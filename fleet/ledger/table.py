@@ -30,14 +30,11 @@ class Sheet:
 
 
 def sheet_of(rows: Iterator[SheetRow]) -> Sheet:
-    """The table of *rows*, the first of which is its header. Raises SheetError when there is nothing to import."""
+    """The table of *rows*, the first of which is its header. Raises SheetError when there is not even one."""
     header = next(rows, None)
     if header is None:
         raise SheetError("the file is empty. Its first row has to be the header.")
-    found = tuple(_limited(rows))
-    if not found:
-        raise SheetError("the sheet has a header and no rows. Fill in a row below it for each entry.")
-    return Sheet(header, found)
+    return Sheet(header, tuple(_limited(rows)))
 
 
 def row_of(number: int, cells: Sequence[str]) -> SheetRow:

@@ -1,35 +1,21 @@
 """Workbooks that are written: their formats, and what makes a spreadsheet program leave alone what is typed."""
 
 from collections.abc import Iterable
-from datetime import date
-from decimal import Decimal
 from types import TracebackType
-from typing import IO, Any, Final, Literal, Protocol, Self
+from typing import IO, Any, Final, Literal, Self, TypeAlias
 
 import xlsxwriter  # type: ignore[import-untyped]
 
 from fleet.ledger.columns import Column, Ledger
 
 Language = Literal["zh", "en"]
+# A sheet of xlsxwriter, which has no types.
+Tab: TypeAlias = Any
 
 # Widths of columns, in digits of the spreadsheet's font.
 _NARROW: Final = 12
 _WIDE: Final = 24
 _HEADER: Final = {"bold": True, "bg_color": "#E7EEF7", "bottom": 1, "num_format": "@"}
-
-
-class Tab(Protocol):
-    """A sheet of xlsxwriter, as far as it is used here: rows and columns count from 0."""
-
-    def write_string(self, row: int, column: int, text: str, form: object = None) -> object: ...
-    def write_number(self, row: int, column: int, number: float | Decimal, form: object = None) -> object: ...
-    def write_datetime(self, row: int, column: int, day: date, form: object = None) -> object: ...
-    def set_column(self, first: int, last: int, width: float, form: object = None) -> object: ...
-    def freeze_panes(self, row: int, column: int) -> object: ...
-    def autofilter(self, first_row: int, first: int, last_row: int, last: int) -> object: ...
-    def data_validation(
-        self, first_row: int, first: int, last_row: int, last: int, guidance: dict[str, Any]
-    ) -> object: ...
 
 
 class Book:
