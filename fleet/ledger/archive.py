@@ -16,8 +16,8 @@ MAX_UNPACKED_BYTES: Final = 512 * 1024 * 1024
 # Sheets pack to a tenth, very monotonous ones to a hundredth; bombs to a thousandth.
 MAX_RATIO: Final = 200
 RATIO_FROM_BYTES: Final = 8 * 1024 * 1024
-# A part that is read as a whole: the list of sheets, where their files are.
-MAX_SMALL_PART_BYTES: Final = 4 * 1024 * 1024
+# A part that is read as a whole: the list of sheets, where their files are, the styles.
+MAX_SMALL_PART_BYTES: Final = 16 * 1024 * 1024
 
 _CHUNK_BYTES: Final = 1024 * 1024
 _WORKBOOK: Final = "xl/workbook.xml"
@@ -91,7 +91,7 @@ def _require_modest(parts: list[zipfile.ZipInfo], packed: int) -> None:
         )
     if unpacked > RATIO_FROM_BYTES and unpacked > packed * MAX_RATIO:
         raise SheetError(
-            f"the workbook unpacks to {unpacked // packed} times its size; {MAX_RATIO} times are accepted. {_remedy()}"
+            f"the workbook unpacks to more than {MAX_RATIO} times its size, which no sheet does. {_remedy()}"
         )
 
 

@@ -140,7 +140,7 @@ def choice(names: Mapping[str, str]) -> Reader:
 
 def day(cell: str) -> date:
     """A calendar day: 2026-11-23, 2026/11/23, 2026.11.23 or 2026年11月23日; at midnight, when there is a time."""
-    written = text(cell)
+    written = unicodedata.normalize("NFKC", text(cell))
     found = _DAY.fullmatch(written) or _CHINESE_DAY.fullmatch(written)
     if found is not None and (known := _day_of(found[1], found[3], found[4])) is not None:
         return known

@@ -6,6 +6,7 @@ from typing import Final
 from fleet.errors import SheetError
 
 _SAVE: Final = "Open it in a spreadsheet program, save it as “Excel workbook (.xlsx)” and import that."
+_COPY: Final = "Copy its table into a spreadsheet, and save that as .xlsx."
 _SIGNATURES: Final = (
     (b"PK\x05\x06", "an empty archive", "Import the workbook itself."),
     (b"PK\x07\x08", "an archive in several parts", "Unpack it and import the workbook itself."),
@@ -16,18 +17,18 @@ _SIGNATURES: Final = (
     (b"Rar!", "a RAR archive", "Unpack it and import what is inside."),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it and import what is inside."),
     (b"\x09\x08\x10\x00", "an Excel workbook of the old binary format (.xls)", _SAVE),
-    (b"{\\rtf", "a text document (RTF)", "Copy its table into a spreadsheet, and save that as .xlsx."),
+    (b"{\\rtf", "a text document (RTF)", _COPY),
     (b"ID;P", "a symbolic link file (SYLK, .slk)", _SAVE),
 )
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _XML: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?=[!?a-zA-Z])")
 # Archives that are documents of another program, by a part that only they have.
 _DOCUMENTS: Final = (
-    (re.compile(r"content\.xml"), "an OpenDocument file (.ods)"),
-    (re.compile(r"Index\.zip|Index/.*\.iwa"), "a document of Apple Numbers"),
-    (re.compile(r"xl/workbook\.bin"), "a binary workbook (.xlsb)"),
-    (re.compile(r"word/document\.xml"), "a text document (.docx)"),
-    (re.compile(r"ppt/presentation\.xml"), "a presentation (.pptx)"),
+    (re.compile(r"content\.xml"), "an OpenDocument file (.ods)", _SAVE),
+    (re.compile(r"Index\.zip|Index/.*\.iwa"), "a document of Apple Numbers", _SAVE),
+    (re.compile(r"xl/workbook\.bin"), "a binary workbook (.xlsb)", _SAVE),
+    (re.compile(r"word/document\.xml"), "a text document (.docx)", _COPY),
+    (re.compile(r"ppt/presentation\.xml"), "a presentation (.pptx)", _COPY),
 )
 
 
@@ -44,9 +45,9 @@ def refuse(content: bytes) -> None:
 
 def archive(names: list[str]) -> str:
     """What an archive of files *names* is that holds no workbook, and what to do."""
-    for part, what in _DOCUMENTS:
+    for part, what, remedy in _DOCUMENTS:
         if any(part.fullmatch(name) for name in names):
-            return f"the file is {what}. {_SAVE}"
+            return f"the file is {what}. {remedy}"
     return "the file is an archive (ZIP). Unpack it and import the workbook or the CSV file inside."
 
 
@@ -56,7 +57,7 @@ def _old_office(content: bytes) -> str:
         return "the workbook is protected by a password. Open it, take the password off, save it and import that."
     if any(f"{name}\0".encode("utf-16-le") in content for name in ("Workbook", "Book")):
         return f"the file is an Excel workbook of the old binary format (.xls). {_SAVE}"
-    return f"the file is a document of an old Office format. {_SAVE}"
+    return f"the file is a document of an old Office format, and no workbook. {_COPY}"
 
 
 def _markup(head: bytes) -> str:

@@ -5,7 +5,7 @@ Searched and not parsed, in pieces, at hundreds of megabytes a second. Pure.
 
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +14,7 @@ from fleet.ledger.table import MAX_COLUMNS, MAX_ROWS
 
 # Memory is taken for the whole rectangle that a sheet spans, whatever stands in it.
 MAX_CELLS: Final = 12_000_000
-MAX_ODDITIES: Final = 100_000
+MAX_FORMULAS: Final = 100_000
 # Longer than any row of the ledger; a row is looked at as a whole.
 MAX_ROW_BYTES: Final = 8 * 1024 * 1024
 SHOWN_CHARACTERS: Final = 60
@@ -34,6 +34,8 @@ _ERROR: Final = re.compile(
     rb"<(?:\w+:)?c(\s[^<>]*\bt\s*=\s*[\"']e[\"'][^<>]*)>\s*(?:<(?:\w+:)?f(?:\s[^<>]*/>|[^<]*</[^<]*>)\s*)?"
     rb"<(?:\w+:)?v>([^<]*)<"
 )
+# A number, and not the place of a text among the shared ones.
+_PLAIN: Final = re.compile(rb"(?!.*\bt\s*=\s*[\"'](?!n[\"']))")
 _ROW_END: Final = b"row>"
 _VALUE: Final = re.compile(rb"<(?:\w+:)?(?:v|is|f)[\s/>]")
 
@@ -45,25 +47,29 @@ class Scan:
     has_cells: bool = False
     rows: int = 0
     columns: int = 0
-    oddities: int = 0
+    formulas: int = 0
     odd: dict[int, dict[int, str]] = field(default_factory=dict)
 
 
-def scan(name: str, chunks: Iterable[bytes], found: Scan) -> Iterator[bytes]:
+def scan(name: str, chunks: Iterable[bytes], found: Scan, widths: Mapping[str, int]) -> Iterator[bytes]:
     """Pass *chunks* of the XML of the sheet *name* on, and fill *found* on the way.
 
+    *widths* are those of the styles that show a number with zeros before it, by the style's number.
     Raises SheetError as soon as the sheet is larger than any of a ledger.
     """
     left = b""
+    padded = _padded(widths)
     for chunk in chunks:
         yield chunk
         seen = left + chunk
         # Nothing but the row that is not complete waits for the next piece.
         _, _, left = seen.rpartition(_ROW_END)
-        _look(name, seen[: len(seen) - len(left)], found)
+        _look(name, whole := seen[: len(seen) - len(left)], found)
+        _pad(whole, found, padded, widths)
         if len(left) > MAX_ROW_BYTES:
             raise SheetError(f"a row of the sheet “{name}” takes {MAX_ROW_BYTES // 1024 // 1024} MiB. Is it a sheet?")
     _look(name, left, found)
+    _pad(left, found, padded, widths)
 
 
 def _look(name: str, xml: bytes, found: Scan) -> None:
@@ -93,7 +99,25 @@ def _collect(xml: bytes, found: Scan) -> None:
             place = _PLACE.search(attributes)
             if place is not None:
                 found.odd.setdefault(int(place[2]), {})[_number(place[1])] = lead + _readable(text)
-                found.oddities += 1
+                found.formulas += 1
+
+
+def _padded(widths: Mapping[str, int]) -> re.Pattern[bytes] | None:
+    if not widths:
+        return None
+    styles = "|".join(widths).encode()
+    return re.compile(
+        rb"<(?:\w+:)?c(\s(?:[^<>]*\s)?s\s*=\s*[\"'](" + styles + rb")[\"'][^<>]*)>\s*<(?:\w+:)?v>([0-9]{1,15})<"
+    )
+
+
+def _pad(xml: bytes, found: Scan, padded: re.Pattern[bytes] | None, widths: Mapping[str, int]) -> None:
+    """Numbers that are shown as 000123 and kept as 123: what people see is the code that they mean."""
+    for attributes, style, digits in padded.findall(xml) if padded is not None else ():
+        place = _PLACE.search(attributes)
+        if place is not None and _PLAIN.match(attributes):
+            shown = digits.decode().zfill(widths[style.decode()])
+            found.odd.setdefault(int(place[2]), {}).setdefault(_number(place[1]), shown)
 
 
 def _last_column(letters: list[bytes]) -> int:
@@ -133,5 +157,5 @@ def _require_modest(name: str, found: Scan) -> None:
             f"the sheet “{name}” spans {found.rows} rows and {found.columns} columns; {MAX_CELLS} cells are accepted. "
             f"Delete empty rows and columns, or split the sheet."
         )
-    if found.oddities > MAX_ODDITIES:
-        raise SheetError(f"the sheet “{name}” has more than {MAX_ODDITIES} formulas. Paste its cells as values.")
+    if found.formulas > MAX_FORMULAS:
+        raise SheetError(f"the sheet “{name}” has more than {MAX_FORMULAS} formulas. Paste its cells as values.")

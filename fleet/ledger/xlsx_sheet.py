@@ -28,8 +28,12 @@ EXPLANATIONS: Final = {"zh": "栏目说明", "en": "Columns"}
 # A spreadsheet holds no more digits of a number than these.
 EXACT_BELOW: Final = 10**15
 MERGED_SHOWN: Final = 5
+STYLES: Final = "xl/styles.xml"
 # What the reader needs besides the sheets.
 _ALWAYS: Final = re.compile(r"\[Content_Types\]\.xml|_rels/\.rels|xl/_rels/[^/]+\.rels|xl/[^/]+\.xml")
+
+# A format of numbers that shows zeros where the number has none: 000000.
+_ZEROS: Final = re.compile(r"(0{2,40})(?:$|[_; \\])")
 
 _Value = str | float | bool | date | datetime | time | timedelta
 
@@ -65,11 +69,7 @@ def read_xlsx(content: bytes) -> Sheet:
 
 def _tabs(parts: Parts) -> Iterator[_Tab]:
     """The worksheets in the order of the workbook; diagrams and the like, which have sheets of their own, are not."""
-    try:
-        workbook = ET.fromstring(parts.small("xl/workbook.xml"))  # noqa: S314 - see above
-        relations = ET.fromstring(parts.small("xl/_rels/workbook.xml.rels"))  # noqa: S314 - see above
-    except ET.ParseError as error:
-        raise damaged() from error
+    workbook, relations = _parsed(parts, "xl/workbook.xml"), _parsed(parts, "xl/_rels/workbook.xml.rels")
     targets = {
         relation.get("Id"): posixpath.normpath(posixpath.join("/xl", relation.get("Target", "")))[1:]
         for relation in relations
@@ -80,19 +80,43 @@ def _tabs(parts: Parts) -> Iterator[_Tab]:
             continue
         reference = next((value for name, value in sheet.attrib.items() if name.endswith("}id")), None)
         part = targets.get(reference)
-        if part is not None and part in parts.names:
+        if part is not None:
+            if part not in parts.names:
+                raise damaged()
             yield _Tab(sheet.get("name", ""), part, visible=sheet.get("state", "visible") == "visible")
+
+
+def _parsed(parts: Parts, name: str) -> ET.Element:
+    try:
+        return ET.fromstring(parts.small(name))  # noqa: S314 - `archive` has refused document types, and large parts
+    except ET.ParseError as error:
+        raise damaged() from error
+
+
+def _widths(parts: Parts) -> dict[str, int]:
+    """How many digits the styles show that fill numbers up with zeros, by the number of the style."""
+    if STYLES not in parts.names:
+        return {}
+    styles = _parsed(parts, STYLES)
+    zeros = {
+        each.get("numFmtId"): len(found[1])
+        for each in styles.iterfind("{*}numFmts/{*}numFmt")
+        if (found := _ZEROS.match(each.get("formatCode", "")))
+    }
+    formats = [each.get("numFmtId") for each in styles.iterfind("{*}cellXfs/{*}xf")]
+    return {str(number): zeros[each] for number, each in enumerate(formats) if each in zeros}
 
 
 def _repacked(parts: Parts, tabs: Sequence[_Tab]) -> io.BytesIO:
     """An archive of what the reader needs, which is measured and searched on the way."""
     of_sheets = {tab.part: tab for tab in tabs}
+    widths = _widths(parts)
     clean = io.BytesIO()
     with zipfile.ZipFile(clean, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name in parts.names:
             chunks = parts.chunks(name)
             if name in of_sheets:
-                chunks = scan(of_sheets[name].name, chunks, of_sheets[name].found)
+                chunks = scan(of_sheets[name].name, chunks, of_sheets[name].found, widths)
             elif not _ALWAYS.fullmatch(name):
                 continue
             with archive.open(name, "w", force_zip64=True) as part:
@@ -117,7 +141,7 @@ def _only(tabs: Sequence[_Tab]) -> _Tab:
 
 
 def _require_unmerged(sheet: CalamineSheet) -> None:
-    merged = [f"{_place(*first)}:{_place(*last)}" for first, last in sheet.merged_cell_ranges or ()]
+    merged = [f"{_place(*first)}:{_place(*last)}" for first, last in sorted(sheet.merged_cell_ranges or ())]
     if merged:
         shown = ", ".join(merged[:MERGED_SHOWN]) + (" and more" if len(merged) > MERGED_SHOWN else "")
         raise SheetError(
