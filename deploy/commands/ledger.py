@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.commands import sheets
 from fleet.errors import SheetError
 from fleet.ledger.imports import import_sheet
 from fleet.ledger.nouns import LEDGERS, Ledger
@@ -56,6 +57,7 @@ def _app(noun: Noun) -> typer.Typer:
         if not report.is_good:
             raise typer.Exit(1)
 
+    sheets.attach(app, noun, noun)
     return app
 
 

@@ -2,8 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import IO, Any, Final, Literal
@@ -25,38 +24,10 @@ MEDIA_TYPES: Final[Mapping[FileFormat, str]] = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 FETCHED_AT_ONCE: Final = 2_000
-# Devices by what people choose them with, as the API's list of devices has it.
-CHOSEN_DEVICES: Final = """
-SELECT d.device_no
-FROM devices AS d
-JOIN models AS m USING (model_id)
-JOIN sites AS s USING (site_id)
-WHERE (%(site_no)s::text IS NULL OR s.site_no = %(site_no)s)
-  AND (%(kind)s::text IS NULL OR m.kind = %(kind)s)
-  AND (%(state)s::text IS NULL OR d.state = %(state)s)
-  AND (%(region_code)s::text IS NULL OR starts_with(s.region_code, %(region_code)s))
-  AND (%(q)s::text IS NULL OR starts_with(d.device_no, %(q)s))
-"""
 YES_NO: Final[Mapping[Language, Mapping[bool, str]]] = {
     "zh": {True: "是", False: "否"},
     "en": {True: "yes", False: "no"},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """Which devices: at a site, of a kind, in a state, in a region or below it, with numbers that begin like *q*."""
-
-    site_no: str | None = None
-    kind: str | None = None
-    state: str | None = None
-    region_code: str | None = None
-    q: str | None = None
-
-    @property
-    def is_everything(self) -> bool:
-        """Whether nothing is asked for in particular."""
-        return not any(asdict(self).values())
 
 
 def export(
@@ -66,14 +37,15 @@ def export(
     *,
     form: FileFormat,
     language: Language,
-    chosen: Chosen | None = None,
+    keys: Sequence[str] | None = None,
 ) -> int:
     """Write the entries of *noun* to *file*, in the order of their keys; how many there were.
 
-    *chosen* is for devices alone. Personal data is masked. Takes the memory of a few thousand entries, whatever their
-    number; a workbook is gathered in a temporary file besides. Other transactions go on meanwhile, and are not seen.
+    With *keys*, those whose first key is one of these. Personal data is masked. Takes the memory of a few thousand
+    entries, whatever their number; a workbook is gathered in a temporary file besides. What others change meanwhile is
+    not seen.
     """
-    entries = _Counted(_entries(connection, noun, chosen))
+    entries = _Counted(_entries(connection, noun, keys))
     with connection.transaction():
         if form == "csv":
             write_csv(LEDGERS[noun], entries, language, file)
@@ -95,11 +67,8 @@ class _Counted:
             yield entry
 
 
-def _entries(connection: Connection[Any], noun: Noun, chosen: Chosen | None) -> Iterator[Entry]:
-    query, parameters = ALL[noun], {}
-    if chosen is not None and not chosen.is_everything:
-        keys = [device_no for (device_no,) in connection.execute(CHOSEN_DEVICES, asdict(chosen)).fetchall()]
-        query, parameters = SOME[noun], {"keys": keys}
+def _entries(connection: Connection[Any], noun: Noun, keys: Sequence[str] | None) -> Iterator[Entry]:
+    query, parameters = (ALL[noun], None) if keys is None else (SOME[noun], {"keys": list(keys)})
     # A cursor of the server: the client's would hold all entries before the first is written.
     with connection.cursor("export", row_factory=dict_row) as cursor:
         cursor.itersize = FETCHED_AT_ONCE

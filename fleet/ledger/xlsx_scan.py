@@ -19,15 +19,18 @@ MAX_FORMULAS: Final = 100_000
 MAX_ROW_BYTES: Final = 8 * 1024 * 1024
 SHOWN_CHARACTERS: Final = 60
 
-_CELL: Final = re.compile(rb"<(?:\w+:)?c[\s/>]")
-# The places of cells, of the letters a column and of the digits a row. There may be millions, so no match objects.
-_COLUMNS: Final = re.compile(rb"\sr\s*=\s*[\"']([A-Za-z]+)")
-_ROWS: Final = re.compile(rb"\sr\s*=\s*[\"'][A-Za-z]*([0-9]+)")
+# Where the reader sees a cell begin, or more often than that.
+_CELL: Final = re.compile(rb"<(?:[^\s<>:]*:)?c[\s/>]")
+# What a cell has to look like, in the form that most programs write and in every form. The reader takes memory for the
+# rectangle that spans all places, and ends the process when there is none: no place may be other than it is seen here.
+# Of the letters a column and of the digits a row: there may be millions, so no match objects.
+_AS_USUAL: Final = rb"<c r=\"%s\"(?: (?!r=)[a-z]+=\"[^\"<>&]*\")*/?>"
+_ATTRIBUTES: Final = rb"(?:\s+(?!r\s*=)[\w:]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'))*"
+_ANYHOW: Final = rb"<(?:\w+:)?c" + _ATTRIBUTES + rb"\s+r\s*=\s*[\"']%s[\"']" + _ATTRIBUTES + rb"\s*/?>"
 # The same of cells that are not empty: only those take memory, and are asked for when the others go too far.
-_FILLED_COLUMNS: Final = re.compile(
-    rb"<(?:\w+:)?c\s(?:[^<>]*?\s)?r\s*=\s*[\"']([A-Za-z]+)[0-9]+[\"'](?:[^<>]*[^<>/])?>"
-)
-_FILLED_ROWS: Final = re.compile(rb"<(?:\w+:)?c\s(?:[^<>]*?\s)?r\s*=\s*[\"'][A-Za-z]+([0-9]+)[\"'](?:[^<>]*[^<>/])?>")
+_FILLED: Final = _ANYHOW.removesuffix(rb"/?>") + rb"(?<!/)>"
+_COLUMN: Final = rb"([A-Z]{1,6})[1-9][0-9]{0,6}"
+_ROW: Final = rb"[A-Z]{1,6}([1-9][0-9]{0,6})"
 _PLACE: Final = re.compile(rb"\sr\s*=\s*[\"']([A-Za-z]{1,3})([0-9]{1,7})[\"']")
 _FORMULA: Final = re.compile(rb"<(?:\w+:)?c(\s[^<>]*)>\s*<(?:\w+:)?f(?:\s[^<>]*)?(?:/>|>([^<]*)<)")
 _ERROR: Final = re.compile(
@@ -74,20 +77,26 @@ def scan(name: str, chunks: Iterable[bytes], found: Scan, widths: Mapping[str, i
 
 def _look(name: str, xml: bytes, found: Scan) -> None:
     found.has_cells = found.has_cells or _VALUE.search(xml) is not None
-    letters = _COLUMNS.findall(xml)
-    if len(letters) < len(_CELL.findall(xml)):
+    count = len(_CELL.findall(xml))
+    form = next((form for form in (_AS_USUAL, _ANYHOW) if len(_places(form, _COLUMN, xml)) == count), None)
+    if form is None:
         raise SheetError(
             f"the sheet “{name}” has cells that do not say where they stand. Open the workbook in a spreadsheet "
             f"program, save it anew and import that."
         )
-    columns, rows = _last_column(letters), _last_row(_ROWS.findall(xml))
+    columns, rows = _last_column(_places(form, _COLUMN, xml)), _last_row(_places(form, _ROW, xml))
     if columns > MAX_COLUMNS:
-        columns = _last_column(_FILLED_COLUMNS.findall(xml))
+        columns = _last_column(_places(_FILLED, _COLUMN, xml))
     if rows > MAX_ROWS + 1:
-        rows = _last_row(_FILLED_ROWS.findall(xml))
+        rows = _last_row(_places(_FILLED, _ROW, xml))
     found.columns, found.rows = max(found.columns, columns), max(found.rows, rows)
     _collect(xml, found)
     _require_modest(name, found)
+
+
+def _places(form: bytes, part: bytes, xml: bytes) -> list[bytes]:
+    # re keeps what it has compiled.
+    return re.findall(form % part, xml)
 
 
 def _collect(xml: bytes, found: Scan) -> None:

@@ -6,6 +6,7 @@ Hidden rows and columns are read as all others: a filter that was left on must n
 """
 
 import io
+import math
 import posixpath
 import re
 import zipfile
@@ -89,7 +90,8 @@ def _tabs(parts: Parts) -> Iterator[_Tab]:
 def _parsed(parts: Parts, name: str) -> ET.Element:
     try:
         return ET.fromstring(parts.small(name))  # noqa: S314 - `archive` has refused document types, and large parts
-    except ET.ParseError as error:
+    except (ET.ParseError, LookupError, ValueError) as error:
+        # The last two for encodings that there are not.
         raise damaged() from error
 
 
@@ -201,6 +203,9 @@ def _text(value: _Value) -> str:
 
 
 def _number(value: float) -> str:
+    if not math.isfinite(value):
+        # What a spreadsheet shows of a number that is too large for it.
+        return "#NUM!"
     if abs(value) >= EXACT_BELOW:
         # As the spreadsheet shows it. More digits would look like the code that was typed, and are not it.
         mantissa, exponent = f"{value:.5E}".split("E")
