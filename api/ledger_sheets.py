@@ -13,9 +13,10 @@ from starlette.responses import Response, StreamingResponse
 from api.ledger import Kind, State
 from api.ledger_desk import Desk, DeskDep
 from api.parameters import DEVICE_NO_PATTERN, Text
-from api.problems import INVALID_REQUEST, NOT_MIGRATED, UNAVAILABLE, documented
+from api.problems import NO_ROUTE, ProblemError, documented
 from fleet.ledger.choosing import Chosen, choose
 from fleet.ledger.export import MEDIA_TYPES, FileFormat, export
+from fleet.ledger.nouns import LEDGERS
 from fleet.ledger.report import Noun
 from fleet.ledger.template import template
 from fleet.ledger.workbook import Language
@@ -31,9 +32,8 @@ _FILES: Final[dict[int | str, dict[str, Any]]] = {
         "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in MEDIA_TYPES.values()},
     }
 }
-_OF_EXPORTS: Final = (INVALID_REQUEST, UNAVAILABLE, NOT_MIGRATED)
 
-NounPath = Annotated[Noun, Path(description="Which part of the ledger.", examples=["devices"])]
+NounPath = Annotated[str, Path(description=f"Which part of the ledger: {', '.join(LEDGERS)}.", examples=["sites"])]
 
 
 class TemplateQuery(BaseModel):
@@ -81,7 +81,7 @@ def slots() -> asyncio.Semaphore:
     "/devices/export",
     summary="Export devices",
     response_class=Response,
-    responses=_FILES | documented(besides=_OF_EXPORTS),
+    responses=_FILES | documented(),
 )
 async def export_devices(
     request: Request, desk: DeskDep, query: Annotated[DeviceExportQuery, Query()]
@@ -97,7 +97,7 @@ async def export_devices(
     "/{noun}/export",
     summary="Export a part of the ledger",
     response_class=Response,
-    responses=_FILES | documented(besides=_OF_EXPORTS),
+    responses=_FILES | documented(NO_ROUTE),
 )
 async def export_entries(
     request: Request, desk: DeskDep, noun: NounPath, query: Annotated[ExportQuery, Query()]
@@ -106,19 +106,26 @@ async def export_entries(
 
     Personal data is masked. An import of the file, with nothing changed in it, changes nothing.
     """
-    return await _exported(request, desk, noun, query, lambda _: None)
+    return await _exported(request, desk, _noun(noun), query, lambda _: None)
 
 
 @router.get(
     "/{noun}/template",
     summary="An empty sheet to fill in",
     response_class=Response,
-    responses=_FILES | documented(besides=(INVALID_REQUEST,)),
+    responses=_FILES | documented(NO_ROUTE),
 )
 async def export_template(noun: NounPath, query: Annotated[TemplateQuery, Query()]) -> Response:
     """A workbook with the headers, words to choose from, and a second sheet that explains every column."""
-    content = await asyncio.to_thread(template, noun, query.language)
+    content = await asyncio.to_thread(template, _noun(noun), query.language)
     return Response(content, headers=_attachment(f"{noun}-template.xlsx"), media_type=MEDIA_TYPES["xlsx"])
+
+
+def _noun(name: str) -> Noun:
+    for noun in LEDGERS:
+        if noun == name:
+            return noun
+    raise ProblemError(NO_ROUTE, f"The ledger has no part of that name; it has {', '.join(LEDGERS)}.")
 
 
 async def _exported(

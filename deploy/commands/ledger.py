@@ -25,7 +25,7 @@ from store.settings import load
 # A terminal is no place for more; --json has them all.
 SHOWN: Final = 500
 
-Sheet = Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a header row; UTF-8 or GB18030.")]
+Sheet = Annotated[Path, typer.Argument(metavar="FILE", help="A workbook (XLSX), or CSV in UTF-8 or GB18030; its first row is the header.")]
 Apply = Annotated[bool, typer.Option("--apply", help="Write it. Without this, it is only said what would be done.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -122,6 +122,8 @@ def _changes(report: Report) -> Table:
 
 
 def _summary(report: Report, file: Path) -> str:
+    if not report.rows and report.is_good:
+        return f"{file} has a header and no rows: there is nothing to import."
     counts = (
         f"{_counted(report.rows, 'row')} of {report.noun}: {len(report.created)} new, {len(report.changed)} changed, "
         f"{report.unchanged} left alone, {_counted(len(report.errors), 'error')}."

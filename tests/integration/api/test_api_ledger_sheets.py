@@ -59,7 +59,6 @@ async def test_template_is_a_workbook(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/api/v1/ledger/nothing/export",
         "/api/v1/ledger/devices/export?format=pdf",
         "/api/v1/ledger/devices/export?language=fr",
         "/api/v1/ledger/devices/export?kind=toaster",
@@ -77,3 +76,11 @@ async def test_many_exports_at_once_all_come(client: httpx.AsyncClient) -> None:
     paths = [f"/api/v1/ledger/devices/export?format={form}" for form in ("csv", "xlsx") * 6]
     answers = await asyncio.gather(*(client.get(path) for path in paths))
     assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_part_that_the_ledger_has_not_is_not_found(client: httpx.AsyncClient) -> None:
+    """The answer names those there are."""
+    for path in ("/api/v1/ledger/nothing/export", "/api/v1/ledger/nothing/template"):
+        answer = await client.get(path)
+        assert answer.status_code == 404
+        assert "it has regions, code_profiles, sites" in answer.json()["detail"]
