@@ -25,7 +25,10 @@ from store.settings import load
 # A terminal is no place for more; --json has them all.
 SHOWN: Final = 500
 
-Sheet = Annotated[Path, typer.Argument(metavar="FILE", help="A workbook (XLSX), or CSV in UTF-8 or GB18030; its first row is the header.")]
+Sheet = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="A workbook (XLSX), or CSV in UTF-8 or GB18030; its first row is the header."),
+]
 Apply = Annotated[bool, typer.Option("--apply", help="Write it. Without this, it is only said what would be done.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 

@@ -26,6 +26,11 @@ def harmless_typed(text: str) -> str:
     return f"'{text}" if _MEANT.match(text) else text
 
 
+def unled(cell: str) -> str:
+    """The text of a cell that may be led."""
+    return cell[1:] if is_led(cell) else cell
+
+
 def is_led(cell: str) -> bool:
     """Whether the first character of *cell* is the apostrophe of :func:`harmless`, and no part of the text."""
     return _LED.match(cell) is not None

@@ -8,6 +8,7 @@ from typing import Final
 
 from fleet.ledger.cells import CellError, Reader
 from fleet.ledger.columns import Column, Ledger, Reference
+from fleet.ledger.harmless import unled
 from fleet.ledger.nearest import Nearest
 from fleet.ledger.report import RowError, Value
 from fleet.ledger.table import Sheet, SheetRow
@@ -202,7 +203,8 @@ def _with_own_keys(sheet: Sheet, ledger: Ledger, columns: list[Column | None], k
     place = columns.index(ledger.column(ledger.key[0]))
     if not any(reference == ledger.noun for reference in known):
         return known
-    keys = {row.cells[place]: row.cells[place] for row in sheet.rows if place < len(row.cells)}
+    own = (unled(row.cells[place]) for row in sheet.rows if place < len(row.cells))
+    keys = {key: key for key in own}
     return {reference: dict(names) | keys if reference == ledger.noun else names for reference, names in known.items()}
 
 

@@ -20,7 +20,7 @@ MAX_ROW_BYTES: Final = 8 * 1024 * 1024
 SHOWN_CHARACTERS: Final = 60
 
 # Where the reader sees a cell begin, or more often than that.
-_CELL: Final = re.compile(rb"<(?:[^\s<>:]*:)?c[\s/>]")
+_CELL: Final = re.compile(rb"<(?!/)(?:[^\s<>:]*:)?c[\s/>]")
 # What a cell has to look like, in the form that most programs write and in every form. The reader takes memory for the
 # rectangle that spans all places, and ends the process when there is none: no place may be other than it is seen here.
 # Of the letters a column and of the digits a row: there may be millions, so no match objects.

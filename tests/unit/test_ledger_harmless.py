@@ -8,21 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.ledger.cells import CellError, text
-from fleet.ledger.harmless import harmless, harmless_typed, is_led
+from fleet.ledger.harmless import harmless, harmless_typed, unled
 from fleet.ledger.sheet import read_sheet
 
 TEXTS = st.text(alphabet="'=+-@＝＋－＠\t\r\n019.E,\"aé鲜 ", max_size=12)
 
 
-def _back(cell: str) -> str:
-    return cell[1:] if is_led(cell) else cell
-
-
 @given(TEXTS)
 def test_every_text_comes_back_as_it_was(value: str) -> None:
     """Also one that began with an apostrophe by itself."""
-    assert _back(harmless(value)) == value
-    assert _back(harmless_typed(value)) == value
+    assert unled(harmless(value)) == value
+    assert unled(harmless_typed(value)) == value
 
 
 @given(TEXTS)
