@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from api.ledger import Kind, State
 from api.ledger_desk import Desk, DeskDep
 from api.parameters import DEVICE_NO_PATTERN, Text
-from api.problems import NO_ROUTE, ProblemError, documented
+from api.problems import NO_ROUTE, RULE_BROKEN, ProblemError, documented
 from fleet.ledger.choosing import Chosen, choose
 from fleet.ledger.export import MEDIA_TYPES, FileFormat, export
 from fleet.ledger.nouns import LEDGERS
@@ -81,7 +81,7 @@ def slots() -> asyncio.Semaphore:
     "/devices/export",
     summary="Export devices",
     response_class=Response,
-    responses=_FILES | documented(),
+    responses=_FILES | documented(RULE_BROKEN),
 )
 async def export_devices(
     request: Request, desk: DeskDep, query: Annotated[DeviceExportQuery, Query()]
@@ -97,7 +97,7 @@ async def export_devices(
     "/{noun}/export",
     summary="Export a part of the ledger",
     response_class=Response,
-    responses=_FILES | documented(NO_ROUTE),
+    responses=_FILES | documented(NO_ROUTE, RULE_BROKEN),
 )
 async def export_entries(
     request: Request, desk: DeskDep, noun: NounPath, query: Annotated[ExportQuery, Query()]

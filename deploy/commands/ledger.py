@@ -40,6 +40,8 @@ def _app(noun: Noun) -> typer.Typer:
 
     Says what would be created, changed and left alone, and every error of every row; an empty cell changes nothing.
 
+    Of a workbook, the one visible sheet that has something in it is read, hidden rows and columns included.
+
     Columns in any order, by either header; those with * are required for new {noun}:
 
     \b

@@ -10,6 +10,7 @@ from typing import IO, Any, Final, Literal
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from fleet.errors import RefusedError
 from fleet.ledger.columns import Column, Entry, Ledger
 from fleet.ledger.entries import ALL, SOME
 from fleet.ledger.harmless import harmless, harmless_typed
@@ -24,6 +25,8 @@ MEDIA_TYPES: Final[Mapping[FileFormat, str]] = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 FETCHED_AT_ONCE: Final = 2_000
+# Besides the header, in the format itself; what is written below is lost without a word.
+WORKBOOK_ROWS: Final = 1_048_575
 YES_NO: Final[Mapping[Language, Mapping[bool, str]]] = {
     "zh": {True: "是", False: "否"},
     "en": {True: "yes", False: "no"},
@@ -113,11 +116,16 @@ def _shown(column: Column, value: Value | None, language: Language) -> str | flo
 
 
 def write_xlsx(ledger: Ledger, entries: Iterable[Entry], language: Language, file: IO[bytes]) -> None:
-    """A workbook of one sheet: texts as texts, whatever they look like, days as days and numbers as numbers."""
+    """A workbook of one sheet: texts as texts, whatever they look like, days as days and numbers as numbers.
+
+    Raises RefusedError when there are more entries than a sheet has rows.
+    """
     with Book(file, streamed=True) as book:
         sheet = book.sheet_of(ledger, language)
         number = 0
         for number, entry in enumerate(entries, 1):
+            if number > WORKBOOK_ROWS:
+                raise RefusedError(f"a workbook holds {WORKBOOK_ROWS} rows, and there are more {ledger.noun}: use CSV.")
             for place, column in enumerate(ledger.columns):
                 _write(book, sheet, number, place, _shown(column, entry[column.name], language))
         sheet.autofilter(0, 0, number, len(ledger.columns) - 1)

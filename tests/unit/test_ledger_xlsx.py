@@ -126,7 +126,7 @@ def test_attributes_of_cells_may_stand_in_any_order() -> None:
 )
 def test_cell_whose_place_could_be_read_in_two_ways_is_refused(cell: str) -> None:
     """What we see and the reader does not, or the other way round, decides about memory."""
-    with pytest.raises(SheetError, match="do not say where they stand|16384 columns"):
+    with pytest.raises(SheetError, match=r"do not say where they stand|16384 columns"):
         read_sheet(with_rows(f'{HEADER_XML}<row r="2">{cell}</row>')())
 
 
