@@ -19,6 +19,8 @@ RATIO_FROM_BYTES: Final = 8 * 1024 * 1024
 # A part that is read as a whole: the list of sheets, where their files are, the styles.
 MAX_SMALL_PART_BYTES: Final = 16 * 1024 * 1024
 
+# What an entry of an archive's directory begins with.
+_ENTRY: Final = b"PK\x01\x02"
 _CHUNK_BYTES: Final = 1024 * 1024
 _WORKBOOK: Final = "xl/workbook.xml"
 _EXTERNAL: Final = re.compile(r"xl/externalLinks/[^/]+\.xml", re.IGNORECASE)
@@ -33,6 +35,8 @@ class Parts:
     """The parts of one workbook, by name. Everything read from here is within the limits; SheetError is raised else."""
 
     def __init__(self, content: bytes) -> None:
+        # Before zipfile makes an object of each.
+        _require_few(content.count(_ENTRY))
         try:
             self._archive = zipfile.ZipFile(io.BytesIO(content))
         except _BROKEN as error:
@@ -78,9 +82,12 @@ def damaged() -> SheetError:
     return SheetError(_DAMAGED)
 
 
+def _require_few(parts: int) -> None:
+    if parts > MAX_PARTS:
+        raise SheetError(f"the workbook has more than {MAX_PARTS} parts, which no workbook has. {_remedy()}")
+
+
 def _require_modest(parts: list[zipfile.ZipInfo], packed: int) -> None:
-    if len(parts) > MAX_PARTS:
-        raise SheetError(f"the workbook has {len(parts)} parts; {MAX_PARTS} are accepted. {_remedy()}")
     if any(part.flag_bits & 1 for part in parts):
         raise SheetError("the archive is encrypted. Unpack it with its password and import the workbook inside.")
     unpacked = sum(part.file_size for part in parts)

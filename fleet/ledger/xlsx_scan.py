@@ -7,6 +7,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from fleet.errors import SheetError
@@ -14,6 +15,8 @@ from fleet.ledger.table import MAX_COLUMNS, MAX_ROWS
 
 # Memory is taken for the whole rectangle that a sheet spans, whatever stands in it.
 MAX_CELLS: Final = 12_000_000
+# Texts are kept once for all cells that have them. None of a ledger's sheets has so many different ones.
+MAX_TEXTS: Final = 5_000_000
 MAX_FORMULAS: Final = 100_000
 # Longer than any row of the ledger; a row is looked at as a whole.
 MAX_ROW_BYTES: Final = 8 * 1024 * 1024
@@ -39,7 +42,13 @@ _ERROR: Final = re.compile(
 )
 # A number, and not the place of a text among the shared ones.
 _PLAIN: Final = re.compile(rb"(?!.*\bt\s*=\s*[\"'](?!n[\"']))")
+_MERGED: Final = re.compile(rb"<(?:[^\s<>:]*:)?mergeCell\s[^<>]*\bref\s*=\s*[\"']([A-Z0-9:]{1,24})")
+_TEXT: Final = re.compile(rb"<(?!/)(?:[^\s<>:]*:)?si[\s/>]")
+MERGED_LISTED: Final = 1_000
+MERGED_SHOWN: Final = 5
 _ROW_END: Final = b"row>"
+_NO_ROW_BYTES: Final = 64 * 1024
+_TAG_BYTES: Final = 1024
 _VALUE: Final = re.compile(rb"<(?:\w+:)?(?:v|is|f)[\s/>]")
 
 
@@ -50,6 +59,7 @@ class Scan:
     has_cells: bool = False
     rows: int = 0
     columns: int = 0
+    cells: int = 0
     formulas: int = 0
     odd: dict[int, dict[int, str]] = field(default_factory=dict)
 
@@ -67,6 +77,9 @@ def scan(name: str, chunks: Iterable[bytes], found: Scan, widths: Mapping[str, i
         seen = left + chunk
         # Nothing but the row that is not complete waits for the next piece.
         _, _, left = seen.rpartition(_ROW_END)
+        if len(left) > _NO_ROW_BYTES and _CELL.search(left) is None:
+            # Below the rows there may be much else: links, conditions, lists.
+            left = left[-_TAG_BYTES:]
         _look(name, whole := seen[: len(seen) - len(left)], found)
         _pad(whole, found, padded, widths)
         if len(left) > MAX_ROW_BYTES:
@@ -84,6 +97,7 @@ def _look(name: str, xml: bytes, found: Scan) -> None:
             f"the sheet “{name}” has cells that do not say where they stand. Open the workbook in a spreadsheet "
             f"program, save it anew and import that."
         )
+    found.cells += count
     columns, rows = _last_column(_places(form, _COLUMN, xml)), _last_row(_places(form, _ROW, xml))
     if columns > MAX_COLUMNS:
         columns = _last_column(_places(_FILLED, _COLUMN, xml))
@@ -92,6 +106,7 @@ def _look(name: str, xml: bytes, found: Scan) -> None:
     found.columns, found.rows = max(found.columns, columns), max(found.rows, rows)
     _collect(xml, found)
     _require_modest(name, found)
+    _require_unmerged(name, xml)
 
 
 def _places(form: bytes, part: bytes, xml: bytes) -> list[bytes]:
@@ -150,6 +165,32 @@ def _readable(text: bytes) -> str:
     return shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}…"
 
 
+def count_texts(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass *chunks* of the XML of a workbook's texts on. Raises SheetError when there are too many of them."""
+    count = 0
+    before = b""
+    for chunk in chunks:
+        yield chunk
+        count += len(_TEXT.findall(before + chunk))
+        # Enough for one that two pieces share, and too little for a whole one to be counted twice.
+        before = chunk[-2:]
+        if count > MAX_TEXTS:
+            raise SheetError(
+                f"the workbook has more than {MAX_TEXTS} different texts. Split it into several workbooks."
+            )
+
+
+def _require_unmerged(name: str, xml: bytes) -> None:
+    merged = [match[1].decode() for match in islice(_MERGED.finditer(xml), MERGED_LISTED)]
+    merged.sort(key=lambda area: [int(digits or 0) for digits in re.split(r"\D+", area)])
+    if merged:
+        shown = ", ".join(merged[:MERGED_SHOWN]) + (" and more" if len(merged) > MERGED_SHOWN else "")
+        raise SheetError(
+            f"cells of the sheet “{name}” are merged: {shown}. Only the first cell of those has a value: unmerge them "
+            f"and fill in every cell."
+        )
+
+
 def _require_modest(name: str, found: Scan) -> None:
     if found.columns > MAX_COLUMNS:
         raise SheetError(
@@ -161,7 +202,7 @@ def _require_modest(name: str, found: Scan) -> None:
             f"the sheet “{name}” goes down to row {found.rows}; {MAX_ROWS} rows are accepted. Delete what stands below "
             f"the last row, or split the sheet."
         )
-    if found.rows * found.columns > MAX_CELLS:
+    if max(found.cells, found.rows * found.columns) > MAX_CELLS:
         raise SheetError(
             f"the sheet “{name}” spans {found.rows} rows and {found.columns} columns; {MAX_CELLS} cells are accepted. "
             f"Delete empty rows and columns, or split the sheet."

@@ -22,17 +22,18 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 from fleet.errors import SheetError
 from fleet.ledger.archive import Parts, damaged
 from fleet.ledger.table import Sheet, SheetRow, row_of, sheet_of
-from fleet.ledger.xlsx_scan import Scan, scan
+from fleet.ledger.xlsx_scan import Scan, count_texts, scan
 
 # The sheet that explains the columns of a template, by the template's language: it is no content.
 EXPLANATIONS: Final = {"zh": "栏目说明", "en": "Columns"}
 # A spreadsheet holds no more digits of a number than these.
 EXACT_BELOW: Final = 10**15
-MERGED_SHOWN: Final = 5
 STYLES: Final = "xl/styles.xml"
-# What the reader needs besides the sheets.
-_ALWAYS: Final = re.compile(r"\[Content_Types\]\.xml|_rels/\.rels|xl/_rels/[^/]+\.rels|xl/[^/]+\.xml")
-
+TEXTS: Final = re.compile(r"xl/sharedStrings\.xml", re.IGNORECASE)
+# What the reader needs besides the sheets and their texts.
+_ALWAYS: Final = re.compile(
+    r"\[Content_Types\]\.xml|_rels/\.rels|xl/_rels/workbook\.xml\.rels|xl/(?:workbook|styles)\.xml", re.IGNORECASE
+)
 # A format of numbers that shows zeros where the number has none: 000000.
 _ZEROS: Final = re.compile(r"(0{2,40})(?:$|[_; \\])")
 
@@ -62,7 +63,6 @@ def read_xlsx(content: bytes) -> Sheet:
     try:
         with CalamineWorkbook.from_filelike(clean) as workbook:
             sheet = workbook.get_sheet_by_name(tab.name)
-            _require_unmerged(sheet)
             return sheet_of(_rows(sheet, tab.found))
     except CalamineError as error:
         raise damaged() from error
@@ -119,6 +119,8 @@ def _repacked(parts: Parts, tabs: Sequence[_Tab]) -> io.BytesIO:
             chunks = parts.chunks(name)
             if name in of_sheets:
                 chunks = scan(of_sheets[name].name, chunks, of_sheets[name].found, widths)
+            elif TEXTS.fullmatch(name):
+                chunks = count_texts(chunks)
             elif not _ALWAYS.fullmatch(name):
                 continue
             with archive.open(name, "w", force_zip64=True) as part:
@@ -140,25 +142,6 @@ def _only(tabs: Sequence[_Tab]) -> _Tab:
     raise SheetError(
         "the workbook is empty: no visible sheet has anything in it. Show the sheet to import, or fill it."
     )
-
-
-def _require_unmerged(sheet: CalamineSheet) -> None:
-    merged = [f"{_place(*first)}:{_place(*last)}" for first, last in sorted(sheet.merged_cell_ranges or ())]
-    if merged:
-        shown = ", ".join(merged[:MERGED_SHOWN]) + (" and more" if len(merged) > MERGED_SHOWN else "")
-        raise SheetError(
-            f"cells of the sheet “{sheet.name}” are merged: {shown}. Only the first cell of those has a value: "
-            f"unmerge them and fill in every cell."
-        )
-
-
-def _place(row: int, column: int) -> str:
-    letters = ""
-    column += 1
-    while column:
-        column, letter = divmod(column - 1, 26)
-        letters = chr(65 + letter) + letters
-    return f"{letters}{row + 1}"
 
 
 def _rows(sheet: CalamineSheet, found: Scan) -> Iterator[SheetRow]:

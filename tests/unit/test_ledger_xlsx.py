@@ -4,7 +4,7 @@ import io
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from typing import Final
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import openpyxl
 import pytest
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from fleet.errors import SheetError
 from fleet.ledger.csv_sheet import read_csv
 from fleet.ledger.sheet import read_sheet
+from fleet.ledger.xlsx_scan import MAX_ROW_BYTES, Scan, count_texts, scan
 from tests.integration.nasty_sheets.case import HEADER_XML, SHEET_PART, archive, inline, parts_of, with_rows
 
 BROKEN: Final = [
@@ -162,3 +163,38 @@ def test_parts_that_are_of_no_use_are_not_unpacked() -> None:
     start = content.rindex(b"xl/media/image1.png", 0, content.rindex(b"xl/media/image1.png")) + 60
     content[start : start + 20] = bytes(20)
     assert read_sheet(bytes(content)).rows[0].cells == ("x",)
+
+
+def test_much_else_below_the_rows_costs_nobody_the_sheet() -> None:
+    """Ten megabytes of conditions, as bloated workbooks have them."""
+    parts = parts_of(_workbook([["h"], ["x"]]))
+    conditions = b"".join(
+        b'<conditionalFormatting sqref="A%d"><cfRule type="expression" priority="1"><formula>TRUE</formula></cfRule>'
+        b"</conditionalFormatting>" % number
+        for number in range(1, 90_000)
+    )
+    sheet = parts[SHEET_PART].replace(b"</sheetData>", b"</sheetData>" + conditions)
+    assert len(sheet) > MAX_ROW_BYTES
+    assert read_sheet(archive(parts | {SHEET_PART: sheet}, method=ZIP_STORED)).rows[0].cells == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("piece", "times", "sentence"),
+    [
+        (b'<row r="1"><c r="A1" t="str"><v>' + b"x" * 2**20, 9, "a row of the sheet “s” takes 8 MiB"),
+        (b'<row r="2">' + b'<c r="A2"/>' * 100_000 + b"</row>", 121, "12000000 cells are accepted"),
+        (b'<row r="2">' + b'<c r="A2"><f>1</f></c>' * 10_000 + b"</row>", 11, "more than 100000 formulas"),
+    ],
+)
+def test_sheet_is_refused_when_reading_it_would_take_too_much(piece: bytes, times: int, sentence: str) -> None:
+    """A row without an end, more cells than places, more formulas than people make."""
+    with pytest.raises(SheetError, match=sentence):
+        list(scan("s", [piece] * times, Scan(), {}))
+
+
+def test_texts_are_counted() -> None:
+    """Each costs memory whether a cell has it or not."""
+    piece = b"<si/><x:si><x:t>a</x:t></x:si>" * 10_000
+    with pytest.raises(SheetError, match="more than 5000000 different texts"):
+        list(count_texts([piece] * 251))
+    assert len(list(count_texts([piece] * 249))) == 249
