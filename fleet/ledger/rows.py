@@ -10,6 +10,7 @@ from fleet.ledger.cells import CellError, Reader
 from fleet.ledger.columns import Column, Ledger, Reference
 from fleet.ledger.harmless import unled
 from fleet.ledger.nearest import Nearest
+from fleet.ledger.nouns import LEDGERS
 from fleet.ledger.report import RowError, Value
 from fleet.ledger.table import Sheet, SheetRow
 
@@ -102,8 +103,8 @@ def read_rows(sheet: Sheet, ledger: Ledger, known: Known) -> Reading:
     A sheet may refer to its own entries: *known* need not hold them, and holds what columns of the sheet refer to.
     """
     places, errors = _places(sheet.header, ledger)
-    if not any(places) and (below := _header_below(sheet, ledger)) is not None:
-        return Reading((), (below,))
+    if not any(places) and (meant := _header_below(sheet, ledger) or _header_of_another(sheet, ledger)) is not None:
+        return Reading((), (meant,))
     named = [None if place is None else place.column for place in places]
     missing = [name for name in _required(ledger) if ledger.column(name) not in named]
     if missing:
@@ -132,6 +133,19 @@ def _header_below(sheet: Sheet, ledger: Ledger) -> RowError | None:
                 _unlabelled(sheet.header.cells[0]),
                 f"is no row of headers, and row {row.number} is",
                 f"delete the rows above row {row.number}",
+            )
+    return None
+
+
+def _header_of_another(sheet: Sheet, ledger: Ledger) -> RowError | None:
+    """What to say of the sheet of another noun."""
+    cells = [_folded(cell) for cell in sheet.header.cells if cell]
+    for other in LEDGERS.values():
+        known = _headers(other)
+        if other.noun != ledger.noun and all(cell in known for cell in cells):
+            problem = f"is a column of {other.noun}, as are all the others"
+            return RowError(
+                sheet.header.number, "", sheet.header.cells[0], problem, f"import the sheet as {other.noun}"
             )
     return None
 
