@@ -15,6 +15,7 @@ from api import (
     health,
     ingest_stats,
     ledger_desk,
+    ledger_sheets,
     openapi,
     pages,
     purges,
@@ -60,7 +61,20 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = Metrics()
     app.state.bodies = Bodies()
-    for module in (devices, records, sites, telemetry, dead_letters, replays, purges, ingest_stats, health, pages):
+    app.state.exports = ledger_sheets.slots()
+    for module in (
+        devices,
+        records,
+        sites,
+        ledger_sheets,
+        telemetry,
+        dead_letters,
+        replays,
+        purges,
+        ingest_stats,
+        health,
+        pages,
+    ):
         app.include_router(module.router)
     openapi.install(app)
     refusals.install(app)

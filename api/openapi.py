@@ -17,6 +17,7 @@ TAGS: Final = [
     {"name": "Devices", "description": "The ledger's devices (设备) and their latest values."},
     {"name": "Records", "description": "What devices reported, raw or rolled up."},
     {"name": "Sites", "description": "Node enterprises (节点企业), where devices stand."},
+    {"name": "Sheets", "description": "The ledger as spreadsheets: exports (导出) and templates (模板) to fill in."},
     {"name": "Ingest", "description": "What came in, and what became of it."},
     {"name": "Dead letters", "description": "What could not be stored as telemetry (死信), and what to do with it."},
     {"name": "Health", "description": "For supervisors and Prometheus."},

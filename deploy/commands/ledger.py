@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.commands import sheets
 from fleet.errors import SheetError
 from fleet.ledger.imports import import_sheet
 from fleet.ledger.nouns import LEDGERS, Ledger
@@ -24,7 +25,10 @@ from store.settings import load
 # A terminal is no place for more; --json has them all.
 SHOWN: Final = 500
 
-Sheet = Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a header row; UTF-8 or GB18030.")]
+Sheet = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="A workbook (XLSX), or CSV in UTF-8 or GB18030; its first row is the header."),
+]
 Apply = Annotated[bool, typer.Option("--apply", help="Write it. Without this, it is only said what would be done.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -35,6 +39,8 @@ def _app(noun: Noun) -> typer.Typer:
     what = f"""Import {noun} from a sheet: all rows or none.
 
     Says what would be created, changed and left alone, and every error of every row; an empty cell changes nothing.
+
+    Of a workbook, the one visible sheet that has something in it is read, hidden rows and columns included.
 
     Columns in any order, by either header; those with * are required for new {noun}:
 
@@ -56,6 +62,7 @@ def _app(noun: Noun) -> typer.Typer:
         if not report.is_good:
             raise typer.Exit(1)
 
+    sheets.attach(app, noun, noun)
     return app
 
 
@@ -120,6 +127,8 @@ def _changes(report: Report) -> Table:
 
 
 def _summary(report: Report, file: Path) -> str:
+    if not report.rows and report.is_good:
+        return f"{file} has a header and no rows: there is nothing to import."
     counts = (
         f"{_counted(report.rows, 'row')} of {report.noun}: {len(report.created)} new, {len(report.changed)} changed, "
         f"{report.unchanged} left alone, {_counted(len(report.errors), 'error')}."

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleet.ledger.columns import Column, Entry, Ledger
+from fleet.ledger.headers import HIDDEN
 from fleet.ledger.report import FieldChange, RowError, Value
-from fleet.ledger.rows import HIDDEN, Reading, Row
+from fleet.ledger.rows import Reading, Row
 from fleet.sealing import mask
 
 # Entries by key, as the ledger holds them: every column of the noun is there, None where it is empty. A personal

@@ -16,7 +16,8 @@ from fleet.ledger.nouns import LEDGERS
 from fleet.ledger.plan import Plan, plan
 from fleet.ledger.report import Noun, Report
 from fleet.ledger.rows import Known, Reading, columns_of, read_rows
-from fleet.ledger.sheet import Sheet, read_sheet
+from fleet.ledger.sheet import read_sheet
+from fleet.ledger.table import Sheet
 from fleet.ledger.writing import write
 from fleet.sealing import Safe
 

@@ -7,8 +7,8 @@ from fleet.ledger.columns import Ledger
 from fleet.ledger.drafts import Draft
 from fleet.ledger.facts import Facts
 from fleet.ledger.findings import Finding
+from fleet.ledger.headers import HIDDEN
 from fleet.ledger.report import Change, Report, RowError, Value
-from fleet.ledger.rows import HIDDEN
 from fleet.ledger.rules import findings
 
 

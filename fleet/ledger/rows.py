@@ -1,25 +1,23 @@
 """A sheet to the entries it names, each with the cells that say something. Pure; every complaint is collected."""
 
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from fleet.ledger import headers
 from fleet.ledger.cells import CellError, Reader
 from fleet.ledger.columns import Column, Ledger, Reference
+from fleet.ledger.harmless import unled
+from fleet.ledger.headers import HIDDEN
 from fleet.ledger.nearest import Nearest
 from fleet.ledger.report import RowError, Value
-from fleet.ledger.sheet import Sheet, SheetRow
+from fleet.ledger.table import Sheet, SheetRow
 
 # What may be written for an entry of each reference, and the key it means.
 Known = Mapping[Reference, Mapping[str, str]]
 
 # Cells of a column that are remembered: words, days and models stand in thousands of rows.
 REMEMBERED: Final = 20_000
-HIDDEN: Final = "***"
-# So many digits at a stretch in a place where no header says what they are may be somebody's number.
-_MAYBE_PERSONAL = re.compile(r"\d{11}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class _Place:
 
 def columns_of(sheet: Sheet, ledger: Ledger) -> list[Column]:
     """The columns of *ledger* that the header of *sheet* names."""
-    return [place.column for place in _places(sheet.header, ledger)[0] if place is not None]
+    return [found[0] for found in headers.named(sheet.header, ledger)[0] if found is not None]
 
 
 def read_rows(sheet: Sheet, ledger: Ledger, known: Known) -> Reading:
@@ -98,19 +96,22 @@ def read_rows(sheet: Sheet, ledger: Ledger, known: Known) -> Reading:
 
     A sheet may refer to its own entries: *known* need not hold them, and holds what columns of the sheet refer to.
     """
-    places, errors = _places(sheet.header, ledger)
-    named = [None if place is None else place.column for place in places]
-    missing = [name for name in _required(ledger) if ledger.column(name) not in named]
-    if missing:
-        return Reading((), (*errors, *_missing(sheet.header, missing, ledger, named)))
-    references = _References(_with_own_keys(sheet, ledger, named, known))
+    found, errors = headers.named(sheet.header, ledger)
+    if not any(found) and (why := headers.mistaken(sheet, ledger)) is not None:
+        return Reading((), (why,))
+    columns = [None if each is None else each[0] for each in found]
+    of_the_key = [name for name in _required(ledger) if ledger.column(name) not in columns]
+    if of_the_key:
+        return Reading((), (*errors, *headers.missing(sheet.header, of_the_key, ledger, columns)))
+    places = [None if each is None else _Place(*each) for each in found]
+    references = _References(_with_own_keys(sheet, ledger, columns, known))
     rows: list[Row] = []
     first_seen: dict[tuple[Value, ...], int] = {}
     for sheet_row in sheet.rows:
         values, masks, complaints = _values(sheet_row, places, references)
-        of_the_key = _key_complaints(sheet_row, values, ledger, named, first_seen)
-        errors += complaints + of_the_key
-        if not of_the_key and all(name in values for name in ledger.key):
+        about_the_key = _key_complaints(sheet_row, values, ledger, columns, first_seen)
+        errors += complaints + about_the_key
+        if not about_the_key and all(name in values for name in ledger.key):
             bad = frozenset(complaint.column for complaint in complaints)
             rows.append(Row(sheet_row.number, values, bad, masks))
     return Reading(tuple(rows), tuple(errors))
@@ -120,70 +121,12 @@ def _required(ledger: Ledger) -> Iterator[str]:
     return (name for name in ledger.key if ledger.column(name).default is None)
 
 
-def _missing(
-    header: SheetRow, of_the_key: list[str], ledger: Ledger, columns: list[Column | None]
-) -> Iterator[RowError]:
-    """The columns without which no row can be told apart, and in the same go those that new entries will ask for."""
-    for column in ledger.columns:
-        if column.name in of_the_key:
-            problem = "is missing: it says which entry a row is about"
-        elif column.needed and column not in columns:
-            problem = f"is missing: new {ledger.noun} need it"
-        else:
-            continue
-        yield RowError(header.number, column.name, "", problem, f"add the column {column.name}")
-
-
-def _places(header: SheetRow, ledger: Ledger) -> tuple[list[_Place | None], list[RowError]]:
-    by_name = _headers(ledger)
-    nearest = Nearest(by_name)
-    names = ", ".join(column.name for column in ledger.columns)
-    places: list[_Place | None] = []
-    taken: set[str] = set()
-    errors = []
-    for number, cell in enumerate(header.cells, 1):
-        found = by_name.get(_folded(cell))
-        if found is None:
-            meant = nearest.to(_folded(cell))
-            problem = "is no column known here" if cell else f"column {number} has no header"
-            remedy = f"did you mean {meant}?" if meant else f"the columns of {ledger.noun} are {names}"
-            shown = _unlabelled(cell)
-            errors.append(RowError(header.number, shown, shown, problem, remedy))
-        elif found[0].name in taken:
-            errors.append(RowError(header.number, found[0].name, cell, "stands twice", "keep one of the two columns"))
-            found = None
-        else:
-            taken.add(found[0].name)
-        places.append(None if found is None else _Place(*found))
-    return places, errors
-
-
-def _headers(ledger: Ledger) -> dict[str, tuple[Column, Reader]]:
-    """Every header of *ledger*, folded: its column, and how cells under it are read."""
-    headers = {}
-    for column in ledger.columns:
-        for name in (column.name, *column.english, *column.chinese):
-            headers[_folded(name)] = (column, column.read)
-        for name, read in column.units.items():
-            headers[_folded(name)] = (column, read)
-    return headers
-
-
-def _unlabelled(cell: str) -> str:
-    """A cell that no header explains, without what may be a person's number."""
-    return HIDDEN if _MAYBE_PERSONAL.search(cell) else cell
-
-
-def _folded(header: str) -> str:
-    """Headers are the same whatever their case, width and gaps: “Device No” is device_no."""
-    return re.sub(r"[\s_-]+", "_", unicodedata.normalize("NFKC", header).strip().casefold())
-
-
 def _with_own_keys(sheet: Sheet, ledger: Ledger, columns: list[Column | None], known: Known) -> Known:
     place = columns.index(ledger.column(ledger.key[0]))
     if not any(reference == ledger.noun for reference in known):
         return known
-    keys = {row.cells[place]: row.cells[place] for row in sheet.rows if place < len(row.cells)}
+    own = (unled(row.cells[place]) for row in sheet.rows if place < len(row.cells))
+    keys = {key: key for key in own}
     return {reference: dict(names) | keys if reference == ledger.noun else names for reference, names in known.items()}
 
 
@@ -214,7 +157,7 @@ def _beyond_the_header(row: SheetRow, width: int) -> Iterator[RowError]:
         yield RowError(
             row.number,
             "",
-            _unlabelled(row.cells[width]),
+            headers.unlabelled(row.cells[width]),
             f"has {len(row.cells)} cells where the header has {width}",
             "put a cell that holds a comma in quotation marks, or give the column a header",
         )

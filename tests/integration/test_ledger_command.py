@@ -113,7 +113,7 @@ def test_import_prints_one_object_when_asked_for_json(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(None, "cannot be read: No such file"), (b"", "the file is empty"), (b"PK\x03\x04", "is a workbook")],
+    [(None, "cannot be read: No such file"), (b"", "the file is empty"), (b"PK\x03\x04", "the workbook is damaged")],
 )
 def test_import_explains_itself_when_the_file_is_no_sheet(run: Run, content: bytes | None, sentence: str) -> None:
     """A sentence with the file's name, for exit status 2."""

@@ -18,6 +18,8 @@ FENCES: Final = {
     "grafana_foundation_sdk": {"grafana/"},
     "typer": {"deploy/cli.py", "deploy/commands/"},
     "rich": {"deploy/"},
+    "python_calamine": {"fleet/ledger/xlsx_sheet.py"},
+    "xlsxwriter": {"fleet/ledger/workbook.py"},
     "mq_bridge": {"deploy/bench/peer_route.py"},
 }
 PACKAGES: Final = ("api", "deploy", "fleet", "grafana", "ingest", "store")

@@ -53,7 +53,7 @@ def test_quotes_commas_and_line_breaks_stay_when_quoted() -> None:
         (b"", "the file is empty"),
         (b"\xef\xbb\xbf", "the file is empty"),
         (b"\n\n,,,\n", "the file is empty"),
-        (b"PK\x03\x04rest", "workbook"),
+        (b"PK\x03\x04rest", "the workbook is damaged"),
         ("a,b".encode("utf-16"), "UTF-16"),
         (b"merchant_code,name\nM1,\xff\xff\n", "line 2 is neither UTF-8 nor GB18030"),
         (b'merchant_code,name\nM1,"open\nM2,b\n', r"row 2 .* is no CSV: unexpected end"),
