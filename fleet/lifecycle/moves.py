@@ -53,7 +53,7 @@ def carry_out(connection: Connection[Any], kind: MoveKind, moves: Sequence[Move]
 
     Of two who move the same device at once, the second is judged by what the first made of it.
     """
-    numbers = [number for move in moves for number in _numbers(move)]
+    numbers = [number for move in moves for _, number in _numbers(move)]
     devices = take(connection, numbers, alone=kind == "board") if apply else look(connection, numbers)
     outcomes = plan(kind, moves, _world(connection, moves, devices))
     report = _report(kind, outcomes)
@@ -73,8 +73,10 @@ def plan(kind: MoveKind, moves: Sequence[Move], world: World) -> list[Outcome]:
     return outcomes if kind != "board" else _one_serial_each(outcomes)
 
 
-def _numbers(move: Move) -> list[str]:
-    return [number for number in (move.device_no, move.new_device_no) if number is not None]
+def _numbers(move: Move) -> list[tuple[str, str]]:
+    """The devices that it names, each with the field that does."""
+    named = (("device_no", move.device_no), ("new_device_no", move.new_device_no))
+    return [(column, number) for column, number in named if number is not None]
 
 
 def _incomplete(kind: MoveKind, move: Move) -> Iterator[Complaint]:
@@ -88,22 +90,19 @@ def _incomplete(kind: MoveKind, move: Move) -> Iterator[Complaint]:
 
 
 def _unknown(move: Move, world: World) -> Iterator[Complaint]:
-    for column, number in (("device_no", move.device_no), ("new_device_no", move.new_device_no)):
-        if number is not None and number not in world.devices:
+    for column, number in _numbers(move):
+        if number not in world.devices:
             sentence = f"{number} is not in the ledger: register it first, or correct the number"
             yield Complaint(move.row, move.device_no, column, sentence, unknown=True)
 
 
 def _twice(move: Move, first: dict[str, int]) -> Iterator[Complaint]:
-    numbers = _numbers(move)
-    if len(set(numbers)) < len(numbers):
+    if move.device_no == move.new_device_no:
         yield Complaint(move.row, move.device_no, "new_device_no", "a device cannot take its own place")
-    for number in dict.fromkeys(numbers):
+    for column, number in _numbers(move):
         row = first.setdefault(number, move.row)
         if row != move.row:
-            yield Complaint(
-                move.row, number, "device_no", f"{number} is moved in row {row} already: keep one of the two"
-            )
+            yield Complaint(move.row, number, column, f"{number} is moved in row {row} already: keep one of the two")
 
 
 def _one_serial_each(outcomes: Sequence[Outcome]) -> list[Outcome]:
