@@ -46,13 +46,7 @@ app.command(epilog="Example: TRACEFLEET_FLEET_METRICS_PORT=9202 tracefleet fleet
 app.command(epilog="Example: TRACEFLEET_API_PORT=8080 tracefleet api")(api.api)
 app.command(epilog="Example: tracefleet simulate --devices 1000 --rate 500 --seed 7")(simulate.simulate)
 app.command(epilog="Example: tracefleet doctor --json")(doctor.doctor)
-for group, name in (
-    (ledger.regions, "regions"),
-    (ledger.sites, "sites"),
-    (ledger.merchants, "merchants"),
-    (ledger.models, "models"),
-    (ledger.devices, "devices"),
-):
+for name, group in ledger.GROUPS.items():
     app.add_typer(group, name=name, epilog=f"Example: tracefleet {name} import {name}.csv --apply")
 app.add_typer(bench.app, name="bench", epilog="Example: tracefleet bench ingest --quick")
 app.add_typer(workers.app, name="workers", epilog="Example: tracefleet workers list")

@@ -1,9 +1,8 @@
-"""``tracefleet regions|sites|merchants|models|devices import FILE``: spreadsheets into the ledger."""
+"""``tracefleet devices import FILE`` and its siblings: spreadsheets into the ledger, a group of commands a noun."""
 
 import dataclasses
 import json
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -13,10 +12,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.commands import sheets
+from deploy.commands.acting import actor
+from deploy.commands.import_progress import progress
+from fleet.acting import acting
 from fleet.errors import SheetError
+from fleet.keys import Keys
 from fleet.ledger.imports import import_sheet
 from fleet.ledger.nouns import LEDGERS, Ledger
-from fleet.ledger.report import Noun, Report
+from fleet.ledger.report import Noun, Report, RowError
 from store.database import connect_once
 from store.errors import TracefleetError
 from store.migrations import require_current_schema
@@ -30,19 +33,21 @@ Sheet = Annotated[
     typer.Argument(metavar="FILE", help="A workbook (XLSX), or CSV in UTF-8 or GB18030; its first row is the header."),
 ]
 Apply = Annotated[bool, typer.Option("--apply", help="Write it. Without this, it is only said what would be done.")]
+Reason = Annotated[str, typer.Option(help="Why, for the audit and the history of each entry.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def _app(noun: Noun) -> typer.Typer:
+    command = command_of(noun)
     columns = "\n    ".join(_columns(LEDGERS[noun]))
-    app = typer.Typer(no_args_is_help=True, help=f"The {noun} of the ledger.")
-    what = f"""Import {noun} from a sheet: all rows or none.
+    app = typer.Typer(no_args_is_help=True, help=f"The {_plural(noun)} of the ledger.")
+    what = f"""Import {_plural(noun)} from a sheet: all rows or none.
 
     Says what would be created, changed and left alone, and every error of every row; an empty cell changes nothing.
 
     Of a workbook, the one visible sheet that has something in it is read, hidden rows and columns included.
 
-    Columns in any order, by either header; those with * are required for new {noun}:
+    Columns in any order, by either header; those with * are required for new {_plural(noun)}:
 
     \b
     {columns}
@@ -52,17 +57,17 @@ def _app(noun: Noun) -> typer.Typer:
     @app.callback()
     def _group() -> None: ...
 
-    @app.command("import", help=what, epilog=f"Example: tracefleet {noun} import {noun}.csv --apply")
-    def _import(file: Sheet, apply: Apply = False, as_json: AsJson = False) -> None:
-        report = _run(noun, file, apply=apply)
+    @app.command("import", help=what, epilog=f"Example: tracefleet {command} import {command}.csv --apply")
+    def _import(file: Sheet, apply: Apply = False, reason: Reason = "", as_json: AsJson = False) -> None:
+        report = _run(noun, file, apply=apply, reason=reason)
         if as_json:
-            typer.echo(json.dumps(dataclasses.asdict(report), ensure_ascii=False, default=date.isoformat))
+            typer.echo(json.dumps(dataclasses.asdict(report), ensure_ascii=False, default=str))
         else:
             _show(report, file)
         if not report.is_good:
             raise typer.Exit(1)
 
-    sheets.attach(app, noun, noun)
+    sheets.attach(app, noun, command)
     return app
 
 
@@ -76,11 +81,13 @@ def _columns(ledger: Ledger) -> Iterator[str]:
                 yield f"{'':<{width}}    {word} {chinese}{' (a new one, when empty)' if word == column.default else ''}"
         elif column.refers_to is not None:
             yield f"{'':<{width}}    one of the {column.refers_to}"
+        elif column.default == "":
+            continue
         elif column.default is not None:
             yield f"{'':<{width}}    {column.default} (a new one, when empty)"
 
 
-def _run(noun: Noun, file: Path, *, apply: bool) -> Report:
+def _run(noun: Noun, file: Path, *, apply: bool, reason: str) -> Report:
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -88,30 +95,37 @@ def _run(noun: Noun, file: Path, *, apply: bool) -> Report:
             f"{file} cannot be read: {error.strerror}. Check the path and its permissions."
         ) from error
     settings = load()
-    name = f"tracefleet {noun} import"
+    keys = Keys.of(settings)
+    name = f"tracefleet {command_of(noun)} import"
     require_current_schema(settings, application_name=name)
     try:
-        with connect_once(settings.require_database_url(), application_name=name) as connection:
-            return import_sheet(connection, noun, content, apply=apply)
+        with connect_once(settings.require_database_url(), application_name=name) as connection, progress() as watch:
+            if not apply:
+                return import_sheet(connection, noun, content, apply=False, keys=keys, watch=watch)
+            with acting(connection, actor(), keys=keys, reason=reason):
+                report = import_sheet(connection, noun, content, apply=True, keys=keys, watch=watch)
+                watch("sealing", 0, 0)
+            return report
     except SheetError as error:
         raise SheetError(f"{file}: {error}") from error
 
 
 def _show(report: Report, file: Path) -> None:
     console = Console()
-    if report.errors:
-        console.print(_errors(report))
+    for title, complaints in (("Errors", report.errors), ("Warnings", report.warnings)):
+        if complaints:
+            console.print(_complaints(title, complaints))
     if report.changed:
         console.print(_changes(report))
-    rest = max(len(report.errors), len(report.changed)) - SHOWN
+    rest = max(len(report.errors), len(report.warnings), len(report.changed)) - SHOWN
     if rest > 0:
         console.print(f"… and more: the first {SHOWN} are shown, --json prints all.")
     console.print(escape(_summary(report, file)), highlight=False)
 
 
-def _errors(report: Report) -> Table:
-    table = Table("row", "column", "value", "what is wrong", "what to do", title="Errors")
-    for error in report.errors[:SHOWN]:
+def _complaints(title: str, complaints: Sequence[RowError]) -> Table:
+    table = Table("row", "column", "value", "what is wrong", "what to do", title=title)
+    for error in complaints[:SHOWN]:
         value = error.value if error.value.isprintable() else repr(error.value)
         table.add_row(str(error.row), *map(escape, (error.column, value, error.problem, error.remedy)))
     return table
@@ -121,8 +135,8 @@ def _changes(report: Report) -> Table:
     table = Table("row", "entry", "column", "before", "after", title="Changes")
     for change in report.changed[:SHOWN]:
         for field in change.fields:
-            before = "" if field.before is None else str(field.before)
-            table.add_row(str(change.row), *map(escape, (change.key, field.column, before, str(field.after))))
+            before, after = ("" if value is None else str(value) for value in (field.before, field.after))
+            table.add_row(str(change.row), *map(escape, (change.key, field.column, before, after)))
     return table
 
 
@@ -130,8 +144,10 @@ def _summary(report: Report, file: Path) -> str:
     if not report.rows and report.is_good:
         return f"{file} has a header and no rows: there is nothing to import."
     counts = (
-        f"{_counted(report.rows, 'row')} of {report.noun}: {len(report.created)} new, {len(report.changed)} changed, "
-        f"{report.unchanged} left alone, {_counted(len(report.errors), 'error')}."
+        f"{_counted(report.rows, 'row')} of {_plural(report.noun)}: {len(report.created)} new, "
+        f"{len(report.changed)} changed, {report.unchanged} left alone, "
+        f"{_counted(len(report.warnings), 'warning') + ', ' if report.warnings else ''}"
+        f"{_counted(len(report.errors), 'error')}."
     )
     if report.errors:
         return f"{counts} Nothing was written: correct the rows above and import {file} again."
@@ -144,8 +160,18 @@ def _counted(number: int, singular: str) -> str:
     return f"{number} {singular}{'' if number == 1 else 's'}"
 
 
-regions: Final = _app("regions")
-sites: Final = _app("sites")
-merchants: Final = _app("merchants")
-models: Final = _app("models")
-devices: Final = _app("devices")
+def command_of(noun: Noun) -> str:
+    """The group of commands of *noun*, as it is typed."""
+    return noun.replace("_", "-")
+
+
+def _plural(noun: Noun) -> str:
+    return noun.replace("_", " ")
+
+
+GROUPS: Final[Mapping[str, typer.Typer]] = {command_of(noun): _app(noun) for noun in LEDGERS}
+regions: Final = GROUPS["regions"]
+sites: Final = GROUPS["sites"]
+merchants: Final = GROUPS["merchants"]
+models: Final = GROUPS["models"]
+devices: Final = GROUPS["devices"]

@@ -11,6 +11,7 @@ from deploy.simulator.dice import Dice, chance
 from deploy.simulator.goods import WET_MARKET_LINES, WHOLESALE_LINES
 from deploy.simulator.plans import Place, SitePlan, site_plans
 from deploy.simulator.regions import REGIONS, Region
+from fleet.ledger.identities import luhn
 
 STREETS: Final = (
     ("人民路", "Renmin Road"),
@@ -52,21 +53,23 @@ class Model:
     # The two letters of its devices' numbers.
     letters: str
     firmware: str
+    life_months: int
+    security: str = "none"
 
 
 MODELS: Final = {
     model.model_no: model
     for model in (
-        Model("YH-ACS15", "trace_scale", "豫衡（仿真）", "SC", "2.4.1"),
-        Model("YH-TCS150", "trace_scale", "豫衡（仿真）", "SC", "2.3.9"),
-        Model("SL-TH20", "logger", "嵩岭冷链（仿真）", "TH", "1.8.0"),
-        Model("SL-TV5", "logger", "嵩岭冷链（仿真）", "TH", "1.9.2"),
-        Model("SL-DR1", "door_sensor", "嵩岭冷链（仿真）", "DR", "1.2.0"),
-        Model("DH-S1", "scanner", "大禾物联（仿真）", "SN", "5.0.3"),
-        Model("DH-M7", "handheld", "大禾物联（仿真）", "HH", "11.2"),
-        Model("DH-K2", "kiosk", "大禾物联（仿真）", "KS", "0.9.7"),
-        Model("DH-C3", "card_reader", "大禾物联（仿真）", "CR", "3.1.4"),
-        Model("DH-G1", "gateway", "大禾物联（仿真）", "GW", "4.4.0"),
+        Model("YH-ACS15", "trace_scale", "豫衡（仿真）", "SC", "2.4.1", 72),
+        Model("YH-TCS150", "trace_scale", "豫衡（仿真）", "SC", "2.3.9", 96),
+        Model("SL-TH20", "logger", "嵩岭冷链（仿真）", "TH", "1.8.0", 48),
+        Model("SL-TV5", "logger", "嵩岭冷链（仿真）", "TH", "1.9.2", 48),
+        Model("SL-DR1", "door_sensor", "嵩岭冷链（仿真）", "DR", "1.2.0", 48),
+        Model("DH-S1", "scanner", "大禾物联（仿真）", "SN", "5.0.3", 60),
+        Model("DH-M7", "handheld", "大禾物联（仿真）", "HH", "11.2", 60, "tls"),
+        Model("DH-K2", "kiosk", "大禾物联（仿真）", "KS", "0.9.7", 72),
+        Model("DH-C3", "card_reader", "大禾物联（仿真）", "CR", "3.1.4", 60),
+        Model("DH-G1", "gateway", "大禾物联（仿真）", "GW", "4.4.0", 72, "tls"),
     )
 }
 MODEL_OF_ROLE: Final = {
@@ -240,12 +243,3 @@ def _device_no(region_code: str, letters: str, serial: int) -> str:
     """TD-region-kind-serial-check; the check digit is Luhn's over the digits of region and serial."""
     digits = f"{region_code}{serial:06d}"
     return f"TD-{region_code}-{letters}-{serial:06d}-{luhn(digits)}"
-
-
-def luhn(digits: str) -> int:
-    """The check digit that makes *digits* followed by it valid (ISO/IEC 7812-1)."""
-    doubled = (
-        sum(divmod(int(digit) * 2, 10)) if place % 2 == 0 else int(digit)
-        for place, digit in enumerate(reversed(digits))
-    )
-    return -sum(doubled) % 10

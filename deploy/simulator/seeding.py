@@ -6,8 +6,11 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from deploy.commands.acting import actor
 from deploy.simulator.city import City
 from deploy.simulator.ledger import sheets
+from fleet.acting import acting
+from fleet.keys import Keys
 from fleet.ledger.imports import import_sheet
 from store.database import connect_once
 from store.errors import TracefleetError
@@ -27,7 +30,7 @@ class Seeding:
     has_written: bool
 
 
-def seed(database_url: str, city: City, *, is_wanted: bool | None) -> Seeding:
+def seed(database_url: str, city: City, *, keys: Keys, is_wanted: bool | None) -> Seeding:
     """Import *city*, all of it or nothing, unless the ledger holds every device of it: then nothing is touched.
 
     With *is_wanted* None that is done to an empty ledger alone. Raises TracefleetError for one that holds other
@@ -48,15 +51,15 @@ def seed(database_url: str, city: City, *, is_wanted: bool | None) -> Seeding:
                 f"city's {len(numbers)} are not among them: use an empty database, the --devices and --seed of before, "
                 f"--seed-store to import this city over the ledger, or --no-seed to leave the ledger as it is."
             )
-        with connection.transaction():
-            counts = ", ".join(_import(connection, city))
+        with acting(connection, actor(), keys=keys, reason="tracefleet simulate"):
+            counts = ", ".join(_import(connection, city, keys))
     return Seeding(f"Imported this city into the ledger in {where}: {counts}.", has_written=True)
 
 
-def _import(connection: Connection[Any], city: City) -> Iterator[str]:
+def _import(connection: Connection[Any], city: City, keys: Keys) -> Iterator[str]:
     """Import the sheets, each after those it refers to; what became of each."""
     for noun, content in sheets(city).items():
-        report = import_sheet(connection, noun, content, apply=True)
+        report = import_sheet(connection, noun, content, apply=True, keys=keys)
         if not report.applied:
             first = report.errors[0]
             raise TracefleetError(

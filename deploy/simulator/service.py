@@ -29,6 +29,7 @@ from deploy.simulator.machine import World
 from deploy.simulator.mqtt import Broker, late_writers_ignored
 from deploy.simulator.rhythm import WARM_UP_SECONDS
 from deploy.simulator.tally import Tally
+from fleet.keys import Keys
 from store.errors import TracefleetError
 from store.settings import Settings
 
@@ -137,7 +138,9 @@ async def _require_broker(settings: Settings) -> None:
 
 
 async def _seed(settings: Settings, city: City, *, is_wanted: bool | None, say: Callable[[str], None]) -> None:
-    done = await asyncio.to_thread(seeding.seed, settings.require_database_url(), city, is_wanted=is_wanted)
+    done = await asyncio.to_thread(
+        seeding.seed, settings.require_database_url(), city, keys=Keys.of(settings), is_wanted=is_wanted
+    )
     say(done.sentence)
     if done.has_written:
         await asyncio.sleep(REGISTRY_SECONDS + REGISTRY_SECONDS_PER_DEVICE * len(city.devices))

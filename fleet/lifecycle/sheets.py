@@ -10,7 +10,8 @@ from psycopg import Connection
 
 from fleet.ledger.cells import CellError, text
 from fleet.ledger.nearest import Nearest
-from fleet.ledger.sheet import Sheet, SheetRow, read_sheet
+from fleet.ledger.sheet import read_sheet
+from fleet.ledger.table import Sheet, SheetRow
 from fleet.lifecycle.move import CHINESE, SORTS, Move, MoveKind
 from fleet.lifecycle.moves import carry_out
 from fleet.lifecycle.report import Complaint, Report
