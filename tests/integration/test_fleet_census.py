@@ -1,10 +1,14 @@
 """The census against a real ledger."""
 
+from pathlib import Path
+
 import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
+from fleet.acting import Actor, acting
 from fleet.census import take_census
+from fleet.keys import Keys
 from fleet.ledger.imports import import_sheet
 from fleet.ledger.nouns import DEVICE_STATES
 from fleet.metrics import Metrics
@@ -15,7 +19,8 @@ SHEETS = {
     "sites": "site_no,name_zh,name_en,kind,region_code\nS1,市场,m,wet_market,410100\n",
     "models": "model_no,kind,vendor\nACS,trace_scale,V\nKS,kiosk,V\n",
     "devices": (
-        "device_no,model_no,site_no,state\nA1,ACS,S1,\nA2,ACS,S1,\nA3,ACS,S1,\nA4,ACS,S1,idle\nK1,KS,S1,faulty\n"
+        "device_no,model_no,site_no,state,acquired_on\nA1,ACS,S1,,2016-05-01\nA2,ACS,S1,,2016-05-01\n"
+        "A3,ACS,S1,,2016-05-01\nA4,ACS,S1,idle,2016-05-01\nK1,KS,S1,faulty,2017-03-01\n"
     ),
 }
 HEARD = """
@@ -49,10 +54,12 @@ def counted() -> Counted:
 
 
 @pytest.fixture
-def ledger(connection: Connection) -> Connection:
+def ledger(connection: Connection, tmp_path: Path) -> Connection:
     """A connection to a ledger of five devices."""
-    for noun, text in SHEETS.items():
-        assert import_sheet(connection, noun, text.encode(), apply=True).applied  # type: ignore[arg-type]
+    keys = Keys(tmp_path / "key")
+    with acting(connection, Actor("tester", "tests"), keys=keys):
+        for noun, text in SHEETS.items():
+            assert import_sheet(connection, noun, text.encode(), apply=True, keys=keys).applied  # type: ignore[arg-type]
     return connection
 
 

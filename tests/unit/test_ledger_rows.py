@@ -1,9 +1,12 @@
 """Sheets against the ledger's columns, without a database."""
 
 from collections.abc import Mapping
+from datetime import date
 
 import pytest
 
+from fleet.ledger.drafts import draft_rows
+from fleet.ledger.facts import Facts
 from fleet.ledger.nouns import LEDGERS, Entry
 from fleet.ledger.plan import plan
 from fleet.ledger.report import Noun, Report, Value
@@ -22,8 +25,12 @@ DEVICES = "device_no,model_no,site_no,stall_no,merchant_code,state\n"
 
 def _report(noun: Noun, text: str, held: Mapping[tuple[Value, ...], Entry] | None = None) -> Report:
     sheet = read_sheet(text.encode())
-    reading = read_rows(sheet, LEDGERS[noun], KNOWN)
-    return plan(LEDGERS[noun], reading, held or {}, rows=len(sheet.rows)).report
+    ledger = LEDGERS[noun]
+    blank = {column.name: None for column in ledger.columns}
+    whole = {key: blank | dict(entry) for key, entry in (held or {}).items()}
+    reading = read_rows(sheet, ledger, KNOWN)
+    drafts = draft_rows(ledger, reading, whole, bytes.decode)
+    return plan(ledger, reading.errors, drafts, Facts(date(2026, 11, 25)), rows=len(sheet.rows)).report
 
 
 def _errors(report: Report) -> list[tuple[int, str, str, str]]:
