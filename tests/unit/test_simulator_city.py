@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.simulator.city import build, luhn
+from deploy.simulator.city import build
 from deploy.simulator.hours import CityClock, busyness
 from deploy.simulator.ledger import HEADERS, sheets, write_sheets
+from fleet.ledger.identities import luhn
 from fleet.ledger.nouns import LEDGERS
 
 
