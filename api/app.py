@@ -10,15 +10,21 @@ from fastapi import Depends, FastAPI
 
 from api import (
     callers,
+    catalogues,
     database,
     dead_letters,
+    device,
     devices,
     health,
+    holds,
     ingest_stats,
     keyring,
     ledger_desk,
+    merchants,
     openapi,
     pages,
+    parties,
+    personal,
     purges,
     records,
     refusals,
@@ -63,7 +69,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = Metrics()
     app.state.bodies = Bodies()
-    for module in (devices, records, sites, telemetry, dead_letters, replays, purges, ingest_stats):
+    of_the_ledger = (devices, device, holds, sites, merchants, parties, personal, catalogues)
+    of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
+    for module in (*of_the_ledger, *of_telemetry):
         # A key that is shown has to be a good one on every address, whether it is needed there or not.
         app.include_router(module.router, dependencies=[Depends(callers.identify)])
     for module in (health, pages):
