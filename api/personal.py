@@ -1,4 +1,4 @@
-"""``…/personal``: phones and numbers of persons and cards in clear; each reading is a row of the audit, with its reason."""
+"""``…/personal``: phones and numbers of persons and cards in clear; each reading is a row of the audit, with why."""
 
 from typing import Annotated
 
