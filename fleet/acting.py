@@ -1,4 +1,4 @@
-"""Who changes the ledger, from where and why: every change is made within :func:`acting`, and sealed before its commit."""
+"""Who changes the ledger, from where and why: each change is made within `acting`, and sealed before its commit."""
 
 import uuid
 from collections.abc import Iterator

@@ -39,7 +39,8 @@ def test_every_setting_survives_being_a_variable(monkeypatch: pytest.MonkeyPatch
     """As it is handed to the processes of `tracefleet up`."""
     given = Settings(database_url="postgresql://u:secret@db/x", ingest_group="g", ingest_streams=("scan", "other"))
     for name in Settings.model_fields:
-        monkeypatch.setenv(f"TRACEFLEET_{name.upper()}", as_variable(getattr(given, name)))
+        if (value := getattr(given, name)) is not None:
+            monkeypatch.setenv(f"TRACEFLEET_{name.upper()}", as_variable(value))
     assert load() == given
 
 
