@@ -167,6 +167,14 @@ CATALOGUE: Final = (
 )
 
 
+# What comes with every problem of a status.
+_OF_STATUS: Final[Mapping[int, Mapping[str, str]]] = {
+    UNAUTHENTICATED.status: {"WWW-Authenticate": "Bearer"},
+    BUSY.status: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    UNAVAILABLE.status: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+}
+
+
 class ParameterProblem(BaseModel):
     """One parameter that is not acceptable."""
 
@@ -228,11 +236,10 @@ def answer(
         errors=list(errors) if errors is not None else None,
         allowed=list(allowed) if allowed is not None else None,
     )
-    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem.status in (BUSY.status, UNAVAILABLE.status) else {}
     return Response(
         orjson.dumps(problem.model_dump(by_alias=True, exclude_none=True)),
         status_code=problem.status,
-        headers={**retry, **(headers or {})},
+        headers={**_OF_STATUS.get(problem.status, {}), **(headers or {})},
         media_type=MEDIA_TYPE,
     )
 
@@ -244,9 +251,9 @@ OF_CHANGES: Final = (INVALID_REQUEST, UNKNOWN_ENTRY, RULE_BROKEN, UNAVAILABLE, N
 
 
 def documented(*kinds: Kind, besides: Sequence[Kind] = _OF_READS) -> dict[int | str, dict[str, Any]]:
-    """What a route may answer other than success, for OpenAPI: its own problems, those of its sort, and mistakes."""
+    """What a route may answer other than success, for OpenAPI: its own problems, those of its sort, and everybody's."""
     by_status: dict[int | str, dict[str, Any]] = {}
-    for kind in sorted((*kinds, *besides, INTERNAL), key=CATALOGUE.index):
+    for kind in sorted({*kinds, *besides, UNAUTHENTICATED, INTERNAL}, key=CATALOGUE.index):
         line = f"`{kind.slug}`: {kind.title}. {kind.remedy}"
         known = by_status.setdefault(kind.status, {"model": Problem, "description": ""})
         known["description"] = f"{known['description']}\n\n{line}".strip()

@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands import api, bench, dead_letters, doctor, fleet, ingest, ledger, migrate, simulate, up, workers
+from deploy.commands import (
+    api,
+    bench,
+    dead_letters,
+    doctor,
+    fleet,
+    ingest,
+    keys,
+    ledger,
+    migrate,
+    simulate,
+    up,
+    workers,
+)
 from deploy.invocation import as_typed
 from store.errors import TracefleetError
 
@@ -56,6 +69,7 @@ for group, name in (
     app.add_typer(group, name=name, epilog=f"Example: tracefleet {name} import {name}.csv --apply")
 app.add_typer(bench.app, name="bench", epilog="Example: tracefleet bench ingest --quick")
 app.add_typer(workers.app, name="workers", epilog="Example: tracefleet workers list")
+app.add_typer(keys.app, name="keys", epilog="Example: tracefleet keys create --name erp --role viewer --expires 365d")
 app.add_typer(dead_letters.app, name="dead-letters", epilog="Example: tracefleet dead-letters list")
 
 
