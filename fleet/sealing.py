@@ -54,7 +54,9 @@ def _phone(value: str) -> str:
     area, dash, number = value.partition("-")
     if dash:
         return f"{area}-****{number.partition('-')[0][-SHOWN_AT_THE_END:]}"
-    return f"{value[:3]}****{value[-SHOWN_AT_THE_END:]}" if len(value) == MOBILE_DIGITS else f"{value[:3]}****{value[-3:]}"
+    return (
+        f"{value[:3]}****{value[-SHOWN_AT_THE_END:]}" if len(value) == MOBILE_DIGITS else f"{value[:3]}****{value[-3:]}"
+    )
 
 
 def _identity(value: str) -> str:
