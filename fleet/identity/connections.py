@@ -1,6 +1,7 @@
 """The connections of devices at nats-server, all servers of a cluster: listed and closed over its system account."""
 
-from collections.abc import Iterable, Set as AbstractSet
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final

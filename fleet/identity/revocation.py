@@ -5,7 +5,8 @@ anything. After each start, and each loss of the broker, everybody who is connec
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Set as AbstractSet
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
