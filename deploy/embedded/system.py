@@ -22,15 +22,19 @@ from urllib.parse import urlsplit
 import psycopg
 from pydantic import SecretStr
 
-from deploy.embedded import broker_access, data_dir_lock, postgres, room
+from deploy.embedded import broker_access, data_dir_lock, postgres, room, trial
 from deploy.embedded.broker import EmbeddedBroker
 from deploy.embedded.private_file import write_private
 from deploy.embedded.process import spawn
 from deploy.embedded.screen import Screen
+from deploy.embedded.trial import Trial
 from deploy.embedded.welcome import Addresses, welcome
+from deploy.mqtt_probe import refusal_of
 from deploy.ports import SERVICES, Service, reachable_host, service_port
+from deploy.simulator.mqtt import Broker
 from deploy.supervisor import Child, Stage, StopSignals, Supervisor, ToldToStopError
 from fleet.identity.broker import issuer_of
+from fleet.keys import Keys
 from store import log
 from store.database import connect_once
 from store.errors import DatabaseError, SettingsError, TracefleetError
@@ -53,10 +57,6 @@ START_SECONDS: Final = 60.0
 
 NOW = "SELECT clock_timestamp()"
 SUBSCRIBED = "SELECT 1 FROM workers WHERE worker = %s AND connected AND heartbeat_at >= %s"
-A_LOGGER = """
-SELECT device_no FROM devices JOIN models USING (model_id)
-WHERE kind = 'logger' ORDER BY state = 'in_stock' DESC, device_no LIMIT 1
-"""
 REGISTERED = "SELECT count(*) >= %s FROM devices"
 
 
@@ -89,8 +89,9 @@ def run(simulation: Simulation | None) -> bool:
             room.require_room(settings)
             system = _System(settings, supervisor, screen)
             system.bring_up(simulation)
+            found = system.a_trial(is_simulated=simulation is not None)
             write_private(runtime, asdict(system.addresses) | {"pid": os.getpid()})
-            screen.say_plainly(welcome(system.addresses, data_dir=data_dir, device_no=system.a_logger()))
+            screen.say_plainly(welcome(system.addresses, data_dir=data_dir, trial=found))
             supervisor.run()
             screen.say_plainly("Stopping · 正在停止 …")
         except ToldToStopError:
@@ -175,11 +176,18 @@ class _System:
             metrics_urls={service: f"{url}/metrics" for service, url in urls.items()},
         )
 
-    def a_logger(self) -> str | None:
-        """The number of a registered logger, if there is one."""
+    def a_trial(self, *, is_simulated: bool) -> Trial | None:
+        """A device to try things with, if there is one; the broker lets it in by now."""
         with self._connection() as connection:
-            found = connection.execute(A_LOGGER).fetchone()
-        return str(found[0]) if found is not None else None
+            found = trial.find(connection, Keys.of(self._settings), is_simulated=is_simulated)
+        if found is not None and found.secret is not None:
+            broker = Broker.at(self._settings.broker_url.get_secret_value()).as_device(found.device_no, found.secret)
+            self._supervisor.wait(
+                lambda: refusal_of(broker.url, client_id=found.device_no) is None,
+                seconds=START_SECONDS,
+                what="the fleet's word that a device may log in",
+            )
+        return found
 
     def _start_postgres(self, tick: Callable[[], None]) -> None:
         server = postgres.prepare(self._settings.data_dir, port=self._settings.postgres_port)

@@ -8,9 +8,9 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import aiomqtt
 
@@ -48,6 +48,16 @@ class Broker:
             unquote(parts.password) if parts.password else None,
             is_tls,
         )
+
+    def as_device(self, device_no: str, secret: str) -> "Broker":
+        """The same broker, entered as a device."""
+        return replace(self, username=device_no, password=secret)
+
+    @property
+    def url(self) -> str:
+        """As :meth:`at` takes it."""
+        entrance = f"{quote(self.username)}:{quote(self.password or '')}@" if self.username is not None else ""
+        return f"{'mqtts' if self.is_tls else 'mqtt'}://{entrance}{self.host}:{self.port}"
 
 
 class Session:
