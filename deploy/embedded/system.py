@@ -6,8 +6,8 @@ Publishers come last: the broker keeps only what a known session has subscribed 
 so. The database is first: in it stands which key fleet signs with, and the broker believes no other.
 """
 
+import asyncio
 import http.client
-import json
 import os
 import signal
 import sys
@@ -29,11 +29,11 @@ from deploy.embedded.process import spawn
 from deploy.embedded.screen import Screen
 from deploy.embedded.trial import Trial
 from deploy.embedded.welcome import Addresses, welcome
-from deploy.mqtt_probe import refusal_of
 from deploy.ports import SERVICES, Service, reachable_host, service_port
-from deploy.simulator.mqtt import Broker
 from deploy.supervisor import Child, Stage, StopSignals, Supervisor, ToldToStopError
 from fleet.identity.broker import issuer_of
+from fleet.identity.bus import BusError
+from fleet.identity.status import ask
 from fleet.keys import Keys
 from store import log
 from store.database import connect_once
@@ -181,11 +181,8 @@ class _System:
         with self._connection() as connection:
             found = trial.find(connection, Keys.of(self._settings), is_simulated=is_simulated)
         if found is not None and found.secret is not None:
-            broker = Broker.at(self._settings.broker_url.get_secret_value()).as_device(found.device_no, found.secret)
             self._supervisor.wait(
-                lambda: refusal_of(broker.url, client_id=found.device_no) is None,
-                seconds=START_SECONDS,
-                what="the fleet's word that a device may log in",
+                lambda: self._fleet_knows(found.credential_id), seconds=START_SECONDS, what="the fleet's word on logins"
             )
         return found
 
@@ -252,28 +249,24 @@ class _System:
         self._supervisor.wait(is_ready, of=child, seconds=START_SECONDS, what=what, tick=tick)
 
     def _api_is_alive(self) -> bool:
-        return _get(f"{self.addresses.api_url}/livez")[0] == http.HTTPStatus.OK
+        where = urlsplit(self.addresses.api_url)
+        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=1)
+        try:
+            connection.request("GET", "/livez")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
 
     def _fleet_answers(self) -> bool:
-        readiness = _get(self.addresses.metrics_urls["fleet"].replace("/metrics", "/readyz"))[1]
+        return self._fleet_knows(0)
+
+    def _fleet_knows(self, credential_id: int) -> bool:
         try:
-            return json.loads(readiness)["checks"]["logins"] is None
-        except (ValueError, KeyError):
+            return asyncio.run(ask(as_variable(self._settings.nats_url))).newest_credential_id >= credential_id
+        except BusError:
             return False
-
-
-def _get(url: str) -> tuple[int, bytes]:
-    """Status and body; 0 where nobody answers."""
-    where = urlsplit(url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=1)
-    try:
-        connection.request("GET", where.path)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    except (OSError, http.client.HTTPException):
-        return 0, b""
-    finally:
-        connection.close()
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -29,7 +29,8 @@ class Trial:
     """A registered logger, and its secret where one was made for the purpose."""
 
     device_no: str
-    secret: str | None
+    secret: str | None = None
+    credential_id: int = 0
 
 
 def find(connection: Connection[Any], keys: Keys, *, is_simulated: bool) -> Trial | None:
@@ -39,8 +40,8 @@ def find(connection: Connection[Any], keys: Keys, *, is_simulated: bool) -> Tria
         return None
     device_no, is_spare = found
     if not (is_simulated and is_spare):
-        return Trial(device_no, None)
+        return Trial(device_no)
     with acting(connection, UP, keys=keys, reason="a device to try things with"):
         connection.execute(REVOKE, {"device_no": device_no, "note": UP.who})
         issued = issue(connection, device_no, now=datetime.now(UTC), note=UP.who, expires_in=GOOD_FOR)
-    return Trial(device_no, issued.secret)
+    return Trial(device_no, issued.secret, issued.credential_id)

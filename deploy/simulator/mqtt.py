@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 
@@ -52,12 +52,6 @@ class Broker:
     def as_device(self, device_no: str, secret: str) -> "Broker":
         """The same broker, entered as a device."""
         return replace(self, username=device_no, password=secret)
-
-    @property
-    def url(self) -> str:
-        """As :meth:`at` takes it."""
-        entrance = f"{quote(self.username)}:{quote(self.password or '')}@" if self.username is not None else ""
-        return f"{'mqtts' if self.is_tls else 'mqtt'}://{entrance}{self.host}:{self.port}"
 
 
 class Session:

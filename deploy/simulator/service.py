@@ -96,7 +96,7 @@ async def run(
     )
     fleet = Fleet(city, world, faults, broker=broker, rate=rate, connections=lines, tally=tally)
     if settings.nats_url is not None if credentials is None else credentials:
-        await _equip(settings, fleet, broker)
+        await _equip(settings, fleet)
     try:
         with late_writers_ignored():
             await _run(fleet, tally, seconds, stop or asyncio.Event(), tally_file, watch)
@@ -152,12 +152,11 @@ async def _seed(settings: Settings, city: City, *, is_wanted: bool | None, say: 
         await asyncio.sleep(REGISTRY_SECONDS + REGISTRY_SECONDS_PER_DEVICE * len(city.devices))
 
 
-async def _equip(settings: Settings, fleet: Fleet, broker: Broker) -> None:
-    secrets_by_number = await asyncio.to_thread(issue, settings, fleet.alone, SIMULATOR)
-    fleet.equip(secrets_by_number)
-    if secrets_by_number:
-        last = max(secrets_by_number)
-        await wait_until_known(broker, last, secrets_by_number[last])
+async def _equip(settings: Settings, fleet: Fleet) -> None:
+    equipment = await asyncio.to_thread(issue, settings, fleet.alone, SIMULATOR)
+    fleet.equip(equipment.secrets)
+    if settings.nats_url is not None:
+        await wait_until_known(settings.nats_url.get_secret_value(), equipment.newest_credential_id)
 
 
 def _require_open_files(lines: int) -> None:
