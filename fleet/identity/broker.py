@@ -16,10 +16,11 @@ from fleet.health import Health
 from fleet.identity.accesses import Accesses
 from fleet.identity.answers import Issuer
 from fleet.identity.bus import Bus, BusError, connected
-from fleet.identity.callout import QUEUE, SUBJECT, Callout
+from fleet.identity.callout import QUEUE, Callout
 from fleet.identity.connections import Connections
 from fleet.identity.revocation import Revocation
 from fleet.identity.snapshot import Identities
+from fleet.identity.status import SUBJECT
 from fleet.keys import Keys
 from fleet.metrics import Metrics
 from store.backoff import Backoff

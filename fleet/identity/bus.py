@@ -11,7 +11,7 @@ from typing import Final
 import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error
+from nats.errors import Error, NoRespondersError
 
 CONNECT_SECONDS: Final = 5
 # A server that vanished without a word is noticed within three of them.
@@ -114,4 +114,6 @@ async def connected(url: str, *, name: str) -> AsyncIterator[Bus]:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, NoRespondersError):
+        return "nobody answers there"
     return " ".join(str(error).split()) or type(error).__name__

@@ -18,9 +18,9 @@ from fleet.identity.accesses import Accesses
 from fleet.identity.answers import Issuer
 from fleet.identity.permissions import rights_of, subjects
 from fleet.identity.snapshot import Admitted, Denied, Identities
+from fleet.identity.status import Status
 from fleet.metrics import Metrics
 
-SUBJECT: Final = "$SYS.REQ.USER.AUTH"
 # Of several fleets one answers.
 QUEUE: Final = "tracefleet-fleet"
 # nats-server's account of those that belong to none: what it has stored before it asked anybody is there, too.
@@ -78,9 +78,9 @@ class Callout:
         self._metrics = metrics
 
     def answer(self, question: bytes) -> bytes:
-        """The answer to a question; to an empty one, how many devices are known: `tracefleet doctor` asks so."""
+        """The answer to a question; to an empty one, which :mod:`fleet.identity.status` asks, what is known."""
         if not question:
-            return msgspec.json.encode({"devices": len(self._identities)})
+            return msgspec.json.encode(Status(len(self._identities), self._identities.newest_credential_id))
         begun = time.perf_counter()
         try:
             asked = _read(question)

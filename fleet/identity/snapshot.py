@@ -104,6 +104,7 @@ class Identities:
     def __init__(self) -> None:
         self._by_number: Mapping[str, Identity] = {}
         self._by_certificate: Mapping[bytes, Identity] = {}
+        self.newest_credential_id = 0
         self._watchers: list[Watcher] = []
         self.loaded = asyncio.Event()
 
@@ -184,6 +185,7 @@ class Identities:
             for credential in identity.credentials
             if credential.certificate_sha256 is not None
         }
+        self.newest_credential_id = max((c.credential_id for one in after.values() for c in one.credentials), default=0)
         self._by_number = after
         was_loaded = self.loaded.is_set()
         self.loaded.set()
