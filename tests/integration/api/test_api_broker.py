@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,32 @@ Change = Callable[..., Any]
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 DENY = {"result": "deny", "is_superuser": False}
 DAY = timedelta(days=1)
+
+
+MATRIX = {
+    ("publish", "tracefleet/v1/D-1/coldchain"): "allow",
+    ("publish", "tracefleet/v1/D-1/presence"): "allow",
+    ("publish", "tracefleet/v1/D-1/reply"): "allow",
+    ("publish", "tracefleet/v1/D-1/command"): "deny",
+    ("publish", "tracefleet/v1/D-2/coldchain"): "deny",
+    ("publish", "tracefleet/v1/D-1/coldchain/x"): "deny",
+    ("publish", "tracefleet/v1/D-1/"): "deny",
+    ("publish", "tracefleet/v2/D-1/coldchain"): "deny",
+    ("publish", "/tracefleet/v1/D-1/coldchain"): "deny",
+    ("publish", "$SYS/brokers"): "deny",
+    ("publish", ""): "deny",
+    ("subscribe", "tracefleet/v1/D-1/command"): "allow",
+    ("subscribe", "tracefleet/v1/D-1/coldchain"): "deny",
+    ("subscribe", "tracefleet/v1/D-2/command"): "deny",
+    ("subscribe", "tracefleet/v1/+/command"): "deny",
+    ("subscribe", "tracefleet/v1/D-1/+"): "deny",
+    ("subscribe", "tracefleet/v1/D-1/#"): "deny",
+    ("subscribe", "#"): "deny",
+    ("subscribe", "$SYS/#"): "deny",
+    ("subscribe", "$share/g/tracefleet/v1/D-1/command"): "deny",
+    ("all", "tracefleet/v1/D-1/command"): "deny",
+    ("", "tracefleet/v1/D-1/command"): "deny",
+}
 
 
 @pytest.fixture
@@ -194,39 +220,11 @@ async def test_who_comes_is_noted(connect: Ask, change: Change, connection: Conn
     ]
 
 
-@pytest.mark.parametrize(
-    ("action", "topic", "result"),
-    [
-        ("publish", "tracefleet/v1/D-1/coldchain", "allow"),
-        ("publish", "tracefleet/v1/D-1/presence", "allow"),
-        ("publish", "tracefleet/v1/D-1/reply", "allow"),
-        ("publish", "tracefleet/v1/D-1/command", "deny"),
-        ("publish", "tracefleet/v1/D-2/coldchain", "deny"),
-        ("publish", "tracefleet/v1/D-1/coldchain/x", "deny"),
-        ("publish", "tracefleet/v1/D-1/", "deny"),
-        ("publish", "tracefleet/v2/D-1/coldchain", "deny"),
-        ("publish", "/tracefleet/v1/D-1/coldchain", "deny"),
-        ("publish", "$SYS/brokers", "deny"),
-        ("publish", "", "deny"),
-        ("subscribe", "tracefleet/v1/D-1/command", "allow"),
-        ("subscribe", "tracefleet/v1/D-1/coldchain", "deny"),
-        ("subscribe", "tracefleet/v1/D-2/command", "deny"),
-        ("subscribe", "tracefleet/v1/+/command", "deny"),
-        ("subscribe", "tracefleet/v1/D-1/+", "deny"),
-        ("subscribe", "tracefleet/v1/D-1/#", "deny"),
-        ("subscribe", "#", "deny"),
-        ("subscribe", "$SYS/#", "deny"),
-        ("subscribe", "$share/g/tracefleet/v1/D-1/command", "deny"),
-        ("all", "tracefleet/v1/D-1/command", "deny"),
-        ("", "tracefleet/v1/D-1/command", "deny"),
-    ],
-)
-async def test_device_may_use_its_own_topics_alone(
-    act: Ask, change: Change, action: str, topic: str, result: str
-) -> None:
+async def test_device_may_use_its_own_topics_alone(act: Ask, change: Change) -> None:
     """Upward it speaks, downward it hears; nothing with a wildcard."""
     change(credentials.issue, "D-1")
-    assert await act(action, topic) == {"result": result}
+    outcomes = {(action, topic): (await act(action, topic))["result"] for action, topic in MATRIX}
+    assert outcomes == MATRIX
 
 
 async def test_gateway_speaks_for_those_behind_it(act: Ask, change: Change, city: Any) -> None:
@@ -267,11 +265,16 @@ async def test_open_connection_may_nothing_when_its_credential_is_revoked(act: A
 
 
 @pytest.mark.parametrize("path", ["authenticate", "authorize"])
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"username": 7}', b'{"username": "\\ud800"}', b"\xff"])
-async def test_body_that_cannot_be_read_is_a_denial(broker: httpx.AsyncClient, path: str, body: bytes) -> None:
+async def test_body_that_cannot_be_read_is_a_denial(broker: httpx.AsyncClient, path: str) -> None:
     """200: EMQX would go on to its next authenticator at a 4xx."""
-    answer = await broker.post(f"/api/v1/broker/{path}", content=body, headers={"Content-Type": "application/json"})
-    assert (answer.status_code, answer.json()["result"]) == (200, "deny")
+    for body in (b"", b"{", b"[]", b"null", b'{"username": 7}', b'{"username": "\\ud800"}', b"\xff", b"x" * 2_000_000):
+        answer = await broker.post(f"/api/v1/broker/{path}", content=_in_parts(body))
+        assert (answer.status_code, answer.json()["result"]) == (200, "deny")
+
+
+async def _in_parts(body: bytes) -> AsyncIterator[bytes]:
+    """Without a length, as a body is that nobody announced."""
+    yield body
 
 
 @pytest.mark.parametrize("path", ["authenticate", "authorize"])
