@@ -22,7 +22,8 @@ from fleet.identity.permissions import may_publish, may_subscribe, rights_of
 from fleet.identity.snapshot import Admitted, Denied, Identity
 
 
-def _broker(caller: CallerDep) -> Caller:
+# Not a plain function: those are run in threads, which takes longer than all the rest.
+async def _broker(caller: CallerDep) -> Caller:
     if not caller.has("broker"):
         raise ProblemError(UNAUTHENTICATED, "Brokers ask with a key that has the role `broker`.")
     return caller

@@ -72,7 +72,7 @@ async def connect(settings: Settings) -> AsyncIterator[Doorkeeper]:
         await doorkeeper.close()
 
 
-def _of(request: Request) -> Doorkeeper:
+async def _of(request: Request) -> Doorkeeper:
     doorkeeper: Doorkeeper = request.app.state.doorkeeper
     return doorkeeper
 

@@ -199,3 +199,15 @@ def test_codes_can_end_what_is_there(run: Run, register: Register, monkeypatch: 
     shown = run("enrol", "D-1", "--revoke-old", "--qr")
     assert "set TRACEFLEET_PUBLIC_URL" in shown.stderr
     assert [one["state"] for one in _listed(run)] == ["revoked"]
+
+
+@pytest.mark.usefixtures("run")
+def test_commands_of_the_handbook_run(register: Register) -> None:
+    """Every command of deploy/BROKERS.md, in its order."""
+    register("TD-410100-SC-000001-0", "trace_scale")
+    text = (Path(__file__).parents[2] / "deploy" / "BROKERS.md").read_text(encoding="utf-8")
+    commands = [line.partition("#")[0] for line in text.splitlines() if line.startswith("tracefleet ")]
+    assert len(commands) == 6
+    for command in commands:
+        # `run` has set up where they run; not all are of `devices`.
+        assert CliRunner().invoke(app, shlex.split(command)[1:]).exit_code == 0, command
