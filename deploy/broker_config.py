@@ -18,8 +18,8 @@ SYSTEM: Final = "SYS"
 LOGIN_SECONDS: Final = 8
 _RIGHTS: Final[Mapping[User, tuple[list[str], list[str]]]] = {
     "fleet": (
-        ["$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.SERVER.*.CONNZ", "$SYS.REQ.SERVER.*.KICK", "$SYS.REQ.USER.AUTH"],
-        ["$SYS.REQ.USER.AUTH", "_INBOX.>"],
+        ["$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.SERVER.*.CONNZ", "$SYS.REQ.SERVER.*.KICK", "tracefleet.fleet.>"],
+        ["$SYS.REQ.USER.AUTH", "tracefleet.fleet.>", "_INBOX.>"],
     ),
     "ingest": (["tracefleet.v1.*.command"], ["tracefleet.v1", "tracefleet.v1.>"]),
     "service": (["tracefleet.v1.>"], ["tracefleet.v1", "tracefleet.v1.>"]),
