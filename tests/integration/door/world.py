@@ -20,8 +20,8 @@ from deploy.embedded.broker_access import prepare
 from fleet.acting import Actor, acting
 from fleet.health import Health
 from fleet.identity.broker import CHECKS, issuer_of, keep_the_door
-from fleet.identity.bus import BusError
-from fleet.identity.credentials import Issued, issue, revoke
+from fleet.identity.bus import BusError, connected
+from fleet.identity.credentials import Issued, issue, issue_many, revoke
 from fleet.identity.status import ask
 from fleet.keys import Keys
 from fleet.metrics import Metrics
@@ -85,6 +85,9 @@ class World:
         self.connection = connection
         self.keys = Keys.of(settings)
         self.fleets: list[Fleet] = []
+        assert broker.access is not None
+        self.nats_port = broker.access.port
+        self.start_broker()
 
     def start_fleet(self, **given: object) -> Fleet:
         """One more fleet, answering."""
@@ -125,6 +128,13 @@ class World:
             until(lambda: self.newest() >= issued.credential_id, what="the fleet's knowledge of a credential")
         return issued
 
+    def issue_many(self, device_nos: list[str]) -> dict[str, str]:
+        """A secret for each; the last of them, and so all, known to the fleet."""
+        *others, last = device_nos
+        with self.changing() as connection:
+            secrets = issue_many(connection, others, now=datetime.now(UTC))
+        return secrets | {last: self.issue(last).secret}
+
     def newest(self) -> int:
         """The latest credential that the fleet knows; -1 where none answers."""
         try:
@@ -160,6 +170,27 @@ class World:
             assert device.is_granted(topic)
         return device
 
+    def start_broker(self) -> None:
+        """Start the broker, on its folder."""
+        self.process = self.broker.start()
+        self.broker.wait_ready(self.process)
+
+    def stop_broker(self) -> None:
+        """End the broker."""
+        end(self.process)
+
+    def speaks_nats(self, username: str, secret: str) -> bool:
+        """Whether somebody is let in over NATS itself."""
+
+        async def knock() -> bool:
+            try:
+                async with connected(f"nats://{username}:{secret}@127.0.0.1:{self.nats_port}", name="test"):
+                    return True
+            except BusError:
+                return False
+
+        return asyncio.run(knock())
+
     def log(self) -> str:
         """The broker's log so far."""
         return self.broker.log.read_text(encoding="utf-8")
@@ -171,14 +202,12 @@ def a_world(database_url: str, folder: Path) -> Iterator[World]:
     settings = Settings(database_url=SecretStr(database_url), data_dir=folder / "data")
     access = prepare(folder / "broker", issuer=issuer_of(settings).public_key)
     broker = EmbeddedBroker(folder / "broker", free_port(), sync="2m", access=access)
-    process = broker.start()
+    settings = settings.model_copy(update={"nats_url": SecretStr(broker.nats_url or "")})
     with psycopg.connect(database_url, autocommit=True) as connection:
-        settings = settings.model_copy(update={"nats_url": SecretStr(broker.nats_url or "")})
         world = World(settings, broker, connection)
         try:
-            broker.wait_ready(process)
             yield world
         finally:
             for fleet in world.fleets:
                 fleet.stop()
-            end(process)
+            world.stop_broker()
