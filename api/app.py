@@ -6,14 +6,21 @@ request → Rim (measure, headers, 500) → routing → parameters (422) → rou
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from api import (
+    broker,
+    callers,
+    credentials,
     database,
     dead_letters,
     devices,
+    doorkeeper,
+    enrol_page,
+    enrolments,
     health,
     ingest_stats,
+    keyring,
     ledger_desk,
     openapi,
     pages,
@@ -43,6 +50,8 @@ def create_app(settings: Settings) -> FastAPI:
             database.connect(settings) as connected,
             writers.connect(settings.require_database_url(), app.state.metrics.ingest) as app.state.writers,
             ledger_desk.connect(settings) as app.state.desk,
+            keyring.connect(connected, app.state.desk.note_key_use) as app.state.keyring,
+            doorkeeper.connect(settings) as app.state.doorkeeper,
         ):
             app.state.database = connected
             yield
@@ -60,7 +69,23 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = Metrics()
     app.state.bodies = Bodies()
-    for module in (devices, records, sites, telemetry, dead_letters, replays, purges, ingest_stats, health, pages):
+    app.state.enrolments = enrolments.Enrolments()
+    for module in (
+        devices,
+        records,
+        sites,
+        telemetry,
+        dead_letters,
+        replays,
+        purges,
+        ingest_stats,
+        credentials,
+        enrolments,
+        broker,
+    ):
+        # A key that is shown has to be a good one on every address, whether it is needed there or not.
+        app.include_router(module.router, dependencies=[Depends(callers.identify)])
+    for module in (health, pages, enrol_page):
         app.include_router(module.router)
     openapi.install(app)
     refusals.install(app)

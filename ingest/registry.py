@@ -24,7 +24,7 @@ POLL_SECONDS: Final = 30.0
 SHARE_SECONDS: Final = 0.5
 
 DEVICES = """
-SELECT d.device_no, d.device_id, d.state = 'disposed' AS retired, m.kind, k.streams
+SELECT d.device_no, d.device_id, d.state IN ('disposed', 'lost') AS retired, m.kind, k.streams
 FROM devices AS d JOIN models AS m USING (model_id) JOIN kinds AS k USING (kind)
 """
 
@@ -58,7 +58,7 @@ class Registry:
         if device is None:
             raise Refused("unknown_device", f"{device_no} is not in the ledger; register it and replay")
         if device.retired:
-            raise Refused("retired_device", f"{device_no} is disposed of and may not speak")
+            raise Refused("retired_device", f"{device_no} is retired, disposed of or lost, and may not speak")
         if stream not in device.streams:
             raise Refused("wrong_stream", f"a device of this kind reports {', '.join(sorted(device.streams))}")
         return device

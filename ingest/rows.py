@@ -85,7 +85,7 @@ def portion_of(telling: Telling, boot: Boot, letters: list[DeadLetter]) -> Porti
     message = telling.message
     if boot.retired:
         if message.indexes:
-            detail = f"{telling.device_no} was disposed of before this was written"
+            detail = f"{telling.device_no} was retired before this was written"
             refusal = Refusal("retired_device", detail, records=len(message.indexes))
             letters.append(DeadLetter(telling.arrival, refusal, telling.device_no, telling.stream))
         return Portion(telling, boot, message, [])

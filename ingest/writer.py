@@ -151,7 +151,7 @@ class _Part:
         for birth in births:
             boot = boots[birth.device_id, birth.presence.boot]
             if boot.retired:
-                detail = f"{birth.device_no} was disposed of before this was written"
+                detail = f"{birth.device_no} was retired before this was written"
                 self._letters.append(
                     DeadLetter(birth.arrival, Refusal("retired_device", detail), birth.device_no, PRESENCE)
                 )

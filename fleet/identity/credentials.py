@@ -46,7 +46,7 @@ WHERE device_id = ANY(%(device_ids)s) AND kind = 'password' AND revoked_at IS NU
 """
 REVOKE: Final = """
 UPDATE credentials SET revoked_at = %(now)s, revoked_reason = %(reason)s
-WHERE device_id = %(device_id)s AND revoked_at IS NULL
+WHERE device_id = ANY(%(device_ids)s) AND revoked_at IS NULL
   AND (%(credential_id)s::int IS NULL OR credential_id = %(credential_id)s)
 RETURNING credential_id
 """
@@ -189,9 +189,21 @@ def revoke(
     Raises UnknownEntryError when the device has no such credential.
     """
     device_id = find(connection, device_no)
-    given = {"device_id": device_id, "credential_id": credential_id, "reason": reason, "now": now}
-    if credential_id is not None and connection.execute(IS_OF, given).fetchone() is None:
+    named = {"device_id": device_id, "credential_id": credential_id}
+    if credential_id is not None and connection.execute(IS_OF, named).fetchone() is None:
         raise UnknownEntryError(f"Device {device_no} has no credential {credential_id}.")
+    return _revoke(connection, [device_id], credential_id, reason=reason, now=now)
+
+
+def revoke_all(connection: Connection[Any], device_ids: Sequence[int], *, reason: str, now: datetime) -> list[int]:
+    """End all credentials of devices, by their ids in the ledger, now; those that were not revoked before."""
+    return _revoke(connection, device_ids, None, reason=reason, now=now)
+
+
+def _revoke(
+    connection: Connection[Any], device_ids: Sequence[int], credential_id: int | None, *, reason: str, now: datetime
+) -> list[int]:
+    given = {"device_ids": list(device_ids), "credential_id": credential_id, "reason": reason, "now": now}
     return sorted(row[0] for row in connection.execute(REVOKE, given))
 
 

@@ -5,14 +5,16 @@ retired, and after TRIES wrong ones: at 50 random bits that is what keeps it fro
 """
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from psycopg import Connection
 
 from fleet.errors import RefusedError
-from fleet.identity.credentials import Issued, rotate
+from fleet.identity.credentials import Issued, revoke_all, rotate
 from fleet.identity.holders import end_of, hold
 from fleet.identity.secret import code_digest, new_code
 
@@ -59,24 +61,40 @@ class Invitation:
 
 
 def invite(
-    connection: Connection[Any], device_nos: list[str], *, valid_for: timedelta, now: datetime
+    connection: Connection[Any],
+    device_nos: Sequence[str],
+    *,
+    valid_for: timedelta,
+    now: datetime,
+    revoke_old: bool = False,
 ) -> list[Invitation]:
-    """A new code for each device, in place of the one it has. To be called within acting. Raises RefusedError."""
+    """A new code for each device, in place of the one it has. To be called within acting. Raises RefusedError.
+
+    With *revoke_old* whatever the devices have is revoked at once, as after a theft, not only once the code is used.
+    """
     if valid_for > LONGEST:
         raise RefusedError(f"A one-time code is good for {LONGEST.days} days at most.")
     expires_at = end_of(valid_for, now) or now
     wanted = list(dict.fromkeys(device_nos))
     ids = hold(connection, wanted)
     codes = {device_no: new_code() for device_no in wanted}
-    given = {
+    given: dict[str, Any] = {
         "device_ids": [ids[device_no] for device_no in codes],
         "digests": [code_digest(code) for code in codes.values()],
         "now": now,
         "expires_at": expires_at,
     }
+    if revoke_old:
+        revoke_all(connection, given["device_ids"], reason="enrolled anew", now=now)
     connection.execute(VOID_OPEN, given)
     connection.execute(INVITE, given)
     return [Invitation(device_no, code, expires_at) for device_no, code in codes.items()]
+
+
+def address_of(invitation: Invitation, public_url: str) -> str:
+    """Where the installer's telephone goes. What is secret stands in the fragment: no server is ever sent it."""
+    told = urlencode({"device_no": invitation.device_no, "code": invitation.code})
+    return f"{public_url.rstrip('/')}/enrol#{told}"
 
 
 def redeem(connection: Connection[Any], device_no: str, code: str, *, now: datetime) -> Issued | None:

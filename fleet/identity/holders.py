@@ -1,6 +1,7 @@
 """The devices that may be given something to prove themselves by: those of the ledger that are not retired."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -18,6 +19,20 @@ HOLD: Final = """
 SELECT device_no, device_id, state FROM devices WHERE device_no = ANY(%(device_nos)s) ORDER BY device_id FOR SHARE
 """
 FIND: Final = "SELECT device_id FROM devices WHERE device_no = %(device_no)s"
+
+SITES: Final = "SELECT site_no FROM sites WHERE site_no = ANY(%(wanted)s)"
+KINDS: Final = "SELECT kind FROM kinds WHERE kind = ANY(%(wanted)s)"
+CHOOSE: Final = """
+SELECT d.device_no FROM devices AS d JOIN sites AS s USING (site_id) JOIN models AS m USING (model_id)
+WHERE d.state NOT IN ('disposed', 'lost')
+  AND (%(site_nos)s::text[] IS NULL OR s.site_no = ANY(%(site_nos)s))
+  AND (%(kind)s::text IS NULL OR m.kind = %(kind)s)
+  AND NOT (%(has_none)s AND EXISTS (
+      SELECT FROM credentials AS c
+      WHERE c.device_id = d.device_id AND c.kind = 'password' AND c.revoked_at IS NULL
+        AND (c.expires_at IS NULL OR c.expires_at > %(now)s)))
+ORDER BY d.device_no
+"""
 
 
 def hold(connection: Connection[Any], device_nos: Sequence[str]) -> dict[str, int]:
@@ -56,3 +71,25 @@ def end_of(span: timedelta | None, now: datetime) -> datetime | None:
 def _named(what: Sequence[str]) -> str:
     more = len(what) - SHOWN
     return ", ".join(what[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which devices are meant; None does not narrow."""
+
+    site_nos: Sequence[str] | None = None
+    kind: str | None = None
+    has_none: bool = True
+
+
+def choose(connection: Connection[Any], choice: Choice, *, now: datetime) -> list[str]:
+    """The numbers of devices that are not retired, in their order; those without a good password only, if so meant.
+
+    Raises UnknownEntryError when a site or kind is none of the ledger's.
+    """
+    for what, known, wanted in (("site", SITES, choice.site_nos), ("kind", KINDS, choice.kind and [choice.kind])):
+        found = {row[0] for row in connection.execute(known, {"wanted": list(wanted or [])})}
+        if unknown := [name for name in wanted or () if name not in found]:
+            raise UnknownEntryError(f"The ledger has no {what} {_named(unknown)}.")
+    given = {"site_nos": choice.site_nos, "kind": choice.kind, "has_none": choice.has_none, "now": now}
+    return [row[0] for row in connection.execute(CHOOSE, given)]

@@ -4,7 +4,6 @@ Both are random, so a plain SHA-256 keeps them: there is no dictionary to run th
 use, its few tries and its expiry make up for.
 """
 
-import base64
 import hashlib
 import secrets
 from typing import Final
@@ -19,8 +18,14 @@ _AS_MEANT: Final = str.maketrans("ILO", "110", " -")
 
 
 def new_secret() -> str:
-    """A new password: 32 random bytes in 43 characters of base64url."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).rstrip(b"=").decode()
+    """A new password: 32 random bytes in 43 characters of base64url, of which the first is a letter or a digit.
+
+    One that began with a dash would be an option in a shell and a formula in a spreadsheet.
+    """
+    while True:
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        if secret[0].isalnum():
+            return secret
 
 
 def digest(secret: str) -> bytes:

@@ -1,7 +1,6 @@
 """The text of a cell to a value of the ledger, or to what is wrong with it and how to mend it. Pure."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Final
@@ -12,10 +11,12 @@ from fleet.ledger.report import Value
 Reader = Callable[[str], Value]
 
 MAX_TEXT: Final = 128
+MAX_LONG_TEXT: Final = 500
 # ="00123" is how a spreadsheet is told to leave the zeros alone.
 _QUOTED = re.compile(r'="([^"]*)"')
 _SPREADSHEET_ERRORS: Final = frozenset({"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!"})
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?E\+?\d+", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DAY = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})")
 
 
@@ -28,8 +29,11 @@ class CellError(Exception):
         self.remedy = remedy
 
 
-def text(cell: str) -> str:
+def text(cell: str, at_most: int = MAX_TEXT) -> str:
     """The cell as it is written. Raises CellError for what a spreadsheet left behind, and for what no screen shows."""
+    # Nearly every cell ends here. A printable one holds no control character.
+    if cell[:1] not in "=#" and len(cell) <= at_most and cell.isprintable():
+        return cell
     quoted = _QUOTED.fullmatch(cell)
     if quoted is not None:
         cell = quoted[1]
@@ -37,11 +41,16 @@ def text(cell: str) -> str:
         raise CellError("is an error value of the spreadsheet", "mend the formula, or type the value")
     if cell.startswith("="):
         raise CellError("is a formula", "paste the column as values")
-    if any(unicodedata.category(character) == "Cc" for character in cell):
+    if _CONTROL.search(cell) is not None:
         raise CellError("holds a control character (line break, tab or NUL)", "type the value anew in one line")
-    if len(cell) > MAX_TEXT:
-        raise CellError(f"has {len(cell)} characters", f"use at most {MAX_TEXT}")
+    if len(cell) > at_most:
+        raise CellError(f"has {len(cell)} characters", f"use at most {at_most}")
     return cell
+
+
+def long_text(cell: str) -> str:
+    """A sentence or two: an address, a reason, a source."""
+    return text(cell, MAX_LONG_TEXT)
 
 
 def code(pattern: str, expected: str) -> Reader:
@@ -87,3 +96,13 @@ def day(cell: str) -> date:
     except ValueError:
         pass
     raise CellError("is not a day of the calendar", "write it as year-month-day: 2026-11-23")
+
+
+_YES_NO = choice(
+    {"yes": "yes", "是": "yes", "true": "yes", "1": "yes", "no": "no", "否": "no", "false": "no", "0": "no"}
+)
+
+
+def yes_no(cell: str) -> bool:
+    """是 or 否, yes or no, true or false, 1 or 0."""
+    return _YES_NO(cell) == "yes"

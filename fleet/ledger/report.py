@@ -1,11 +1,24 @@
-"""What an import would do, or did: the answer that people and programs read."""
+"""What an import would do, or did: the answer that people and programs read. No personal data is ever in it."""
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Literal
 
-Noun = Literal["regions", "sites", "merchants", "models", "devices"]
-Value = str | date
+Noun = Literal[
+    "regions",
+    "sites",
+    "closures",
+    "merchants",
+    "memberships",
+    "parties",
+    "models",
+    "devices",
+    "responsibilities",
+    "code_profiles",
+    "registration_gates",
+]
+Value = str | int | float | Decimal | bool | date
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +34,11 @@ class RowError:
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field that gets another value; *before* is None where there was none."""
+    """One field that gets another value; *before* is None where there was none, *after* where none is left."""
 
     column: str
     before: Value | None
-    after: Value
+    after: Value | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,7 @@ class Report:
     """The outcome of an import.
 
     *created* holds the keys. With errors, nothing is applied, and created and changed say what the good rows would do.
+    Warnings have the shape of errors and stop nothing.
     """
 
     noun: Noun
@@ -51,6 +65,7 @@ class Report:
     unchanged: int
     errors: tuple[RowError, ...]
     applied: bool
+    warnings: tuple[RowError, ...] = ()
 
     @property
     def is_good(self) -> bool:

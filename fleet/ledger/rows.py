@@ -3,16 +3,23 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
-from fleet.ledger.cells import CellError
+from fleet.ledger.cells import CellError, Reader
+from fleet.ledger.columns import Column, Ledger, Reference
 from fleet.ledger.nearest import Nearest
-from fleet.ledger.nouns import Column, Ledger, Reference
 from fleet.ledger.report import RowError, Value
 from fleet.ledger.sheet import Sheet, SheetRow
 
 # What may be written for an entry of each reference, and the key it means.
 Known = Mapping[Reference, Mapping[str, str]]
+
+# Cells of a column that are remembered: words, days and models stand in thousands of rows.
+REMEMBERED: Final = 20_000
+HIDDEN: Final = "***"
+# So many digits at a stretch in a place where no header says what they are may be somebody's number.
+_MAYBE_PERSONAL = re.compile(r"\d{11}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +27,15 @@ class Row:
     """The good cells of a row by column; an empty cell is absent, for it changes nothing.
 
     *bad* names the columns that have complaints, "" for one about the row itself: such a row is not written.
+    *masks* are cells of personal columns that hold no value but what an export shows of one.
+    *emptied* names columns that are to hold nothing; no sheet can ask for that.
     """
 
     number: int
     values: Mapping[str, Value]
     bad: frozenset[str] = frozenset()
+    masks: Mapping[str, str] = field(default_factory=dict)
+    emptied: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +68,51 @@ class _References:
         )
 
 
+class _Place:
+    """A column where it stands in a sheet: how its cells are read there, and what they were found to mean."""
+
+    def __init__(self, column: Column, read: Reader) -> None:
+        self.column = column
+        self._read = read
+        self._seen: dict[str, Value] = {}
+
+    def read(self, cell: str, references: _References) -> Value:
+        """The value of *cell*. Raises CellError."""
+        if (seen := self._seen.get(cell)) is not None:
+            return seen
+        value = self._read(cell)
+        if self.column.refers_to is not None and isinstance(value, str):
+            value = references.resolve(self.column.refers_to, value)
+        if len(self._seen) < REMEMBERED:
+            self._seen[cell] = value
+        return value
+
+
+def columns_of(sheet: Sheet, ledger: Ledger) -> list[Column]:
+    """The columns of *ledger* that the header of *sheet* names."""
+    return [place.column for place in _places(sheet.header, ledger)[0] if place is not None]
+
+
 def read_rows(sheet: Sheet, ledger: Ledger, known: Known) -> Reading:
     """The entries of *sheet*, with all that is wrong with its header and its cells.
 
-    A sheet may refer to its own entries: *known* need not hold them.
+    A sheet may refer to its own entries: *known* need not hold them, and holds what columns of the sheet refer to.
     """
-    columns, errors = _columns(sheet.header, ledger)
-    missing = [name for name in _required(ledger) if ledger.column(name) not in columns]
+    places, errors = _places(sheet.header, ledger)
+    named = [None if place is None else place.column for place in places]
+    missing = [name for name in _required(ledger) if ledger.column(name) not in named]
     if missing:
-        return Reading((), (*errors, *_missing(sheet.header, missing, ledger, columns)))
-    references = _References(_with_own_keys(sheet, ledger, columns, known))
+        return Reading((), (*errors, *_missing(sheet.header, missing, ledger, named)))
+    references = _References(_with_own_keys(sheet, ledger, named, known))
     rows: list[Row] = []
     first_seen: dict[tuple[Value, ...], int] = {}
     for sheet_row in sheet.rows:
-        values, complaints = _values(sheet_row, columns, references)
-        of_the_key = _key_complaints(sheet_row, values, ledger, columns, first_seen)
+        values, masks, complaints = _values(sheet_row, places, references)
+        of_the_key = _key_complaints(sheet_row, values, ledger, named, first_seen)
         errors += complaints + of_the_key
         if not of_the_key and all(name in values for name in ledger.key):
-            rows.append(Row(sheet_row.number, values, frozenset(complaint.column for complaint in complaints)))
+            bad = frozenset(complaint.column for complaint in complaints)
+            rows.append(Row(sheet_row.number, values, bad, masks))
     return Reading(tuple(rows), tuple(errors))
 
 
@@ -96,24 +134,44 @@ def _missing(
         yield RowError(header.number, column.name, "", problem, f"add the column {column.name}")
 
 
-def _columns(header: SheetRow, ledger: Ledger) -> tuple[list[Column | None], list[RowError]]:
-    by_name = {_folded(name): column for column in ledger.columns for name in (column.name, *column.chinese)}
+def _places(header: SheetRow, ledger: Ledger) -> tuple[list[_Place | None], list[RowError]]:
+    by_name = _headers(ledger)
     nearest = Nearest(by_name)
     names = ", ".join(column.name for column in ledger.columns)
-    columns: list[Column | None] = []
+    places: list[_Place | None] = []
+    taken: set[str] = set()
     errors = []
-    for place, cell in enumerate(header.cells, 1):
-        column = by_name.get(_folded(cell))
-        if column is None:
+    for number, cell in enumerate(header.cells, 1):
+        found = by_name.get(_folded(cell))
+        if found is None:
             meant = nearest.to(_folded(cell))
-            problem = "is no column known here" if cell else f"column {place} has no header"
+            problem = "is no column known here" if cell else f"column {number} has no header"
             remedy = f"did you mean {meant}?" if meant else f"the columns of {ledger.noun} are {names}"
-            errors.append(RowError(header.number, cell, cell, problem, remedy))
-        elif column in columns:
-            errors.append(RowError(header.number, column.name, cell, "stands twice", "keep one of the two columns"))
-            column = None
-        columns.append(column)
-    return columns, errors
+            shown = _unlabelled(cell)
+            errors.append(RowError(header.number, shown, shown, problem, remedy))
+        elif found[0].name in taken:
+            errors.append(RowError(header.number, found[0].name, cell, "stands twice", "keep one of the two columns"))
+            found = None
+        else:
+            taken.add(found[0].name)
+        places.append(None if found is None else _Place(*found))
+    return places, errors
+
+
+def _headers(ledger: Ledger) -> dict[str, tuple[Column, Reader]]:
+    """Every header of *ledger*, folded: its column, and how cells under it are read."""
+    headers = {}
+    for column in ledger.columns:
+        for name in (column.name, *column.english, *column.chinese):
+            headers[_folded(name)] = (column, column.read)
+        for name, read in column.units.items():
+            headers[_folded(name)] = (column, read)
+    return headers
+
+
+def _unlabelled(cell: str) -> str:
+    """A cell that no header explains, without what may be a person's number."""
+    return HIDDEN if _MAYBE_PERSONAL.search(cell) else cell
 
 
 def _folded(header: str) -> str:
@@ -123,27 +181,32 @@ def _folded(header: str) -> str:
 
 def _with_own_keys(sheet: Sheet, ledger: Ledger, columns: list[Column | None], known: Known) -> Known:
     place = columns.index(ledger.column(ledger.key[0]))
+    if not any(reference == ledger.noun for reference in known):
+        return known
     keys = {row.cells[place]: row.cells[place] for row in sheet.rows if place < len(row.cells)}
     return {reference: dict(names) | keys if reference == ledger.noun else names for reference, names in known.items()}
 
 
 def _values(
-    row: SheetRow, columns: list[Column | None], references: _References
-) -> tuple[dict[str, Value], list[RowError]]:
+    row: SheetRow, places: list[_Place | None], references: _References
+) -> tuple[dict[str, Value], dict[str, str], list[RowError]]:
     values: dict[str, Value] = {}
-    errors = []
-    for column, cell in zip(columns, row.cells, strict=False):
-        if column is None or not cell:
+    masks: dict[str, str] = {}
+    errors: list[RowError] = []
+    for place, cell in zip(places, row.cells, strict=False):
+        if place is None or not cell:
+            continue
+        column = place.column
+        if column.personal is not None and "*" in cell:
+            masks[column.name] = cell
             continue
         try:
-            value = column.read(cell)
-            if column.refers_to is not None and isinstance(value, str):
-                value = references.resolve(column.refers_to, value)
-            values[column.name] = value
+            values[column.name] = place.read(cell, references)
         except CellError as bad:
-            errors.append(RowError(row.number, column.name, cell, bad.problem, bad.remedy))
-    errors += _beyond_the_header(row, len(columns))
-    return values, errors
+            shown = HIDDEN if column.personal is not None else cell
+            errors.append(RowError(row.number, column.name, shown, bad.problem, bad.remedy))
+    errors += _beyond_the_header(row, len(places))
+    return values, masks, errors
 
 
 def _beyond_the_header(row: SheetRow, width: int) -> Iterator[RowError]:
@@ -151,7 +214,7 @@ def _beyond_the_header(row: SheetRow, width: int) -> Iterator[RowError]:
         yield RowError(
             row.number,
             "",
-            row.cells[width],
+            _unlabelled(row.cells[width]),
             f"has {len(row.cells)} cells where the header has {width}",
             "put a cell that holds a comma in quotation marks, or give the column a header",
         )
@@ -165,12 +228,11 @@ def _key_complaints(
     first_seen: dict[tuple[Value, ...], int],
 ) -> list[RowError]:
     """What is wrong with the key of a row. Fills the defaults of its parts in."""
-    written = {column.name for column, cell in zip(columns, row.cells, strict=False) if column is not None and cell}
     for name in ledger.key:
-        default = ledger.column(name).default
         if name in values:
             continue
-        if name in written:
+        default = ledger.column(name).default
+        if _is_written(row, columns, name):
             return []  # a bad cell, which has its complaint
         if default is None:
             return [RowError(row.number, name, "", "is empty: it says which entry the row is about", f"fill in {name}")]
@@ -182,3 +244,7 @@ def _key_complaints(
         problem = f"stands in row {first} already"
         return [RowError(row.number, ledger.key[0], shown, problem, "keep one of the two rows")]
     return []
+
+
+def _is_written(row: SheetRow, columns: list[Column | None], name: str) -> bool:
+    return any(column.name == name for column, cell in zip(columns, row.cells, strict=False) if column and cell)

@@ -198,7 +198,9 @@ CREATE TABLE device_placements (
     site_id      integer NOT NULL REFERENCES sites,
     stall_no     text,
     since        timestamptz NOT NULL,
-    until        timestamptz CHECK (until >= since)
+    until        timestamptz CHECK (until >= since),
+    -- Whose place it took here. Kept for each place: a device may follow one here and another elsewhere later.
+    predecessor_id integer REFERENCES devices ON DELETE SET NULL
 );
 CREATE UNIQUE INDEX device_placements_open ON device_placements (device_id) WHERE until IS NULL;
 CREATE INDEX device_placements_by_device ON device_placements (device_id, since);
@@ -217,10 +219,13 @@ BEGIN
     FROM changed AS d
     WHERE p.device_id = d.device_id AND p.until IS NULL
       AND (NOT is_placed(d.state) OR p.site_id <> d.site_id OR p.stall_no IS DISTINCT FROM d.stall_no);
-    -- Installed before it was entered: it stood there since. Never before an earlier place was left.
-    INSERT INTO device_placements (device_id, site_id, stall_no, since)
+    -- Installed before it was entered: it stood there since. Never before an earlier place was left, nor before the
+    -- device whose place it takes was.
+    INSERT INTO device_placements (device_id, site_id, stall_no, since, predecessor_id)
     SELECT d.device_id, d.site_id, d.stall_no,
-           CASE WHEN left_at IS NULL THEN least(now(), d.installed_on::timestamp AT TIME ZONE 'Asia/Shanghai') ELSE now() END
+           CASE WHEN left_at IS NULL AND d.predecessor_id IS NULL
+                THEN least(now(), d.installed_on::timestamp AT TIME ZONE 'Asia/Shanghai') ELSE now() END,
+           d.predecessor_id
     FROM changed AS d
     CROSS JOIN LATERAL (SELECT max(until) AS left_at FROM device_placements AS p WHERE p.device_id = d.device_id) AS earlier
     WHERE is_placed(d.state)

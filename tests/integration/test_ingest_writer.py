@@ -193,12 +193,13 @@ async def test_retained_message_proves_no_life(worker: Worker, connection: Conne
     assert rows(connection, "SELECT count(*) FROM presence_slots") == [(0,)]
 
 
-async def test_device_retired_while_its_message_waited(worker: Worker, connection: Connection) -> None:
+@pytest.mark.parametrize("state", ["disposed", "lost"])
+async def test_device_retired_while_its_message_waited(worker: Worker, connection: Connection, state: str) -> None:
     """The ledger's word at the time of writing counts."""
     worker.take("D1/coldchain", message(reading(), reading()))
     worker.take("D1/presence", presence("online"))
     worker.take("D2/coldchain", message(reading()))
-    connection.execute("UPDATE devices SET state = 'disposed' WHERE device_no = 'D1'")
+    connection.execute("UPDATE devices SET state = %s WHERE device_no = 'D1'", (state,))
     await worker.write()
     assert rows(connection, "SELECT count(*) FROM coldchain") == [(1,)]
     assert rows(connection, "SELECT reason, records FROM dead_letters ORDER BY records") == [

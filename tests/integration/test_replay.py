@@ -138,13 +138,14 @@ async def test_replay_that_fails_changes_nothing(
     assert connection.execute("SELECT count(replayed_at) FROM dead_letters").fetchone() == (0,)
 
 
+@pytest.mark.parametrize("state", ["disposed", "lost"])
 async def test_letter_of_one_record_does_not_grow_when_its_device_is_retired(
-    database_url: str, connection: Connection, receive: Receive, register: Register
+    database_url: str, connection: Connection, receive: Receive, register: Register, state: str
 ) -> None:
     """Its neighbours were stored: no letter for all of them is made, and the one that waits says why now."""
     register("D")
     await receive("D", reading(), reading(temperature_c="warm"), reading())
-    connection.execute("UPDATE devices SET state = 'disposed'")
+    connection.execute("UPDATE devices SET state = %s", (state,))
     assert await replayed(database_url, replayed=False) == (1, 0, 0, 1)
     assert waiting(connection) == [(1, "retired_device")]
     connection.execute("UPDATE devices SET state = 'in_service'")

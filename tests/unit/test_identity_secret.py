@@ -14,7 +14,7 @@ def test_secret_is_43_url_safe_characters_when_made() -> None:
     """A secret goes into a URL, a shell and a form as it is, and no two are alike."""
     made = {new_secret() for _ in range(100)}
     assert len(made) == 100
-    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", secret) for secret in made)
+    assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{42}", secret) for secret in made)
 
 
 def test_digest_is_sha256_when_taken() -> None:
