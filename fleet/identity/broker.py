@@ -16,11 +16,11 @@ from fleet.health import Health
 from fleet.identity.accesses import Accesses
 from fleet.identity.answers import Issuer
 from fleet.identity.bus import Bus, BusError, connected
-from fleet.identity.callout import QUEUE, Callout
+from fleet.identity.callout import QUEUE, SUBJECT, Callout
 from fleet.identity.connections import Connections
 from fleet.identity.revocation import Revocation
 from fleet.identity.snapshot import Identities
-from fleet.identity.status import SUBJECT
+from fleet.identity.status import SUBJECT as STATUS
 from fleet.keys import Keys
 from fleet.metrics import Metrics
 from store.backoff import Backoff
@@ -56,6 +56,7 @@ async def keep_the_door(settings: Settings, url: SecretStr, *, metrics: Metrics,
 
         async def answer(bus: Bus) -> None:
             await bus.answer(SUBJECT, callout.answer, queue=QUEUE)
+            await bus.answer(STATUS, callout.status, queue=QUEUE)
             health.fine("logins")
             await bus.ended()
 

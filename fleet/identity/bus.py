@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error, NoRespondersError
@@ -67,14 +66,6 @@ class Bus:
             raise BusError(_words(error)) from error
         return answers
 
-    async def tell(self, subject: str, word: bytes) -> None:
-        """Say *word*, and return when the server has it."""
-        try:
-            await self._client.publish(subject, word)
-            await self._client.flush(CONNECT_SECONDS)
-        except Error as error:
-            raise BusError(_words(error)) from error
-
     async def ended(self) -> None:
         """Return when the connection has ended."""
         await self._closed.wait()
@@ -92,8 +83,9 @@ async def connected(url: str, *, name: str) -> AsyncIterator[Bus]:
     async def on_error(error: Exception) -> None:
         told.append(error)
 
+    client = Client()
     try:
-        client = await nats.connect(
+        await client.connect(
             url,
             name=name,
             allow_reconnect=False,
@@ -103,11 +95,11 @@ async def connected(url: str, *, name: str) -> AsyncIterator[Bus]:
             closed_cb=on_closed,
             error_cb=on_error,
         )
+        yield Bus(client, closed)
     except (Error, OSError) as error:
         raise BusError(_words(told[-1] if told else error)) from error
-    try:
-        yield Bus(client, closed)
     finally:
+        # Also one that was refused: it leaves its socket open.
         with suppress(Error, OSError, TimeoutError):
             async with asyncio.timeout(LEAVE_SECONDS):
                 await client.close()

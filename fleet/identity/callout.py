@@ -21,6 +21,7 @@ from fleet.identity.snapshot import Admitted, Denied, Identities
 from fleet.identity.status import Status
 from fleet.metrics import Metrics
 
+SUBJECT: Final = "$SYS.REQ.USER.AUTH"
 # Of several fleets one answers.
 QUEUE: Final = "tracefleet-fleet"
 # nats-server's account of those that belong to none: what it has stored before it asked anybody is there, too.
@@ -78,19 +79,20 @@ class Callout:
         self._metrics = metrics
 
     def answer(self, question: bytes) -> bytes:
-        """The answer to a question; to an empty one, which :mod:`fleet.identity.status` asks, what is known."""
-        if not question:
-            return msgspec.json.encode(Status(len(self._identities), self._identities.newest_credential_id))
+        """The answer to a question of nats-server; empty, which lets nobody in, to what is none."""
         begun = time.perf_counter()
         try:
             asked = _read(question)
         except ValueError as error:
-            # No answer lets nobody in, and the server says so to the client after its time limit.
             log.warning("a question of the broker cannot be read", error=str(error))
             return b""
         answer = self._judge(asked, datetime.now(UTC))
         self._metrics.broker_login_seconds.observe(time.perf_counter() - begun)
         return answer
+
+    def status(self, _: bytes) -> bytes:
+        """What is known, as :mod:`fleet.identity.status` reads it."""
+        return msgspec.json.encode(Status(len(self._identities), self._identities.newest_credential_id))
 
     def _judge(self, asked: _Asked, now: datetime) -> bytes:
         given = asked.connect_opts

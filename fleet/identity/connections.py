@@ -1,6 +1,7 @@
 """The connections of devices at nats-server, all servers of a cluster: listed and closed over its system account."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,9 @@ from fleet.identity.bus import Bus, BusError
 
 # All servers answer within it, or they are not there.
 QUIET_SECONDS: Final = 0.3
-PAGE_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 5.0
+# Connections that are being closed at a time.
+AT_ONCE: Final = 64
 # Connections in one answer.
 PAGE: Final = 4096
 # More names than this are looked for among all connections instead of one by one.
@@ -96,8 +99,12 @@ class Connections:
 
     async def close(self, connections: Iterable[Connection]) -> None:
         """End them; each server does so at once. Raises BusError."""
-        for one in connections:
-            await self._bus.tell(f"$SYS.REQ.SERVER.{one.server}.KICK", _encode({"cid": one.number}))
+        for some in _batches(list(connections)):
+            await asyncio.gather(*map(self._close, some))
+
+    async def _close(self, one: Connection) -> None:
+        # Whether it was still there is all the same; but a server that is asked for no answer does nothing.
+        await self._bus.ask(f"$SYS.REQ.SERVER.{one.server}.KICK", _encode({"cid": one.number}), seconds=ANSWER_SECONDS)
 
     async def _ask(self, options: dict[str, Any]) -> list[_Answer]:
         question = _encode(options | {"auth": True})
@@ -108,7 +115,12 @@ class Connections:
 
     async def _page(self, server: str, offset: int) -> _Answer:
         question = _encode({"auth": True, "limit": PAGE, "offset": offset})
-        return _decode(await self._bus.ask(f"$SYS.REQ.SERVER.{server}.CONNZ", question, seconds=PAGE_SECONDS))
+        return _decode(await self._bus.ask(f"$SYS.REQ.SERVER.{server}.CONNZ", question, seconds=ANSWER_SECONDS))
+
+
+def _batches(connections: list[Connection]) -> Iterator[list[Connection]]:
+    for start in range(0, len(connections), AT_ONCE):
+        yield connections[start : start + AT_ONCE]
 
 
 def _devices(answer: _Answer) -> Iterable[Connection]:

@@ -1,4 +1,7 @@
-"""Asks, as nats-server would, whether a fleet answers logins: for those who check, and those who wait for a change."""
+"""Asks, over nats-server, whether a fleet answers its logins: for those who check, and those who wait for a change.
+
+On a subject of its own: nats-server lets nobody but itself ask on that of the logins.
+"""
 
 from typing import Final
 
@@ -6,7 +9,7 @@ import msgspec
 
 from fleet.identity.bus import BusError, connected
 
-SUBJECT: Final = "$SYS.REQ.USER.AUTH"
+SUBJECT: Final = "tracefleet.fleet.status"
 ANSWER_SECONDS: Final = 5.0
 
 
