@@ -11,19 +11,25 @@ from fastapi import Depends, FastAPI
 from api import (
     broker,
     callers,
+    catalogues,
     credentials,
     database,
     dead_letters,
+    device,
     devices,
     doorkeeper,
     enrol_page,
     enrolments,
     health,
+    holds,
     ingest_stats,
     keyring,
     ledger_desk,
+    merchants,
     openapi,
     pages,
+    parties,
+    personal,
     purges,
     records,
     refusals,
@@ -70,19 +76,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.bodies = Bodies()
     app.state.enrolments = enrolments.Enrolments()
-    for module in (
-        devices,
-        records,
-        sites,
-        telemetry,
-        dead_letters,
-        replays,
-        purges,
-        ingest_stats,
-        credentials,
-        enrolments,
-        broker,
-    ):
+    of_the_ledger = (devices, device, holds, sites, merchants, parties, personal, catalogues)
+    of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
+    of_the_door = (credentials, enrolments, broker)
+    for module in (*of_the_ledger, *of_telemetry, *of_the_door):
         # A key that is shown has to be a good one on every address, whether it is needed there or not.
         app.include_router(module.router, dependencies=[Depends(callers.identify)])
     for module in (health, pages, enrol_page):

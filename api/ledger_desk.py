@@ -74,7 +74,9 @@ class Desk:
         except RefusedError as error:
             raise ProblemError(RULE_BROKEN, str(error)) from error
         except KeyFileError as error:
-            raise ProblemError(KEY_UNUSABLE, "The audit could not be sealed.") from error
+            raise ProblemError(
+                KEY_UNUSABLE, "The audit could not be sealed, or what is sealed not be opened."
+            ) from error
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
             raise ProblemError(NOT_MIGRATED, "A table or column is missing.") from error
         except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:

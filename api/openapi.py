@@ -15,8 +15,14 @@ _FIRST_ERROR: Final = 400
 
 TAGS: Final = [
     {"name": "Devices", "description": "The ledger's devices (设备) and their latest values."},
+    {
+        "name": "Personal data",
+        "description": "In clear, by role, with a reason, and every reading in the audit (个人信息).",
+    },
     {"name": "Records", "description": "What devices reported, raw or rolled up."},
     {"name": "Sites", "description": "Node enterprises (节点企业), where devices stand."},
+    {"name": "Parties", "description": "Who trades, and who answers for devices; personal data is masked."},
+    {"name": "Catalogues", "description": "What the ledger goes by: regions, models, code profiles, gates."},
     {"name": "Ingest", "description": "What came in, and what became of it."},
     {"name": "Dead letters", "description": "What could not be stored as telemetry (死信), and what to do with it."},
     {"name": "Credentials", "description": "What devices prove themselves by at the broker (设备凭据)."},

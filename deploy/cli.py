@@ -18,11 +18,13 @@ from deploy.commands import (
     doctor,
     enrol,
     fleet,
+    holds,
     ingest,
     issuing,
     keys,
     ledger,
     migrate,
+    personal,
     simulate,
     up,
     workers,
@@ -83,6 +85,14 @@ for group, name in (
     (ledger.devices, "devices"),
 ):
     app.add_typer(group, name=name, epilog=f"Example: tracefleet {name} import {name}.csv --apply")
+personal.add_to(ledger.merchants, "merchants")
+personal.add_to(ledger.devices, "devices")
+ledger.devices.command(epilog="Example: tracefleet devices hold TD-410100-SC-000001-0 --kind evidence --reason 复检")(
+    holds.hold
+)
+ledger.devices.command(epilog="Example: tracefleet devices unhold TD-410100-SC-000001-0 17 --reason 复检合格")(
+    holds.unhold
+)
 app.add_typer(bench.app, name="bench", epilog="Example: tracefleet bench ingest --quick")
 app.add_typer(workers.app, name="workers", epilog="Example: tracefleet workers list")
 app.add_typer(keys.app, name="keys", epilog="Example: tracefleet keys create --name erp --role viewer --expires 365d")

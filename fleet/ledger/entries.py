@@ -78,7 +78,7 @@ def _held(ledger: Ledger) -> sql.Composed:
 def _page(ledger: Ledger) -> sql.Composed:
     """Entries after the one whose key is in *after_0*, *after_1* …, or from the first on."""
     after = sql.SQL(", ").join(
-        sql.SQL("%({})s::{}").format(sql.SQL(f"after_{place}"), sql.SQL(ledger.column(name).sql_type))  # type: ignore[arg-type]
+        sql.SQL("%({})s::{}").format(sql.SQL(f"after_{place}"), sql.SQL(ledger.column(name).sql_type))
         for place, name in enumerate(ledger.key)
     )
     where = sql.SQL("(%(after_0)s::text IS NULL OR ({keys}) > ({after})) ORDER BY {keys} LIMIT %(rows)s").format(

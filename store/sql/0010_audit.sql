@@ -25,7 +25,8 @@ CREATE TABLE audit (
     -- What was done at once, such as all rows of an import, has one number.
     operation uuid DEFAULT acting_in(),
     db_user   text NOT NULL DEFAULT session_user,
-    action    text NOT NULL CHECK (action IN ('baseline', 'insert', 'update', 'delete')),
+    -- 'read': somebody was shown personal data in clear. It changed nothing, so it has neither before nor after.
+    action    text NOT NULL CHECK (action IN ('baseline', 'insert', 'update', 'delete', 'read')),
     entity    text NOT NULL,
     entity_id text NOT NULL,
     -- What people call it: device_no, site_no …
