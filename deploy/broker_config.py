@@ -9,6 +9,12 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr
+
+from store.errors import SettingsError
+from store.settings import PREFIX, Settings
 
 # Fleet answers and closes; ingest hears devices and sends itself marks; service may say and hear what it likes below
 # the root: a simulated fleet on shared connections, a bridge, an operator's tool.
@@ -31,7 +37,6 @@ class Door:
     """Who may enter: devices as the fleet that signs as *issuer* says, and users of ours by their passwords."""
 
     issuer: str
-    # As nats-server reads them: a quoted text, or the name of a variable of its environment.
     passwords: Mapping[User, str]
 
 
@@ -43,6 +48,26 @@ def name_of(user: User) -> str:
 def new_password() -> str:
     """A password that needs no quoting anywhere."""
     return f"p{secrets.token_hex(24)}"
+
+
+def door_of(settings: Settings, issuer: str) -> Door:
+    """The door that *settings* can pass: for the users of its URLs. Raises SettingsError where they are not ours."""
+    urls: list[tuple[str, SecretStr | None, tuple[User, ...]]] = [
+        ("BROKER_URL", settings.broker_url, ("ingest", "service")),
+        ("NATS_URL", settings.nats_url, ("fleet",)),
+    ]
+    return Door(issuer, dict(_user_of(name, url, users) for name, url, users in urls))
+
+
+def _user_of(name: str, url: SecretStr | None, users: tuple[User, ...]) -> tuple[User, str]:
+    parts = urlsplit(url.get_secret_value() if url is not None else "")
+    for user in users:
+        if parts.username == name_of(user) and parts.password:
+            return user, unquote(parts.password)
+    wanted = " or ".join(name_of(user) for user in users)
+    raise SettingsError(
+        f"{PREFIX}{name} has no user and password in it: write {wanted} and a password before the host."
+    )
 
 
 def access(door: Door | None) -> str:
@@ -82,6 +107,6 @@ def _user(user: User, password: str) -> str:
     # Answers go where the question says, which only the server knows.
     answers = ", allow_responses: true" if user == "fleet" else ""
     return (
-        f'            {{ user: "{name_of(user)}", password: {password}, permissions: {{ '
+        f'            {{ user: "{name_of(user)}", password: {json.dumps(password)}, permissions: {{ '
         f"publish: {json.dumps(publish)}, subscribe: {json.dumps(subscribe)}{answers} }} }}"
     )

@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands import api, bench, dead_letters, doctor, fleet, ingest, ledger, migrate, simulate, up, workers
+from deploy.commands import (
+    api,
+    bench,
+    broker_config,
+    dead_letters,
+    doctor,
+    fleet,
+    ingest,
+    ledger,
+    migrate,
+    simulate,
+    up,
+    workers,
+)
 from deploy.invocation import as_typed
 from store.errors import TracefleetError
 

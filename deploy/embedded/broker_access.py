@@ -25,7 +25,7 @@ class Access:
     @property
     def door(self) -> Door:
         """As the configuration has it."""
-        return Door(self.issuer, {user: f'"{password}"' for user, password in self.passwords.items()})
+        return Door(self.issuer, self.passwords)
 
     def user(self, user: User) -> str:
         """Name and password, for a URL."""

@@ -67,7 +67,7 @@ def _how_to_get_a_secret(trial: Trial) -> str:
     if trial.secret is not None:
         return ""
     return f"""  Issue the device a credential; its secret is shown once · 为设备签发凭据，密钥只显示一次:
-    {program()} devices credentials issue {trial.device_no}
+    {program()} devices credential {trial.device_no}
 """
 
 

@@ -66,7 +66,7 @@ def test_welcome_waits_between_publishing_and_reading(tmp_path: Path) -> None:
 def test_welcome_says_how_to_get_a_secret_when_none_was_made(tmp_path: Path) -> None:
     """A real device's is its own; one more is issued on purpose."""
     told = welcome(ADDRESSES, data_dir=tmp_path, trial=Trial("D-1", None))
-    assert f"\n    {program()} devices credentials issue D-1\n" in told
+    assert f"\n    {program()} devices credential D-1\n" in told
     assert "-P SECRET " in told
 
 
