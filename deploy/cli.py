@@ -12,7 +12,6 @@ import typer
 from deploy.commands import (
     api,
     bench,
-    broker_config,
     dead_letters,
     doctor,
     fleet,
