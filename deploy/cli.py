@@ -12,6 +12,7 @@ import typer
 from deploy.commands import (
     api,
     bench,
+    broker_config,
     dead_letters,
     doctor,
     fleet,
@@ -58,6 +59,9 @@ app.command(epilog="Example: TRACEFLEET_FLEET_METRICS_PORT=9202 tracefleet fleet
 app.command(epilog="Example: TRACEFLEET_API_PORT=8080 tracefleet api")(api.api)
 app.command(epilog="Example: tracefleet simulate --devices 1000 --rate 500 --seed 7")(simulate.simulate)
 app.command(epilog="Example: tracefleet doctor --json")(doctor.doctor)
+app.command("broker-config", epilog="Example: tracefleet broker-config --output access.conf")(
+    broker_config.broker_config
+)
 for group, name in (
     (ledger.regions, "regions"),
     (ledger.sites, "sites"),
