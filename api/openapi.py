@@ -25,6 +25,8 @@ TAGS: Final = [
     {"name": "Catalogues", "description": "What the ledger goes by: regions, models, code profiles, gates."},
     {"name": "Ingest", "description": "What came in, and what became of it."},
     {"name": "Dead letters", "description": "What could not be stored as telemetry (死信), and what to do with it."},
+    {"name": "Credentials", "description": "What devices prove themselves by at the broker (设备凭据)."},
+    {"name": "Broker", "description": "For brokers that ask who may connect."},
     {"name": "Health", "description": "For supervisors and Prometheus."},
 ]
 DESCRIPTION: Final = """\

@@ -99,6 +99,13 @@ UNAUTHENTICATED: Final = Kind(
     "Send `Authorization: Bearer tf_<id>_<secret>` with a key that is neither expired nor revoked, or none at all.",
 )
 FORBIDDEN: Final = Kind("forbidden", 403, "The caller may not do this", "Use a key with a role that may.")
+ENROLMENT_REFUSED: Final = Kind(
+    "enrolment-refused",
+    403,
+    "The device is not enrolled",
+    "Read the number and the code again. A code is good once, for a limited time, and void after five wrong tries; "
+    "whoever keeps the ledger makes another with `tracefleet devices enrol`.",
+)
 KEY_UNUSABLE: Final = Kind(
     "key-unusable",
     503,
@@ -149,6 +156,7 @@ CATALOGUE: Final = (
     RULE_BROKEN,
     UNAUTHENTICATED,
     FORBIDDEN,
+    ENROLMENT_REFUSED,
     NO_ROUTE,
     WRONG_METHOD,
     SLOW_BODY,

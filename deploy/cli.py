@@ -12,11 +12,15 @@ import typer
 from deploy.commands import (
     api,
     bench,
+    broker_config,
+    credentials,
     dead_letters,
     doctor,
+    enrol,
     fleet,
     holds,
     ingest,
+    issuing,
     keys,
     ledger,
     migrate,
@@ -61,6 +65,18 @@ app.command(epilog="Example: TRACEFLEET_FLEET_METRICS_PORT=9202 tracefleet fleet
 app.command(epilog="Example: TRACEFLEET_API_PORT=8080 tracefleet api")(api.api)
 app.command(epilog="Example: tracefleet simulate --devices 1000 --rate 500 --seed 7")(simulate.simulate)
 app.command(epilog="Example: tracefleet doctor --json")(doctor.doctor)
+app.command("broker-config", epilog="Example: tracefleet broker-config --output access.conf")(
+    broker_config.broker_config
+)
+for command, name, example in (
+    (credentials.credential, "credential", "credential TD-410100-SC-000001-0 --rotate --overlap 24h"),
+    (credentials.credentials, "credentials", "credentials TD-410100-SC-000001-0"),
+    (credentials.revoke, "revoke", "revoke TD-410100-SC-000001-0 --reason stolen"),
+    (credentials.certificate, "certificate", "certificate TD-410100-SC-000001-0 device.pem"),
+    (issuing.issue_in_bulk, "credentials-issue", "credentials-issue --site 410100001 --out passwords.csv"),
+    (enrol.enrol, "enrol", "enrol TD-410100-SC-000001-0 --qr"),
+):
+    ledger.devices.command(name, epilog=f"Example: tracefleet devices {example}")(command)
 for group, name in (
     (ledger.regions, "regions"),
     (ledger.sites, "sites"),

@@ -1,7 +1,6 @@
 """``tracefleet keys create|list|revoke``: who may call the API, and as what."""
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.commands.acting import actor
+from deploy.commands.span import span
 from fleet.acting import acting
 from fleet.identity import api_keys
 from fleet.identity.api_keys import ROLES, ApiKey, Role
@@ -25,18 +25,9 @@ from store.settings import load
 app = typer.Typer(no_args_is_help=True, help="Keys of those who call the API.")
 
 NAME: Final = "tracefleet keys"
-_SPAN: Final = re.compile(r"([1-9][0-9]{0,4})([dh])")
-_UNITS: Final = {"d": "days", "h": "hours"}
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 T = TypeVar("T")
-
-
-def _span(text: str) -> timedelta:
-    match = _SPAN.fullmatch(text)
-    if match is None:
-        raise typer.BadParameter(f"{text!r} is no span: write days or hours, such as 365d or 12h")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 @app.command(epilog="Example: tracefleet keys create --name erp --role viewer --expires 365d")
@@ -45,7 +36,7 @@ def create(
     role: Annotated[list[str], typer.Option(help=f"What it may; can be given several times: {', '.join(ROLES)}.")],
     expires: Annotated[
         timedelta | None,
-        typer.Option(parser=_span, metavar="SPAN", help="Valid so long: 365d or 12h. Without, until it is revoked."),
+        typer.Option(parser=span, metavar="SPAN", help="Valid so long: 365d or 12h. Without, until it is revoked."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -85,6 +85,14 @@ def test_server_refuses_an_address_of_others(make_settings: Callable[..., Settin
         asyncio.run(server.run(make_settings(api_host=host)))
 
 
+def test_connections_send_at_once(settings: Settings) -> None:
+    """On a connection that is kept, the body of an answer does not wait until its head is acknowledged."""
+    with server.listen(settings) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_server_ends_in_order_when_cancelled(settings: Settings) -> None:
     """Whoever runs it as a task may cancel it: it stops listening and gives its signals back."""
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
