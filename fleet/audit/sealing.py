@@ -23,6 +23,7 @@ SEALED_COLUMNS: Final = """
 a.audit_id, trunc(extract(epoch FROM a.at) * 1000000)::text, a.actor, a.origin, a.reason, a.operation::text, a.db_user,
 a.action, a.entity, a.entity_id, a.label, a.before::text, a.after::text
 """
+SEALED_FIELDS: Final = 13
 # An entry whose row is gone stays in the queue: it tells of a deletion.
 TAKE_UNSEALED: Final = f"""
 WITH taken AS (
