@@ -1,4 +1,4 @@
-"""How soon a registration counts: from its commit until ingest admits the device, with the whole ledger to be read."""
+"""How soon a registration counts: from its commit until ingest and the door know the device, in a whole ledger."""
 
 import asyncio
 import time
@@ -11,6 +11,7 @@ from psycopg import Connection
 from deploy.bench.ledger_seed import ACTOR
 from deploy.bench.report import distribution_ms
 from fleet.acting import acting
+from fleet.identity.snapshot import Identities
 from fleet.keys import Keys
 from ingest.refusal import Refused
 from ingest.registry import Registry
@@ -27,37 +28,46 @@ SELECT %(device_no)s, (SELECT min(model_id) FROM models), (SELECT min(site_id) F
 """
 
 
-async def measure_visibility(url: str, keys: Keys, *, rounds: int) -> dict[str, Any]:
-    """Milliseconds until ingest's registry admits a device that was just registered, *rounds* times.
+async def measure_visibility(url: str, keys: Keys, *, rounds: int) -> dict[str, dict[str, Any]]:
+    """Milliseconds until a device just registered is known to `ingest` and to `identities`, who judge logins.
 
-    The registry is ingest's own, in this process. Registrations come at uneven times: right after another, a change
-    waits for the load that the two share.
+    Both are the product's own, in this process. Registrations come at uneven times: right after another, a change waits
+    for the load that the two share.
     """
-    registry = Registry()
-    follow = asyncio.create_task(registry.follow(url))
+    registry, identities = Registry(), Identities()
+    following = {asyncio.create_task(registry.follow(url)), asyncio.create_task(identities.follow(url))}
+    seen: dict[str, Callable[[str], bool]] = {
+        "ingest": partial(_admits, registry),
+        "identities": lambda device_no: identities.get(device_no) is not None,
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in seen}
     try:
         async with asyncio.timeout(WITHIN_SECONDS):
             await registry.loaded.wait()
-        seconds = []
+            await identities.loaded.wait()
         for number in range(rounds):
             # Between nothing and more than a load takes.
             await asyncio.sleep(number * 0.37 % 1.5)
-            seconds.append(await _until_seen(url, keys, f"BENCH-{number}", partial(_admits, registry)))
+            device_no = f"BENCH-{number}"
+            await asyncio.to_thread(_register, url, keys, device_no)
+            taken = await asyncio.gather(*(_until(partial(is_seen, device_no)) for is_seen in seen.values()))
+            for name, each in zip(seen, taken, strict=True):
+                seconds[name].append(each)
     finally:
-        follow.cancel()
-        await asyncio.wait({follow})
-    return {"registrations": rounds, "latency_ms": distribution_ms(seconds)}
+        for follow in following:
+            follow.cancel()
+        await asyncio.wait(following)
+    return {name: {"registrations": rounds, "latency_ms": distribution_ms(taken)} for name, taken in seconds.items()}
 
 
-async def _until_seen(url: str, keys: Keys, device_no: str, is_seen: Callable[[str], bool]) -> float:
-    await asyncio.to_thread(_register, url, keys, device_no)
+async def _until(is_seen: Callable[[], bool]) -> float:
     committed = time.perf_counter()
     try:
         async with asyncio.timeout(WITHIN_SECONDS):
-            while not is_seen(device_no):  # noqa: ASYNC110 - the snapshot is replaced, nothing is signalled
+            while not is_seen():  # noqa: ASYNC110 - the snapshot is replaced, nothing is signalled
                 await asyncio.sleep(LOOK_SECONDS)
     except TimeoutError:
-        raise TracefleetError(f"a registered device was not admitted within {WITHIN_SECONDS:g} s") from None
+        raise TracefleetError(f"a registered device was not known within {WITHIN_SECONDS:g} s") from None
     return time.perf_counter() - committed
 
 

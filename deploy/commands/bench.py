@@ -103,7 +103,7 @@ def ledger(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Also write the report into this file.")] = None,
 ) -> None:
-    """Measure the ledger on a server of its own: lists over HTTP, and how soon a registration counts.
+    """Measure the ledger on a server of its own: lists over HTTP, registrations, logins, an import, the audit's check.
 
     Prints one JSON object, each measure with its target and whether it was met. Exit status 1 when one was not.
     Everything it starts ends with it, also at Ctrl-C.

@@ -18,12 +18,13 @@ _ONE: Final[Mapping[PersonalNoun, str]] = {"merchants": "merchant", "parties": "
 
 
 def _note(ledger: Ledger, own_id: str) -> sql.Composed:
-    # Who, from where and why come from the transaction, as for every other row.
+    # Who, from where and why come from the transaction, as for every other row. An entity of its own: the rows of an
+    # entry are its states, and to be read changes none.
     return sql.SQL(
         "INSERT INTO audit (action, entity, entity_id, label)"
-        " SELECT 'read', {entity}, {own_id}::text, {key} FROM {table} WHERE {key} = %(key)s"
+        " SELECT 'read', 'personal_data', {whose} || {own_id}::text, {key} FROM {table} WHERE {key} = %(key)s"
     ).format(
-        entity=sql.Literal(ledger.table),
+        whose=sql.Literal(f"{ledger.table}/"),
         own_id=sql.Identifier(own_id),
         key=sql.Identifier(ledger.key[0]),
         table=sql.Identifier(ledger.table),

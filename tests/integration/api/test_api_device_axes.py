@@ -164,7 +164,7 @@ async def test_metrology_in_sql_is_that_of_the_pure_function(client: httpx.Async
     for number, (kind, days, result) in enumerate(grid):
         until = None if days is None else today + timedelta(days=days)
         city.device(f"D-{number}", models[kind], site, verified_until=until, verification_result=result)
-        expected[f"D-{number}"] = metrology.judge(kind, Verification(until, result), today=today)  # type: ignore[arg-type]
+        expected[f"D-{number}"] = metrology.judge(kind, Verification(until, result), today=today)
     body = (await client.get(DEVICES, params={"limit": 500, "facets": "true"})).json()
     assert {item["device_no"]: item["metrology"] for item in body["items"]} == expected
     for word in METROLOGIES:
