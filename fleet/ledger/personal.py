@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from fleet.errors import UnknownEntryError
 from fleet.keys import Keys
-from fleet.ledger.columns import Ledger
 from fleet.ledger.entries import read_held
 from fleet.ledger.nouns import LEDGERS
 from fleet.sealing import Safe
@@ -17,25 +16,10 @@ PersonalNoun = Literal["merchants", "parties", "devices"]
 _ONE: Final[Mapping[PersonalNoun, str]] = {"merchants": "merchant", "parties": "party", "devices": "device"}
 
 
-def _note(ledger: Ledger, own_id: str) -> sql.Composed:
-    # Who, from where and why come from the transaction, as for every other row. An entity of its own: the rows of an
-    # entry are its states, and to be read changes none.
-    return sql.SQL(
-        "INSERT INTO audit (action, entity, entity_id, label)"
-        " SELECT 'read', 'personal_data', {whose} || {own_id}::text, {key} FROM {table} WHERE {key} = %(key)s"
-    ).format(
-        whose=sql.Literal(f"{ledger.table}/"),
-        own_id=sql.Identifier(own_id),
-        key=sql.Identifier(ledger.key[0]),
-        table=sql.Identifier(ledger.table),
-    )
-
-
-NOTE_READING: Final[Mapping[PersonalNoun, sql.Composed]] = {
-    "merchants": _note(LEDGERS["merchants"], "merchant_id"),
-    "parties": _note(LEDGERS["parties"], "party_id"),
-    "devices": _note(LEDGERS["devices"], "device_id"),
-}
+# The table is under audit, so its row is one of the audit, too: who, from where and why come from the transaction.
+NOTE_READING: Final = """
+INSERT INTO personal_readings (entity, number, columns) VALUES (%(noun)s, %(key)s, %(names)s)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +45,8 @@ def reveal(connection: Connection[Any], noun: PersonalNoun, key: str, *, keys: K
     found = read_held(connection, noun, [key])
     if not found:
         raise UnknownEntryError(f"no {_ONE[noun]} has the number {key!r}.")
-    connection.execute(NOTE_READING[noun], {"key": key})
-    safe = Safe.of(connection, keys)
     names = [column.name for column in ledger.columns if column.personal is not None]
+    connection.execute(NOTE_READING, {"noun": noun, "key": key, "names": names})
+    safe = Safe.of(connection, keys)
     sealed = {name: found[0][f"{name}_sealed"] for name in names}
     return Revealed(noun, key, {name: None if kept is None else safe.open(kept) for name, kept in sealed.items()})

@@ -25,8 +25,7 @@ CREATE TABLE audit (
     -- What was done at once, such as all rows of an import, has one number.
     operation uuid DEFAULT acting_in(),
     db_user   text NOT NULL DEFAULT session_user,
-    -- 'read': somebody was shown personal data in clear. It changed nothing, so it has neither before nor after.
-    action    text NOT NULL CHECK (action IN ('baseline', 'insert', 'update', 'delete', 'read')),
+    action    text NOT NULL CHECK (action IN ('baseline', 'insert', 'update', 'delete')),
     entity    text NOT NULL,
     entity_id text NOT NULL,
     -- What people call it: device_no, site_no …
@@ -129,7 +128,17 @@ BEGIN
     EXECUTE format(template, table_name, of_a, of_b, keys);
 END $put$;
 
+-- Each time somebody was shown personal data in clear: what of which entry, by its number; never the data.
+CREATE TABLE personal_readings (
+    reading_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    entity     text NOT NULL CHECK (entity IN ('merchants', 'parties', 'devices')),
+    number     text NOT NULL,
+    columns    text[] NOT NULL,
+    read_at    timestamptz NOT NULL DEFAULT now()
+);
+
 SELECT put_under_audit(table_name, naming, keys) FROM (VALUES
+    ('personal_readings', 'entity,number', 'reading_id'),
     ('regions', 'region_code,valid_from', 'region_id'),
     ('sites', 'site_no', 'site_id'),
     ('site_closures', 'site_id,begins_on', 'closure_id'),

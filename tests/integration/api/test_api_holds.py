@@ -90,5 +90,5 @@ def test_personal_data_on_the_command_line(command: CliRunner, connection: Conne
     assert json.loads(command.invoke(app, [*reveal, "故障", "--json"]).stdout) == {"phone": phone, "identity_no": None}
     assert phone in command.invoke(app, [*reveal, "故障"]).stdout
     assert command.invoke(app, [*reveal, " "]).exit_code == 2
-    rows = connection.execute("SELECT label, reason FROM audit WHERE action = 'read'").fetchall()
-    assert rows == [("M1", "故障")] * 2
+    rows = connection.execute("SELECT label, reason FROM audit WHERE entity = 'personal_readings'").fetchall()
+    assert rows == [("merchants/M1", "故障")] * 2

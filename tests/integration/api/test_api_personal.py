@@ -72,9 +72,9 @@ def shown(connection: Connection, settings: Settings) -> Callable[[Role], dict[s
 def readings(connection: Connection) -> list[tuple[Any, ...]]:
     """What the audit has of readings, and how many of its rows no seal covers."""
     return connection.execute(
-        "SELECT a.actor, a.entity, a.label, split_part(a.entity_id, '/', 1), a.reason, a.before, a.after,"
-        " s.seal IS NOT NULL"
-        " FROM audit AS a LEFT JOIN audit_seals AS s USING (audit_id) WHERE action = 'read' ORDER BY a.audit_id"
+        "SELECT a.actor, a.action, a.label, a.reason, a.after->'columns', s.seal IS NOT NULL"
+        " FROM audit AS a LEFT JOIN audit_seals AS s USING (audit_id)"
+        " WHERE a.entity = 'personal_readings' ORDER BY a.audit_id"
     ).fetchall()
 
 
@@ -89,8 +89,12 @@ async def test_personal_data_is_shown_to_who_may_and_each_reading_is_audited(
         assert (answer.status_code, answer.json()) == (200, expected)
         assert answer.headers["cache-control"] == "no-store"
     assert readings(connection) == [
-        ("a fleet_admin", "personal_data", label, table, "故障联系", None, None, True)
-        for table, label in (("merchants", "M1"), ("parties", "OP-1"), ("devices", "D-1"))
+        ("a fleet_admin", "insert", label, "故障联系", columns, True)
+        for label, columns in (
+            ("merchants/M1", ["phone", "identity_no"]),
+            ("parties/OP-1", ["phone"]),
+            ("devices/D-1", ["imei", "iccid", "custodian_phone"]),
+        )
     ]
 
 
