@@ -144,6 +144,7 @@ async def test_docs_show_every_route_and_need_nothing_from_elsewhere(client: htt
     for path, operations in (await client.get("/api/v1/openapi.json")).json()["paths"].items():
         assert f"{next(iter(operations)).upper()} {path}</code>" in page
     assert "curl 'http://api/api/v1/devices/TD-410100-TH-900001-1/latest'" in page
+    assert "curl -X DELETE -H &quot;Authorization: Bearer $KEY&quot; 'http://api/api/v1/devices/" in page
     assert "<script" not in page
     assert re.findall(r'(?:src|href)="(?:https?:)?//', page) == []
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r'id="([^"]+)"', page))
