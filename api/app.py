@@ -6,18 +6,31 @@ request → Rim (measure, headers, 500) → routing → parameters (422) → rou
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from api import (
+    broker,
+    callers,
+    catalogues,
+    credentials,
     database,
     dead_letters,
+    device,
     devices,
+    doorkeeper,
+    enrol_page,
+    enrolments,
     health,
+    holds,
     ingest_stats,
+    keyring,
     ledger_desk,
     ledger_sheets,
+    merchants,
     openapi,
     pages,
+    parties,
+    personal,
     purges,
     records,
     refusals,
@@ -44,6 +57,8 @@ def create_app(settings: Settings) -> FastAPI:
             database.connect(settings) as connected,
             writers.connect(settings.require_database_url(), app.state.metrics.ingest) as app.state.writers,
             ledger_desk.connect(settings) as app.state.desk,
+            keyring.connect(connected, app.state.desk.note_key_use) as app.state.keyring,
+            doorkeeper.connect(settings) as app.state.doorkeeper,
         ):
             app.state.database = connected
             yield
@@ -62,19 +77,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.bodies = Bodies()
     app.state.exports = ledger_sheets.slots()
-    for module in (
-        devices,
-        records,
-        sites,
-        ledger_sheets,
-        telemetry,
-        dead_letters,
-        replays,
-        purges,
-        ingest_stats,
-        health,
-        pages,
-    ):
+    app.state.enrolments = enrolments.Enrolments()
+    of_the_ledger = (devices, device, holds, sites, merchants, parties, personal, catalogues, ledger_sheets)
+    of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
+    of_the_door = (credentials, enrolments, broker)
+    for module in (*of_the_ledger, *of_telemetry, *of_the_door):
+        # A key that is shown has to be a good one on every address, whether it is needed there or not.
+        app.include_router(module.router, dependencies=[Depends(callers.identify)])
+    for module in (health, pages, enrol_page):
         app.include_router(module.router)
     openapi.install(app)
     refusals.install(app)

@@ -79,7 +79,7 @@ def described(kind: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {JSON: {"schema": kind.model_json_schema()}}}}
 
 
-def _of(request: Request) -> Bodies:
+async def _of(request: Request) -> Bodies:
     bodies: Bodies = request.app.state.bodies
     return bodies
 

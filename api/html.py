@@ -1,4 +1,4 @@
-"""The frame of the few pages the API shows: one style, no script, nothing from elsewhere."""
+"""The frame of the few pages the API shows: one style, nothing from elsewhere, a script only where a page needs one."""
 
 import base64
 import hashlib
@@ -19,21 +19,28 @@ h2 { margin-top: 2rem; } h3 { margin-top: 2rem; border-top: 1px solid #8886; pad
 .ok { color: #1a7f37; } .bad { color: #cf222e; }
 .figures { display: flex; flex-wrap: wrap; gap: 2rem; } .figures b { display: block; font-size: 2rem; }
 """
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 # The one style by its hash; a page that were ever made to carry another, or a script, would not run it.
 POLICY: Final = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    f"default-src 'none'; style-src {_hash(STYLE)}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
-def page(title: str, body: str, *, refresh_seconds: int | None = None) -> HTMLResponse:
-    """A page of *body*, which is HTML; *title* is text."""
+def page(title: str, body: str, *, refresh_seconds: int | None = None, script: str = "") -> HTMLResponse:
+    """A page of *body*, which is HTML; *title* is text. Its *script*, a constant, talks to this server alone."""
     refresh = f'<meta http-equiv="refresh" content="{refresh_seconds}">' if refresh_seconds else ""
+    policy = f"{POLICY}; script-src {_hash(script)}; connect-src 'self'" if script else POLICY
+    tail = f"<script>{script}</script>" if script else ""
     return HTMLResponse(
         f'<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">{refresh}'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>{body}</body></html>",
-        headers={"Content-Security-Policy": POLICY},
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>{body}{tail}</body></html>",
+        headers={"Content-Security-Policy": policy},
     )
 
 

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Final, Literal
 
-from psycopg.rows import DictRow
 from pydantic import BaseModel, Field
 
 State = Literal[
@@ -66,44 +65,3 @@ class Presence(BaseModel):
     )
     boot: str | None = Field(description="the current power-up", examples=["6f1e3e43a0b1c2d3"])
     boot_at: datetime | None
-
-
-class DeviceLine(BaseModel):
-    """A device in the list."""
-
-    device_no: str = Field(examples=[EXAMPLE_DEVICE])
-    kind: str = Field(examples=["trace_scale"])
-    model_no: str = Field(examples=["YH-ACS15"])
-    site_no: str = Field(examples=["410100001"])
-    region_code: str = Field(examples=["410100"])
-    stall_no: str | None = Field(examples=["B001"])
-    state: State = Field(description="in the ledger")
-    presence: Literal["online", "offline"] | None = Field(description="of its line; null when never heard")
-    last_heard_at: datetime | None
-
-
-class Device(BaseModel):
-    """A device of the ledger (设备管理台账)."""
-
-    device_no: str = Field(examples=[EXAMPLE_DEVICE])
-    state: State = Field(description="in the ledger; only devices that may speak are heard")
-    stall_no: str | None = Field(examples=["B001"])
-    merchant_code: str | None = Field(examples=["4101000010001"])
-    model: Model
-    site: Site
-    presence: Presence
-    created_at: datetime
-    updated_at: datetime
-
-
-def device_of(row: DictRow) -> Device:
-    """The device in a row that names columns of a part ``<part>__<column>``."""
-    parts: dict[str, dict[str, object]] = {}
-    own: dict[str, object] = {}
-    for name, value in row.items():
-        part, separator, column = name.partition("__")
-        if separator:
-            parts.setdefault(part, {})[column] = value
-        else:
-            own[name] = value
-    return Device.model_validate(own | parts)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Annotated, Any, Final, TypeVar
 
 import psycopg
@@ -22,6 +23,7 @@ from api.problems import (
 )
 from fleet.acting import Actor, acting
 from fleet.errors import IllegalTransitionError, KeyFileError, RefusedError, UnknownEntryError
+from fleet.identity.api_keys import note_use
 from fleet.keys import Keys
 from store.database import CONNECT_TIMEOUT_SECONDS
 from store.settings import Settings
@@ -46,6 +48,10 @@ class Desk:
         """
         return await asyncio.shield(asyncio.to_thread(self._change, actor, work, reason))
 
+    async def note_key_use(self, key_id: str, at: datetime) -> None:
+        """Remember when a key of the API was last used. Raises ProblemError."""
+        await self.read(lambda connection: note_use(connection, key_id, at))
+
     async def read(self, work: Callable[[Connection[Any]], T]) -> T:
         """The result of *work*, for what the fleet's functions read. Raises ProblemError."""
         return await asyncio.to_thread(self._read, work)
@@ -68,7 +74,9 @@ class Desk:
         except RefusedError as error:
             raise ProblemError(RULE_BROKEN, str(error)) from error
         except KeyFileError as error:
-            raise ProblemError(KEY_UNUSABLE, "The audit could not be sealed.") from error
+            raise ProblemError(
+                KEY_UNUSABLE, "The audit could not be sealed, or what is sealed not be opened."
+            ) from error
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
             raise ProblemError(NOT_MIGRATED, "A table or column is missing.") from error
         except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -106,7 +114,8 @@ DeskDep = Annotated[Desk, Depends(_of)]
 
 
 def _actor(request: Request, caller: CallerDep) -> Actor:
-    return Actor(caller.name, f"api {request.client.host if request.client else 'unknown'}")
+    key = f" key {caller.key_id}" if caller.key_id else ""
+    return Actor(caller.name, f"api {request.client.host if request.client else 'unknown'}{key}")
 
 
 ActorDep = Annotated[Actor, Depends(_actor)]

@@ -15,11 +15,19 @@ _FIRST_ERROR: Final = 400
 
 TAGS: Final = [
     {"name": "Devices", "description": "The ledger's devices (设备) and their latest values."},
+    {
+        "name": "Personal data",
+        "description": "In clear, by role, with a reason, and every reading in the audit (个人信息).",
+    },
     {"name": "Records", "description": "What devices reported, raw or rolled up."},
     {"name": "Sites", "description": "Node enterprises (节点企业), where devices stand."},
     {"name": "Sheets", "description": "The ledger as spreadsheets: exports (导出) and templates (模板) to fill in."},
+    {"name": "Parties", "description": "Who trades, and who answers for devices; personal data is masked."},
+    {"name": "Catalogues", "description": "What the ledger goes by: regions, models, code profiles, gates."},
     {"name": "Ingest", "description": "What came in, and what became of it."},
     {"name": "Dead letters", "description": "What could not be stored as telemetry (死信), and what to do with it."},
+    {"name": "Credentials", "description": "What devices prove themselves by at the broker (设备凭据)."},
+    {"name": "Broker", "description": "For brokers that ask who may connect."},
     {"name": "Health", "description": "For supervisors and Prometheus."},
 ]
 DESCRIPTION: Final = """\
@@ -28,9 +36,18 @@ Telemetry and fleet of a food-traceability system. 食品追溯系统的设备�
 - Times are RFC 3339. Answers are in UTC with `Z`; parameters need an offset.
 - Units end the names: `_g` grams, `_fen` 0.01 yuan, `_c` degrees Celsius, `_pct` per cent, `_s` seconds.
 - Lists are cut into pages: pass `next_cursor` as `cursor`, everything else unchanged, until it is null.
+- Callers show `Authorization: Bearer tf_<id>_<secret>`, a key of `tracefleet keys create`. Without one they are the
+  operator of this machine, who may see and do what needs no name.
 - A parameter that a route does not know is refused, so a misspelt filter never shows everything.
 - Every error is `application/problem+json` (RFC 9457); `type` leads to its explanation on this server.
 """
+SECURITY: Final = {
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "`tf_<id>_<secret>`, as `tracefleet keys create` told it",
+    }
+}
 
 
 def install(app: FastAPI) -> None:
@@ -57,6 +74,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
     mode: Literal["serialization"] = "serialization"
     _, records = models_json_schema([(stream.model, mode) for stream in TELEMETRY.values()], ref_template=_REF)
     document["components"]["schemas"] |= records["$defs"]
+    document["components"]["securitySchemes"] = SECURITY
+    # With a key, or as the operator of this machine.
+    document["security"] = [{}, *({name: []} for name in SECURITY)]
     for operations in document["paths"].values():
         for operation in operations.values():
             _mend(operation["responses"])

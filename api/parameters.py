@@ -1,7 +1,7 @@
 """Parameters that several routes take: device numbers, instants, texts, page limits."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Final
 
 from fastapi import Path
@@ -13,6 +13,7 @@ DEVICE_NO_PATTERN: Final = r"^[A-Za-z0-9_-]{1,64}$"
 LIMIT_MAX: Final = 500
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 # An offset whose "+" was not escaped: in a URL that is a space.
 _LOST_PLUS = re.compile(r"\S+ \d\d:\d\d", re.ASCII)
 
@@ -37,8 +38,30 @@ def parse_instant(value: object) -> datetime:
 
 
 Instant = Annotated[datetime, BeforeValidator(parse_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
+def parse_day(value: object) -> date:
+    """The day of a text such as 2018-08-27. Raises ValueError for anything else, numbers included."""
+    if not isinstance(value, str) or _DAY.fullmatch(value) is None:
+        raise ValueError("expected a day, such as 2018-08-27")
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("no such day in the calendar") from None
+
+
+Day = Annotated[date, BeforeValidator(parse_day), WithJsonSchema({"type": "string", "format": "date"})]
 # Control characters, NUL first of all, are in no name and PostgreSQL refuses NUL.
 Text = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\u0000-\u001f\u007f]*$")]
+# Why something is done: more than blanks, on one line.
+Reason = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=500,
+        pattern=r"^[^\u0000-\u001f\u007f]*[^\s\u0000-\u001f\u007f][^\u0000-\u001f\u007f]*$",
+    ),
+]
 Cursor = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z0-9_-]+$")]
 Limit = Annotated[int, Field(ge=1, le=LIMIT_MAX)]
 DeviceNo = Annotated[

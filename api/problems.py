@@ -99,6 +99,13 @@ UNAUTHENTICATED: Final = Kind(
     "Send `Authorization: Bearer tf_<id>_<secret>` with a key that is neither expired nor revoked, or none at all.",
 )
 FORBIDDEN: Final = Kind("forbidden", 403, "The caller may not do this", "Use a key with a role that may.")
+ENROLMENT_REFUSED: Final = Kind(
+    "enrolment-refused",
+    403,
+    "The device is not enrolled",
+    "Read the number and the code again. A code is good once, for a limited time, and void after five wrong tries; "
+    "whoever keeps the ledger makes another with `tracefleet devices enrol`.",
+)
 KEY_UNUSABLE: Final = Kind(
     "key-unusable",
     503,
@@ -149,6 +156,7 @@ CATALOGUE: Final = (
     RULE_BROKEN,
     UNAUTHENTICATED,
     FORBIDDEN,
+    ENROLMENT_REFUSED,
     NO_ROUTE,
     WRONG_METHOD,
     SLOW_BODY,
@@ -165,6 +173,14 @@ CATALOGUE: Final = (
     KEY_UNUSABLE,
     TOO_SLOW,
 )
+
+
+# What comes with every problem of a status.
+_OF_STATUS: Final[Mapping[int, Mapping[str, str]]] = {
+    UNAUTHENTICATED.status: {"WWW-Authenticate": "Bearer"},
+    BUSY.status: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    UNAVAILABLE.status: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+}
 
 
 class ParameterProblem(BaseModel):
@@ -228,11 +244,10 @@ def answer(
         errors=list(errors) if errors is not None else None,
         allowed=list(allowed) if allowed is not None else None,
     )
-    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem.status in (BUSY.status, UNAVAILABLE.status) else {}
     return Response(
         orjson.dumps(problem.model_dump(by_alias=True, exclude_none=True)),
         status_code=problem.status,
-        headers={**retry, **(headers or {})},
+        headers={**_OF_STATUS.get(problem.status, {}), **(headers or {})},
         media_type=MEDIA_TYPE,
     )
 
@@ -244,9 +259,9 @@ OF_CHANGES: Final = (INVALID_REQUEST, UNKNOWN_ENTRY, RULE_BROKEN, UNAVAILABLE, N
 
 
 def documented(*kinds: Kind, besides: Sequence[Kind] = _OF_READS) -> dict[int | str, dict[str, Any]]:
-    """What a route may answer other than success, for OpenAPI: its own problems, those of its sort, and mistakes."""
+    """What a route may answer other than success, for OpenAPI: its own problems, those of its sort, and everybody's."""
     by_status: dict[int | str, dict[str, Any]] = {}
-    for kind in sorted((*kinds, *besides, INTERNAL), key=CATALOGUE.index):
+    for kind in sorted({*kinds, *besides, UNAUTHENTICATED, INTERNAL}, key=CATALOGUE.index):
         line = f"`{kind.slug}`: {kind.title}. {kind.remedy}"
         known = by_status.setdefault(kind.status, {"model": Problem, "description": ""})
         known["description"] = f"{known['description']}\n\n{line}".strip()

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from api import cursors, resolution, series, span
 from api.database import DatabaseDep
-from api.devices import unknown
+from api.device import unknown
 from api.ledger import EXAMPLE_LOGGER
 from api.parameters import CURSOR_HELP, LIMIT_HELP, Cursor, DeviceNo, Instant, Limit
 from api.problems import BAD_CURSOR, BAD_SPAN, NO_ROLLUP, UNKNOWN_DEVICE, documented

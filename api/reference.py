@@ -45,10 +45,17 @@ def _section(title: str, operation: dict[str, Any], path: str, base_url: str) ->
     return (
         f'<h3 id="{_anchor(title)}"><code>{escape(title)}</code></h3>'
         f"<p>{prose(operation.get('description', ''))}</p>"
-        f"<pre>curl {_sending(operation)}'{escape(base_url + _example(path, parameters))}'</pre>"
+        f"<pre>curl {_as(title, operation)}{_sending(operation)}'{escape(base_url + _example(path, parameters))}'</pre>"
         f"{table(['parameter', 'in', 'type', 'meaning'], rows) if rows else ''}"
         f"{table(['status', 'body', 'meaning'], answers)}"
     )
+
+
+def _as(title: str, operation: dict[str, Any]) -> str:
+    """What curl has to be told of the method, and of who calls where a role is needed."""
+    method = title.partition(" ")[0]
+    key = '-H "Authorization: Bearer $KEY" ' if "403" in operation["responses"] else ""
+    return ("" if method in ("GET", "POST") else f"-X {method} ") + escape(key)
 
 
 def _sending(operation: dict[str, Any]) -> str:

@@ -1,15 +1,16 @@
-"""``/api/v1/sites``: where devices stand, for choosing a filter."""
+"""``/api/v1/sites``: where devices stand, for choosing a filter; and one of them in full."""
 
-from typing import Annotated, Final
+from datetime import date, datetime
+from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
 
-from api import cursors
 from api.database import DatabaseDep
-from api.ledger import Site
-from api.parameters import CURSOR_HELP, LIMIT_HELP, Cursor, Limit, Text
-from api.problems import BAD_CURSOR, documented
+from api.keyset import PageQuery, read_page
+from api.ledger import Site, State
+from api.parameters import Text
+from api.problems import BAD_CURSOR, UNKNOWN_ENTRY, ProblemError, documented
 
 router = APIRouter(prefix="/api/v1/sites", tags=["Sites"])
 
@@ -21,21 +22,22 @@ FROM sites AS s
 WHERE %(after)s::text IS NULL OR s.site_no > %(after)s
 ORDER BY s.site_no LIMIT %(rows)s
 """
-
-
-class SiteQuery(BaseModel):
-    """Which page."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    cursor: Cursor | None = Field(None, description=CURSOR_HELP)
-    limit: Limit = Field(50, description=LIMIT_HELP)
-
-
-class SitePosition(BaseModel):
-    """Where a page of sites ended."""
-
-    site_no: Text
+DETAIL: Final = """
+SELECT s.site_no, s.name_zh, s.name_en, s.kind, s.region_code, s.address, s.lat, s.lon, s.credit_code, s.status,
+       s.opening_hours, s.created_at, s.updated_at,
+       (SELECT count(DISTINCT x.merchant_id) FROM site_merchants AS x WHERE x.site_id = s.site_id) AS merchants
+FROM sites AS s WHERE s.site_no = %(site_no)s
+"""
+# Those to come and of the last year; the audit and the export have all.
+CLOSURES: Final = """
+SELECT x.begins_on, x.ends_on, x.kind, x.reason, x.document
+FROM sites AS s JOIN site_closures AS x USING (site_id)
+WHERE s.site_no = %(site_no)s AND x.ends_on > now() - INTERVAL '1 year' ORDER BY x.begins_on DESC LIMIT 400
+"""
+STATES: Final = """
+SELECT d.state, count(*) AS devices
+FROM sites AS s JOIN devices AS d USING (site_id) WHERE s.site_no = %(site_no)s GROUP BY d.state
+"""
 
 
 class SiteLine(Site):
@@ -51,14 +53,51 @@ class SitePage(BaseModel):
     next_cursor: str | None = Field(description="for the next page; null on the last")
 
 
-@router.get("", summary="List sites", responses=documented(BAD_CURSOR))
-async def list_sites(database: DatabaseDep, query: Annotated[SiteQuery, Query()]) -> SitePage:
-    """Sites (节点企业) in the order of their numbers."""
-    of = ("sites",)
-    after = cursors.unseal(query.cursor, SitePosition, of=of).site_no if query.cursor else None
-    rows = await database.fetch(LIST, {"after": after, "rows": query.limit + 1})
-    items = [SiteLine.model_validate(row) for row in rows[: query.limit]]
-    more = len(rows) > query.limit
-    return SitePage(
-        items=items, next_cursor=cursors.seal(SitePosition(site_no=items[-1].site_no), of=of) if more else None
+class Closure(BaseModel):
+    """Days on which nothing is expected of a site (停业报备). Both belong to it."""
+
+    begins_on: date
+    ends_on: date
+    kind: Literal["filed", "holiday", "maintenance", "ordered"]
+    reason: str
+    document: str | None
+
+
+class SiteDetail(Site):
+    """A site in full."""
+
+    status: Literal["active", "suspended", "cancelled"]
+    address: str | None
+    lat: float | None
+    lon: float | None
+    credit_code: str | None
+    opening_hours: str | None = Field(
+        description="1 is Monday; null: always expected to be open", examples=["1-5 06:00-18:00; 6,7 05:00-19:00"]
     )
+    closures: list[Closure] = Field(description="of the last year and to come, the latest first")
+    merchants: int = Field(description="members")
+    devices: dict[State, int] = Field(description="by state", examples=[{"in_service": 118, "faulty": 2}])
+    created_at: datetime
+    updated_at: datetime
+
+
+@router.get("", summary="List sites", responses=documented(BAD_CURSOR))
+async def list_sites(database: DatabaseDep, query: Annotated[PageQuery, Query()]) -> SitePage:
+    """Sites (节点企业) in the order of their numbers."""
+    rows, cursor = await read_page(database, LIST, query, route="sites", key="site_no")
+    return SitePage(items=[SiteLine.model_validate(row) for row in rows], next_cursor=cursor)
+
+
+@router.get("/{site_no}", summary="One site", responses=documented(UNKNOWN_ENTRY))
+async def get_site(
+    database: DatabaseDep,
+    site_no: Annotated[Text, Path(description="Number of the site.", examples=["410100001"])],
+) -> SiteDetail:
+    """The site, when it is open and when not, who trades there, and its devices by state."""
+    named = {"site_no": site_no}
+    row = await database.fetch_one(DETAIL, named)
+    if row is None:
+        raise ProblemError(UNKNOWN_ENTRY, f"No site has the number {site_no!r}.")
+    closures = await database.fetch(CLOSURES, named)
+    states = {line["state"]: line["devices"] for line in await database.fetch(STATES, named)}
+    return SiteDetail.model_validate({**row, "closures": closures, "devices": states})

@@ -9,7 +9,26 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands import api, bench, dead_letters, doctor, fleet, ingest, ledger, migrate, simulate, up, workers
+from deploy.commands import (
+    api,
+    bench,
+    broker_config,
+    credentials,
+    dead_letters,
+    doctor,
+    enrol,
+    fleet,
+    holds,
+    ingest,
+    issuing,
+    keys,
+    ledger,
+    migrate,
+    personal,
+    simulate,
+    up,
+    workers,
+)
 from deploy.invocation import as_typed
 from store.errors import TracefleetError
 
@@ -46,10 +65,31 @@ app.command(epilog="Example: TRACEFLEET_FLEET_METRICS_PORT=9202 tracefleet fleet
 app.command(epilog="Example: TRACEFLEET_API_PORT=8080 tracefleet api")(api.api)
 app.command(epilog="Example: tracefleet simulate --devices 1000 --rate 500 --seed 7")(simulate.simulate)
 app.command(epilog="Example: tracefleet doctor --json")(doctor.doctor)
+app.command("broker-config", epilog="Example: tracefleet broker-config --output access.conf")(
+    broker_config.broker_config
+)
+for command, name, example in (
+    (credentials.credential, "credential", "credential TD-410100-SC-000001-0 --rotate --overlap 24h"),
+    (credentials.credentials, "credentials", "credentials TD-410100-SC-000001-0"),
+    (credentials.revoke, "revoke", "revoke TD-410100-SC-000001-0 --reason stolen"),
+    (credentials.certificate, "certificate", "certificate TD-410100-SC-000001-0 device.pem"),
+    (issuing.issue_in_bulk, "credentials-issue", "credentials-issue --site 410100001 --out passwords.csv"),
+    (enrol.enrol, "enrol", "enrol TD-410100-SC-000001-0 --qr"),
+):
+    ledger.devices.command(name, epilog=f"Example: tracefleet devices {example}")(command)
 for name, group in ledger.GROUPS.items():
     app.add_typer(group, name=name, epilog=f"Example: tracefleet {name} import {name}.csv --apply")
+personal.add_to(ledger.merchants, "merchants")
+personal.add_to(ledger.devices, "devices")
+ledger.devices.command(epilog="Example: tracefleet devices hold TD-410100-SC-000001-0 --kind evidence --reason 复检")(
+    holds.hold
+)
+ledger.devices.command(epilog="Example: tracefleet devices unhold TD-410100-SC-000001-0 17 --reason 复检合格")(
+    holds.unhold
+)
 app.add_typer(bench.app, name="bench", epilog="Example: tracefleet bench ingest --quick")
 app.add_typer(workers.app, name="workers", epilog="Example: tracefleet workers list")
+app.add_typer(keys.app, name="keys", epilog="Example: tracefleet keys create --name erp --role viewer --expires 365d")
 app.add_typer(dead_letters.app, name="dead-letters", epilog="Example: tracefleet dead-letters list")
 
 

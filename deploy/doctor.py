@@ -1,5 +1,6 @@
 """The checks of ``tracefleet doctor``: each looks at one thing and says how it is, and what to do."""
 
+import asyncio
 import http.client
 import re
 import shutil
@@ -15,6 +16,8 @@ from psycopg.rows import class_row
 
 from deploy.mqtt_probe import refusal_of
 from deploy.ports import SERVICES, Service, is_free, reachable_host, service_port
+from fleet.identity.bus import BusError
+from fleet.identity.status import ask
 from ingest.roster import ALL, Unread, Worker, unread
 from store.database import connect_once
 from store.errors import TracefleetError
@@ -48,6 +51,8 @@ def examine(settings: Settings) -> Iterator[Check]:
     """Every check, one after the other; the slowest waits 5 s for a server that says nothing."""
     yield from _database(settings)
     yield _broker(settings)
+    if settings.nats_url is not None:
+        yield _logins(settings.nats_url.get_secret_value())
     yield _disk(settings.data_dir)
     for service in SERVICES:
         yield _port(settings, service)
@@ -171,6 +176,17 @@ def _broker(settings: Settings) -> Check:
         return Check("broker", "ok", f"{place} lets us in")
     remedy = f"Check {PREFIX}BROKER_URL and that the broker runs; `tracefleet up` starts one of its own."
     return Check("broker", "problem", f"{place}: {refusal}", remedy)
+
+
+def _logins(url: str) -> Check:
+    where = urlsplit(url)
+    place = f"{where.hostname}:{where.port or 4222}"
+    try:
+        status = asyncio.run(ask(url))
+    except BusError as error:
+        remedy = f"Check {PREFIX}NATS_URL, and that `tracefleet fleet` runs with it: without it no device logs in."
+        return Check("logins", "problem", f"{place}: {error}", remedy)
+    return Check("logins", "ok", f"a fleet that knows {status.devices} devices answers at {place}")
 
 
 def _disk(data_dir: Path) -> Check:

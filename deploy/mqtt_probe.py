@@ -35,7 +35,8 @@ def _ask(url: str) -> int | None:
     with socket.create_connection(address, timeout=TIMEOUT_SECONDS) as plain:
         link = _secured(plain, address[0]) if parts.scheme == "mqtts" else plain
         with link:
-            link.sendall(_connect(parts.username, parts.password))
+            given = [unquote(value) if value is not None else None for value in (parts.username, parts.password)]
+            link.sendall(connect_packet("", *given))
             answer = b""
             while len(answer) < CONNACK_BYTES and (more := link.recv(CONNACK_BYTES - len(answer))):
                 answer += more
@@ -47,11 +48,11 @@ def _secured(plain: socket.socket, host: str) -> socket.socket:
     return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
 
 
-def _connect(user: str | None, password: str | None) -> bytes:
-    # Clean session and an empty client id: the broker keeps nothing of us.
-    given = [unquote(value) for value in (user, password) if value is not None]
+def connect_packet(client_id: str, user: str | None, password: str | None) -> bytes:
+    """A CONNECT with a clean session: the broker keeps nothing of us."""
+    given = [value for value in (user, password) if value is not None]
     flags = 0x02 | (0x80 if user is not None else 0) | (0x40 if password is not None else 0)
-    body = _text("MQTT") + bytes([4, flags, 0, 10]) + _text("") + b"".join(map(_text, given))
+    body = _text("MQTT") + bytes([4, flags, 0, 10]) + b"".join(map(_text, (client_id, *given)))
     return b"\x10" + _length(len(body)) + body
 
 

@@ -3,6 +3,7 @@
 TracefleetError
 ├── SheetError        a file that is no sheet at all: nothing in it can be checked row by row
 ├── KeyFileError      the installation's key is missing, or another one
+├── AnchorFileError   the heads of the audit cannot be noted outside the database
 └── RefusedError      what was asked for is against a rule of the ledger; nothing was changed
     ├── UnknownEntryError     it names something that the ledger does not hold
     └── IllegalTransitionError     a state may not follow another; it knows which may
@@ -19,6 +20,10 @@ class SheetError(TracefleetError):
 
 class KeyFileError(TracefleetError):
     """A key file that cannot be used."""
+
+
+class AnchorFileError(TracefleetError):
+    """A file for the audit's heads that cannot be used."""
 
 
 class RefusedError(TracefleetError):

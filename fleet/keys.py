@@ -7,11 +7,12 @@ sentence instead of sealing what nobody can verify or read.
 import hmac
 import os
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from psycopg import Connection
+from psycopg import AsyncConnection, Connection
 
 from fleet.errors import KeyFileError
 from store.settings import PREFIX, Settings
@@ -45,17 +46,38 @@ class Keys:
         Raises KeyFileError when the file cannot be read or is not the one that this database was begun with.
         """
         known = connection.execute(FINGERPRINT, {"purpose": purpose}).fetchone()
-        derived = self._derive(purpose, may_make=known is None)
-        fingerprint = hmac.digest(derived, b"fingerprint", "sha256")
         if known is None:
-            connection.execute(REMEMBER, {"purpose": purpose, "fingerprint": fingerprint})
+            connection.execute(REMEMBER, {"purpose": purpose, "fingerprint": fingerprint_of(self._made(purpose))})
             known = connection.execute(FINGERPRINT, {"purpose": purpose}).fetchone()
-        if known is None or not hmac.compare_digest(bytes(known[0]), fingerprint):
+        return self._fitting(purpose, known)
+
+    async def key_for(self, connection: AsyncConnection[Any], purpose: Purpose) -> bytes:
+        """The same over a connection of a service."""
+        known = await (await connection.execute(FINGERPRINT, {"purpose": purpose})).fetchone()
+        if known is None:
+            mark = fingerprint_of(self._made(purpose))
+            await connection.execute(REMEMBER, {"purpose": purpose, "fingerprint": mark})
+            known = await (await connection.execute(FINGERPRINT, {"purpose": purpose})).fetchone()
+        return self._fitting(purpose, known)
+
+    def of_file(self, purpose: Purpose) -> bytes:
+        """The 32 bytes for *purpose* of the file as it is, whatever the database was begun with.
+
+        Raises KeyFileError when the file cannot be read; none is made.
+        """
+        return self._derive(purpose, may_make=False)
+
+    def _fitting(self, purpose: Purpose, known: Sequence[Any] | None) -> bytes:
+        derived = self.of_file(purpose)
+        if known is None or not hmac.compare_digest(bytes(known[0]), fingerprint_of(derived)):
             raise KeyFileError(
                 f"{self._file} is not the key that this database was begun with. Put the first one back, "
                 f"or set {PREFIX}KEY_FILE to it: without it the audit cannot be verified, nor personal data be read."
             )
         return derived
+
+    def _made(self, purpose: Purpose) -> bytes:
+        return self._derive(purpose, may_make=True)
 
     def _derive(self, purpose: Purpose, *, may_make: bool) -> bytes:
         # HKDF's expansion (RFC 5869) of one block; the master key is uniformly random, so nothing is extracted first.
@@ -77,6 +99,11 @@ class Keys:
                 self._master = None
                 raise KeyFileError(f"the key file {self._file} does not hold 64 hexadecimal digits. Restore its copy.")
         return self._master
+
+
+def fingerprint_of(derived: bytes) -> bytes:
+    """What a database knows of a derived key."""
+    return hmac.digest(derived, b"fingerprint", "sha256")
 
 
 def _make(file: Path) -> None:

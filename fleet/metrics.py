@@ -4,8 +4,19 @@ import platform
 from importlib.metadata import version
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
+LOGIN_OUTCOMES: Final = (
+    "admitted",
+    "no_credentials",
+    "unknown_device",
+    "wrong_secret",
+    "revoked",
+    "expired",
+    "retired",
+    "wrong_client_id",
+)
+LOGIN_SECONDS: Final = (0.0001, 0.0002, 0.0005, 0.001, 0.005, 0.02, 0.1)
 SECONDS: Final = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 15, 60, 300)
 
 
@@ -40,6 +51,17 @@ class Metrics:
             "tracefleet_fleet_sweep_success_timestamp_seconds",
             "When a sweep last succeeded, since 1970; 0 for never.",
             ["sweep"],
+            registry=registry,
+        )
+        logins = Counter(
+            "tracefleet_fleet_broker_logins", "Logins that the broker asked about.", ["outcome"], registry=registry
+        )
+        # By outcome, so that each is there from the beginning, with zero.
+        self.broker_logins = {outcome: logins.labels(outcome) for outcome in LOGIN_OUTCOMES}
+        self.broker_login_seconds = Histogram(
+            "tracefleet_fleet_broker_login_seconds",
+            "Time to judge a login and to sign the answer.",
+            buckets=LOGIN_SECONDS,
             registry=registry,
         )
         build = Info("tracefleet_build", "This release.", registry=registry)

@@ -2,7 +2,8 @@
 
 census        every 15 s ──▶ gauges ──▶ /metrics
 housekeeping  every 60 s ──▶ is a job due, and nobody else at it? ──▶ delete ──▶ jobs
-health        ◀── both   ──▶ /readyz
+door          when nats-server asks (fleet.identity.broker) ──▶ who may connect, and who may no longer
+health        ◀── all    ──▶ /readyz
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from fleet.census import take_census
 from fleet.health import Health
 from fleet.housekeeping import keep_house
+from fleet.identity.broker import CHECKS, keep_the_door
 from fleet.metrics import Metrics
 from fleet.sweep import Sweep, sweep_forever
 from store.exporter import Exporter
@@ -38,7 +40,7 @@ async def run(settings: Settings) -> None:
     stop = told_to_stop()
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    health = Health({"database": "not reached yet", "census": "not taken yet", "housekeeping": None})
+    health = Health(_checks(settings))
     exporter = Exporter(
         registry,
         host=settings.metrics_host,
@@ -51,9 +53,17 @@ async def run(settings: Settings) -> None:
         log.info("fleet runs", metrics_port=settings.fleet_metrics_port)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(forever(sweep), name=sweep.name) for sweep in _sweeps(metrics)]
+            if settings.nats_url is not None:
+                door = keep_the_door(settings, settings.nats_url, metrics=metrics, health=health)
+                tasks.append(group.create_task(door, name="door"))
             await stop.wait()
             for task in tasks:
                 task.cancel()
+
+
+def _checks(settings: Settings) -> dict[str, str | None]:
+    door = dict.fromkeys(CHECKS, "not reached yet") if settings.nats_url is not None else {}
+    return {"database": "not reached yet", "census": "not taken yet", "housekeeping": None, **door}
 
 
 def _sweeps(metrics: Metrics) -> list[Sweep]:

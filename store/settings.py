@@ -29,6 +29,8 @@ PREFIX = "TRACEFLEET_"
 RESERVED = "TRACEFLEET_TEST_"
 CONFIG_FILE = Path("tracefleet.toml")
 RUNTIME_FILE = "runtime.json"
+# What of it is a setting.
+WRITTEN = ("database_url", "broker_url", "nats_url")
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -81,7 +83,7 @@ class RuntimeSource(PydanticBaseSettingsSource):
             written = json.loads((Path(folder) / RUNTIME_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return {name: written[name] for name in ("database_url", "broker_url") if name in written}
+        return {name: written[name] for name in WRITTEN if written.get(name)}
 
 
 class Settings(BaseSettings):

@@ -32,12 +32,7 @@ def machine(folder: Path) -> dict[str, Any]:
 
 def settings(connection: Connection, database: Database, broker: Broker, chosen: Settings) -> dict[str, Any]:
     """Versions, and everything that trades durability or order for speed."""
-    extension = connection.execute(EXTENSION).fetchone()
-    shown = {name: _show(connection, name) for name in POSTGRES_SETTINGS}
-    return shown | {
-        "postgresql": _show(connection, "server_version"),
-        "timescaledb": extension[0] if extension else None,
-        "postgresql_is": "embedded, on this machine" if database.pid is not None else "given by --database-url",
+    return server(connection, database) | {
         "broker": broker.name,
         "broker_durability": broker.durability,
         "broker_window": chosen.ingest_window,
@@ -45,6 +40,17 @@ def settings(connection: Connection, database: Database, broker: Broker, chosen:
         "ingest_processes": 1,
         "ingest_batch_records": chosen.ingest_batch_records,
         "ingest_batch_seconds": chosen.ingest_batch_seconds,
+    }
+
+
+def server(connection: Connection, database: Database) -> dict[str, Any]:
+    """Versions, and what of the database server trades durability for speed."""
+    extension = connection.execute(EXTENSION).fetchone()
+    shown = {name: _show(connection, name) for name in POSTGRES_SETTINGS}
+    return shown | {
+        "postgresql": _show(connection, "server_version"),
+        "timescaledb": extension[0] if extension else None,
+        "postgresql_is": "embedded, on this machine" if database.pid is not None else "given by --database-url",
         "python": platform.python_version(),
         "tracefleet": version("tracefleet"),
     }

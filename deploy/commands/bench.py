@@ -91,6 +91,33 @@ def peers(
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: tracefleet bench ledger --devices 100000 --output ledger.json")
+def ledger(
+    devices: Annotated[int, typer.Option(min=100, max=1_000_000, help="Devices in the ledger.")] = 100_000,
+    quick: Annotated[bool, typer.Option("--quick", help="A tenth of the requests.")] = False,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            help="A PostgreSQL server to make, use and drop databases on; without it an embedded one is started."
+        ),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Also write the report into this file.")] = None,
+) -> None:
+    """Measure the ledger on a server of its own: lists over HTTP, registrations, logins, an import, the audit's check.
+
+    Prints one JSON object, each measure with its target and whether it was met. Exit status 1 when one was not.
+    Everything it starts ends with it, also at Ctrl-C.
+    """
+    _require("psutil", "the benchmark looks at the machine with psutil: pip install psutil")
+    from deploy.bench.ledger import effort, run  # noqa: PLC0415 - heavy: only when it runs
+
+    _check_folder_of(output)
+    told = run(effort(devices, quick=quick), database_url=database_url)
+    _write(told, output)
+    if not all(measure["met"] for measure in told["measures"]):
+        raise typer.Exit(1)
+
+
 def _require(package: str, otherwise: str) -> None:
     if find_spec(package) is None:
         raise TracefleetError(otherwise)

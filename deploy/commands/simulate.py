@@ -54,6 +54,15 @@ def simulate(
             show_default=False,
         ),
     ] = None,
+    credentials: Annotated[
+        bool | None,
+        typer.Option(
+            "--credentials/--no-credentials",
+            help="Issue each device with a connection of its own a credential, and let it log in with that; shared "
+            "connections log in as the broker's URL says. Without either, as TRACEFLEET_NATS_URL is set or not.",
+            show_default=False,
+        ),
+    ] = None,
     ledger: Annotated[
         Path | None,
         typer.Option(help="Write the city's ledger as CSV files into this folder, to import yourself, and end."),
@@ -87,6 +96,7 @@ def simulate(
         strangers=strangers,
         connections=connections,
         seed_store=seed_store,
+        credentials=credentials,
         tally_file=tally,
         say=lambda sentence: typer.echo(sentence, err=True),
     )

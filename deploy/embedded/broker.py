@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from deploy.broker_config import access as config_of
+from deploy.embedded.broker_access import Access
+from deploy.embedded.private_file import write_private_text
 from deploy.embedded.process import end_of, spawn, wait_until
 from store.errors import TracefleetError
 
@@ -17,7 +20,7 @@ START_SECONDS: Final = 30.0
 CONFIG: Final = """# Written by tracefleet at every start.
 server_name: "tracefleet"
 listen: "127.0.0.1:{nats_port}"
-jetstream {{
+{access}jetstream {{
     store_dir: "{store}"
     sync_interval: {sync}
 }}
@@ -39,11 +42,19 @@ class EmbeddedBroker:
     sync: Literal["always", "2m"] = "always"
     # Messages under way to one subscriber and not acknowledged.
     window: int = 4096
+    # None lets everybody in, with every right.
+    access: Access | None = None
 
     @property
     def url(self) -> str:
-        """Of the MQTT listener."""
-        return f"mqtt://127.0.0.1:{self.port}"
+        """Of the MQTT listener, for our own services."""
+        user = f"{self.access.user('service')}@" if self.access is not None else ""
+        return f"mqtt://{user}127.0.0.1:{self.port}"
+
+    @property
+    def nats_url(self) -> str | None:
+        """Where fleet answers who may enter; None where nobody is asked."""
+        return f"nats://{self.access.user('fleet')}@127.0.0.1:{self.access.port}" if self.access is not None else None
 
     @property
     def log(self) -> Path:
@@ -54,10 +65,15 @@ class EmbeddedBroker:
         """The broker process, started; :meth:`wait_ready` says when it serves."""
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "nats.conf"
-        config.write_text(
-            CONFIG.format(nats_port=-1, mqtt_port=self.port, store=self.folder, sync=self.sync, window=self.window),
-            encoding="utf-8",
+        text = CONFIG.format(
+            nats_port=self.access.port if self.access is not None else -1,
+            access=config_of(self.access.door if self.access is not None else None),
+            mqtt_port=self.port,
+            store=self.folder,
+            sync=self.sync,
+            window=self.window,
         )
+        write_private_text(config, text)
         return spawn([_program(), "--config", str(config)], log=self.log)
 
     def is_ready(self) -> bool:

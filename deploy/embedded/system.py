@@ -1,11 +1,12 @@
 """The whole system on one machine, composed: what starts after what, what each is told, and who stops first.
 
-    PostgreSQL ─ migrate ─┐
-    broker ───────────────┴─ ingest has subscribed ─ fleet, api ─ simulator      and the same way back
+    PostgreSQL ─ migrate ─ broker ─ ingest has subscribed ─ fleet answers, api ─ simulator      and the same way back
 
-Publishers come last: the broker keeps only what a known session has subscribed to.
+Publishers come last: the broker keeps only what a known session has subscribed to, and lets devices in when fleet says
+so. The database is first: in it stands which key fleet signs with, and the broker believes no other.
 """
 
+import asyncio
 import http.client
 import os
 import signal
@@ -21,14 +22,19 @@ from urllib.parse import urlsplit
 import psycopg
 from pydantic import SecretStr
 
-from deploy.embedded import data_dir_lock, postgres, room
+from deploy.embedded import broker_access, data_dir_lock, postgres, room, trial
 from deploy.embedded.broker import EmbeddedBroker
 from deploy.embedded.private_file import write_private
 from deploy.embedded.process import spawn
 from deploy.embedded.screen import Screen
+from deploy.embedded.trial import Trial
 from deploy.embedded.welcome import Addresses, welcome
 from deploy.ports import SERVICES, Service, reachable_host, service_port
 from deploy.supervisor import Child, Stage, StopSignals, Supervisor, ToldToStopError
+from fleet.identity.broker import issuer_of
+from fleet.identity.bus import BusError
+from fleet.identity.status import ask
+from fleet.keys import Keys
 from store import log
 from store.database import connect_once
 from store.errors import DatabaseError, SettingsError, TracefleetError
@@ -51,10 +57,6 @@ START_SECONDS: Final = 60.0
 
 NOW = "SELECT clock_timestamp()"
 SUBSCRIBED = "SELECT 1 FROM workers WHERE worker = %s AND connected AND heartbeat_at >= %s"
-A_LOGGER = """
-SELECT device_no FROM devices JOIN models USING (model_id)
-WHERE kind = 'logger' ORDER BY state = 'in_stock' DESC, device_no LIMIT 1
-"""
 REGISTERED = "SELECT count(*) >= %s FROM devices"
 
 
@@ -87,8 +89,9 @@ def run(simulation: Simulation | None) -> bool:
             room.require_room(settings)
             system = _System(settings, supervisor, screen)
             system.bring_up(simulation)
+            found = system.a_trial(is_simulated=simulation is not None)
             write_private(runtime, asdict(system.addresses) | {"pid": os.getpid()})
-            screen.say_plainly(welcome(system.addresses, data_dir=data_dir, device_no=system.a_logger()))
+            screen.say_plainly(welcome(system.addresses, data_dir=data_dir, trial=found))
             supervisor.run()
             screen.say_plainly("Stopping · 正在停止 …")
         except ToldToStopError:
@@ -109,6 +112,11 @@ def _own_settings(settings: Settings, data_dir: Path) -> Settings:
         raise SettingsError(
             f"{PREFIX}DATABASE_URL is set, and `tracefleet up` runs a PostgreSQL of its own. Unset it, "
             f"or run `tracefleet migrate`, `ingest`, `fleet` and `api` one by one on that database."
+        )
+    if settings.nats_url is not None or settings.nats_system_url is not None:
+        raise SettingsError(
+            f"{PREFIX}NATS_URL or {PREFIX}NATS_SYSTEM_URL is set, and `tracefleet up` runs a broker of its own. "
+            f"Unset it, or run the services one by one on that broker."
         )
     broker = urlsplit(settings.broker_url.get_secret_value())
     if broker.scheme != "mqtt" or broker.hostname not in ("127.0.0.1", "localhost"):
@@ -136,15 +144,18 @@ class _System:
 
     def bring_up(self, simulation: Simulation | None) -> None:
         """Start everything; returns when the last part works. Raises TracefleetError or ToldToStopError."""
-        with self._screen.step("PostgreSQL and the broker") as tick:
-            self._start_servers(tick)
+        with self._screen.step("PostgreSQL") as tick:
+            self._start_postgres(tick)
         with self._screen.step("the database's schema"):
             migrate(self._settings)
+        with self._screen.step("the broker") as tick:
+            self._start_broker(tick)
         with self._screen.step("ingest") as tick:
             self._start_ingest(tick)
         with self._screen.step("fleet and the API") as tick:
-            self._start_service("fleet")
+            fleet = self._start_service("fleet")
             api = self._start_service("api")
+            self._wait(self._fleet_answers, fleet, "the fleet's answer to logins", tick)
             self._wait(self._api_is_alive, api, "the API", tick)
         if simulation is not None:
             with self._screen.step(f"{simulation.devices} simulated devices") as tick:
@@ -160,34 +171,44 @@ class _System:
         return Addresses(
             database_url=self._settings.require_database_url(),
             broker_url=self._settings.broker_url.get_secret_value(),
+            nats_url=as_variable(self._settings.nats_url),
             api_url=urls["api"],
             metrics_urls={service: f"{url}/metrics" for service, url in urls.items()},
         )
 
-    def a_logger(self) -> str | None:
-        """The number of a registered logger, if there is one."""
+    def a_trial(self, *, is_simulated: bool) -> Trial | None:
+        """A device to try things with, if there is one; the broker lets it in by now."""
         with self._connection() as connection:
-            found = connection.execute(A_LOGGER).fetchone()
-        return str(found[0]) if found is not None else None
+            found = trial.find(connection, Keys.of(self._settings), is_simulated=is_simulated)
+        if found is not None and found.secret is not None:
+            self._supervisor.wait(
+                lambda: self._fleet_knows(found.credential_id), seconds=START_SECONDS, what="the fleet's word on logins"
+            )
+        return found
 
-    def _start_servers(self, tick: Callable[[], None]) -> None:
-        data_dir = self._settings.data_dir
-        server = postgres.prepare(data_dir, port=self._settings.postgres_port)
+    def _start_postgres(self, tick: Callable[[], None]) -> None:
+        server = postgres.prepare(self._settings.data_dir, port=self._settings.postgres_port)
         # SIGINT is PostgreSQL's fast shutdown, SIGQUIT its immediate one, which the next start recovers from.
         insistently = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
-        database = self._start(Child(POSTGRES, server.start, server.log, stop_signals=insistently))
+        child = self._start(Child(POSTGRES, server.start, server.log, stop_signals=insistently))
+        self._wait(server.is_ready, child, "the embedded PostgreSQL", tick)
+        server.create_database()
+        self._settings = self._settings.model_copy(update={"database_url": SecretStr(server.url)})
+
+    def _start_broker(self, tick: Callable[[], None]) -> None:
+        folder = self._settings.data_dir / "broker"
+        access = broker_access.prepare(folder, issuer=issuer_of(self._settings).public_key)
         broker = EmbeddedBroker(
-            data_dir / "broker",
+            folder,
             room.broker_port(self._settings),
             sync=self._settings.embedded_sync,
             window=self._settings.ingest_window,
+            access=access,
         )
-        broker_child = self._start(Child(BROKER, broker.start, broker.log))
-        self._wait(server.is_ready, database, "the embedded PostgreSQL", tick)
-        server.create_database()
-        self._wait(broker.is_ready, broker_child, "the embedded broker", tick)
+        child = self._start(Child(BROKER, broker.start, broker.log))
+        self._wait(broker.is_ready, child, "the embedded broker", tick)
         self._settings = self._settings.model_copy(
-            update={"database_url": SecretStr(server.url), "broker_url": SecretStr(broker.url)}
+            update={"broker_url": SecretStr(broker.url), "nats_url": SecretStr(broker.nats_url or "")}
         )
 
     def _start_ingest(self, tick: Callable[[], None]) -> None:
@@ -237,6 +258,15 @@ class _System:
             return False
         finally:
             connection.close()
+
+    def _fleet_answers(self) -> bool:
+        return self._fleet_knows(0)
+
+    def _fleet_knows(self, credential_id: int) -> bool:
+        try:
+            return asyncio.run(ask(as_variable(self._settings.nats_url))).newest_credential_id >= credential_id
+        except BusError:
+            return False
 
 
 def _environment(settings: Settings) -> dict[str, str]:

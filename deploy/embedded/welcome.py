@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from deploy.embedded.trial import Trial
 from deploy.invocation import program
 
 
@@ -13,12 +14,13 @@ class Addresses:
 
     database_url: str
     broker_url: str
+    nats_url: str
     api_url: str
     metrics_urls: dict[str, str]
 
 
-def welcome(addresses: Addresses, *, data_dir: Path, device_no: str | None) -> str:
-    """The text; *device_no* is a registered logger to try things with, if there is one."""
+def welcome(addresses: Addresses, *, data_dir: Path, trial: Trial | None) -> str:
+    """The text; *trial* is what to try things with, if there is anything."""
     metrics = "\n".join(f"             {name:<7} {url}" for name, url in addresses.metrics_urls.items()).lstrip()
     return f"""
 tracefleet is running · 系统已启动
@@ -26,18 +28,18 @@ tracefleet is running · 系统已启动
   API        {addresses.api_url}   (docs · 接口文档: {addresses.api_url}/api/v1/docs)
   Metrics    {metrics}
   Database   {_without_password(addresses.database_url)}   (password · 密码: {data_dir / "runtime.json"})
-  Broker     {addresses.broker_url}
+  Broker     {_without_user(addresses.broker_url)}   (our own user · 服务账号: {data_dir / "runtime.json"})
   Logs       {data_dir / "logs"}
 
-{_next_steps(addresses, device_no)}
+{_next_steps(addresses, trial)}
 
 Ctrl-C stops everything; the data stays in {data_dir}
 按 Ctrl-C 停止全部服务；数据保留在上述目录中
 """
 
 
-def _next_steps(addresses: Addresses, device_no: str | None) -> str:
-    if device_no is None:
+def _next_steps(addresses: Addresses, trial: Trial | None) -> str:
+    if trial is None:
         return f"""What to try next · 接下来
   Start again with devices that publish · 带上模拟设备再次启动:
     {program()} up --simulate 200
@@ -49,13 +51,29 @@ def _next_steps(addresses: Addresses, device_no: str | None) -> str:
         """'{"v":1,"boot":"hello","seq":'$(date +%s)',"sent_at":'$(date +%s)'000,"""
         """"records":[{"at":'$(date +%s)'000,"temperature_c":2.1}]}'"""
     )
+    device_no = trial.device_no
+    topic = f"tracefleet/v1/{device_no}/coldchain"
+    entrance = f"-i {device_no} -u {device_no} -P {trial.secret or 'SECRET'}"
     return f"""What to try next · 接下来
-  Publish a temperature as a registered device · 以已登记设备的身份发布一条温度:
-    mosquitto_pub -h {broker.hostname} -p {broker.port} -q 1 -t tracefleet/v1/{device_no}/coldchain -m {message}
+{_how_to_get_a_secret(trial)}  Publish a temperature as a registered device · 以已登记设备的身份发布一条温度:
+    mosquitto_pub -h {broker.hostname} -p {broker.port} {entrance} -q 1 -t {topic} -m {message}
   The broker acknowledges; the row follows within a second · 确认由消息代理发出，数据在一秒内入库:
     sleep 1
   Read its latest values back · 读取它的最新值:
     curl -s {addresses.api_url}/api/v1/devices/{device_no}/latest"""
+
+
+def _how_to_get_a_secret(trial: Trial) -> str:
+    if trial.secret is not None:
+        return ""
+    return f"""  Issue the device a credential; its secret is shown once · 为设备签发凭据，密钥只显示一次:
+    {program()} devices credential {trial.device_no}
+"""
+
+
+def _without_user(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}:{parts.port}"
 
 
 def _without_password(url: str) -> str:

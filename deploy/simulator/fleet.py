@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from deploy.simulator import outbox
@@ -25,6 +25,8 @@ OPENING: Final = 32
 FLEET_WINDOW: Final = 1024
 WINDOWS: Final = (1, 256)
 BACKLOG_PER_SECOND: Final = 20.0
+# What a device that the ledger does not know tries.
+UNKNOWN_SECRET: Final = "factory-default"  # noqa: S105 - it opens nothing
 
 
 class Fleet:
@@ -46,6 +48,7 @@ class Fleet:
         for machine in self.machines:
             machine.power_up(now)
         count = min(connections, len(devices))
+        self._secrets: dict[str, str] = {}
         fewest, most = WINDOWS
         road = Road(
             broker,
@@ -54,6 +57,7 @@ class Fleet:
             backlog_gap_seconds=1 / max(BACKLOG_PER_SECOND, 5 * rate / len(devices)),
             tally=tally,
             on_acknowledged=self._acknowledged,
+            secrets=self._secrets,
         )
         self.lines = [Line(share, road) for share in _shares(self.machines, count)]
         self._line_of = {id(machine): line for line in self.lines for machine in line.machines}
@@ -64,6 +68,15 @@ class Fleet:
         return sum(
             machine.is_on and machine.is_reachable for line in self.lines if line.is_up for machine in line.machines
         )
+
+    @property
+    def alone(self) -> list[str]:
+        """The numbers of devices with a line of their own."""
+        return [line.machines[0].device.device_no for line in self.lines if not line.is_shared]
+
+    def equip(self, secrets: Mapping[str, str]) -> None:
+        """Give devices with a line of their own what they prove themselves by; the others of them know none."""
+        self._secrets.update({number: secrets.get(number, UNKNOWN_SECRET) for number in self.alone})
 
     async def connect(self) -> None:
         """Hold every line open until cancelled; the first connections are spread over the warm-up."""

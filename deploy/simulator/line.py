@@ -7,8 +7,8 @@ acknowledged; what was sent over a connection that broke is sent again, first.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from deploy.simulator import mqtt
@@ -33,6 +33,13 @@ class Road:
     backlog_gap_seconds: float
     tally: Tally
     on_acknowledged: Callable[[Machine, Outgoing], None]
+    # Of devices with a line of their own, where the broker asks who they are; shared lines enter as the URL says.
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+    def entrance(self, device_no: str) -> Broker:
+        """The broker as *device_no* enters it."""
+        secret = self.secrets.get(device_no)
+        return self.broker if secret is None else self.broker.as_device(device_no, secret)
 
 
 class Line:
@@ -52,6 +59,11 @@ class Line:
         self._idle = asyncio.Event()
         self._idle.set()
         self._is_closing = False
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several devices speak over it."""
+        return self._is_shared
 
     @property
     def is_up(self) -> bool:
@@ -94,8 +106,9 @@ class Line:
         machine = self.machines[0]
         will = None if self._is_shared else presence(machine.device.device_no, machine.boot, "offline")
         identifier = f"gw-{machine.device.device_no}" if self._is_shared else machine.device.device_no
+        broker = self._road.broker if self._is_shared else self._road.entrance(identifier)
         async with self._road.opening:
-            return await mqtt.connect(self._road.broker, identifier, will=will, window=self._road.window)
+            return await mqtt.connect(broker, identifier, will=will, window=self._road.window)
 
     def _up(self, session: Session) -> None:
         self._session = session

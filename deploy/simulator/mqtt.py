@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -48,6 +48,10 @@ class Broker:
             unquote(parts.password) if parts.password else None,
             is_tls,
         )
+
+    def as_device(self, device_no: str, secret: str) -> "Broker":
+        """The same broker, entered as a device."""
+        return replace(self, username=device_no, password=secret)
 
 
 class Session:

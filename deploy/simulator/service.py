@@ -21,6 +21,7 @@ from deploy.simulator import city as cities
 from deploy.simulator import seeding
 from deploy.simulator.city import City
 from deploy.simulator.clocks import rfc3339
+from deploy.simulator.credentials import issue, wait_until_known
 from deploy.simulator.dice import Dice
 from deploy.simulator.faults import Level
 from deploy.simulator.fleet import Fleet
@@ -29,6 +30,7 @@ from deploy.simulator.machine import World
 from deploy.simulator.mqtt import Broker, late_writers_ignored
 from deploy.simulator.rhythm import WARM_UP_SECONDS
 from deploy.simulator.tally import Tally
+from fleet.acting import Actor
 from fleet.keys import Keys
 from store.errors import TracefleetError
 from store.settings import Settings
@@ -43,6 +45,8 @@ DRAIN_SECONDS: Final = 1.5
 # Ingest hears of the new devices at once and then reads them; what came before would be quarantined as unknown.
 REGISTRY_SECONDS: Final = 1.0
 REGISTRY_SECONDS_PER_DEVICE: Final = 0.0001
+
+SIMULATOR: Final = Actor("tracefleet simulate", "simulator")
 
 Watcher = Callable[[Tally, int], None]
 
@@ -60,6 +64,7 @@ async def run(
     strangers: int = 0,
     connections: int | None = None,
     seed_store: bool | None = None,
+    credentials: bool | None = None,
     tally_file: Path | None = None,
     stop: asyncio.Event | None = None,
     watch: Watcher = lambda _tally, _online: None,
@@ -70,7 +75,9 @@ async def run(
     However it ends, outstanding acknowledgements are waited for (1.5 s at most) and *tally_file* is written; it is also
     renewed every second, when *watch* is called with the account and the number of devices online.
     *city_time* None is the real time of day. *seed_store* None imports the city's ledger where there is none yet, False
-    never; *say* is told what became of it. Raises TracefleetError when the broker or the database cannot be used.
+    never; *say* is told what became of it. *credentials* None lets devices with a connection of their own prove who
+    they are where the broker asks fleet, which TRACEFLEET_NATS_URL tells.
+    Raises TracefleetError when the broker or the database cannot be used.
     """
     broker = Broker.at(settings.broker_url.get_secret_value())
     city = cities.build(devices, seed, strangers=strangers)
@@ -89,6 +96,8 @@ async def run(
         warm_up_seconds=max(WARM_UP_SECONDS, devices / BIRTHS_PER_SECOND),
     )
     fleet = Fleet(city, world, faults, broker=broker, rate=rate, connections=lines, tally=tally)
+    if settings.nats_url is not None if credentials is None else credentials:
+        await _equip(settings, fleet)
     try:
         with late_writers_ignored():
             await _run(fleet, tally, seconds, stop or asyncio.Event(), tally_file, watch)
@@ -144,6 +153,13 @@ async def _seed(settings: Settings, city: City, *, is_wanted: bool | None, say: 
     say(done.sentence)
     if done.has_written:
         await asyncio.sleep(REGISTRY_SECONDS + REGISTRY_SECONDS_PER_DEVICE * len(city.devices))
+
+
+async def _equip(settings: Settings, fleet: Fleet) -> None:
+    equipment = await asyncio.to_thread(issue, settings, fleet.alone, SIMULATOR)
+    fleet.equip(equipment.secrets)
+    if settings.nats_url is not None:
+        await wait_until_known(settings.nats_url.get_secret_value(), equipment.newest_credential_id)
 
 
 def _require_open_files(lines: int) -> None:

@@ -33,7 +33,8 @@ CREATE TABLE audit (
     before    jsonb,
     after     jsonb
 );
-CREATE INDEX audit_by_label ON audit (entity, label, audit_id);
+-- text_pattern_ops: what hangs on a device is found by the beginning of its label.
+CREATE INDEX audit_by_label ON audit (entity, label text_pattern_ops, audit_id);
 CREATE INDEX audit_by_time ON audit USING brin (at);
 
 -- The chain: seal n covers row audit_id and seal n - 1. Numbers have no gap.
@@ -62,6 +63,18 @@ CREATE TRIGGER audit_seals_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE O
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting();
 CREATE TRIGGER tombstones_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tombstones
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting();
+
+-- Who may change the ledger must be able to insert here; still, no mere INSERT makes up a change: the triggers of the
+-- tables write, one level deeper than this one.
+CREATE FUNCTION refuse_made_up_rows() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF pg_trigger_depth() < 2 THEN
+        RAISE insufficient_privilege USING MESSAGE = 'rows of audit are written by the tables under audit alone';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER audit_is_written_by_tables BEFORE INSERT ON audit
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_made_up_rows();
 
 CREATE FUNCTION queue_for_sealing() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -104,15 +117,28 @@ DECLARE
         -- TRUNCATE would leave no row behind that says what was there.
         CREATE TRIGGER %1$s_truncated_audit BEFORE TRUNCATE ON %1$s
             FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting();
+        -- Only who owns the audit can do this.
+        ALTER TABLE audit DISABLE TRIGGER audit_is_written_by_tables;
         INSERT INTO audit (actor, origin, reason, action, entity, entity_id, label, after)
         SELECT session_user, 'migration', 'rows from before there was an audit', 'baseline', '%1$s', %2$s, to_jsonb(a)
         FROM %1$s AS a;
+        ALTER TABLE audit ENABLE TRIGGER audit_is_written_by_tables;
     $make$;
 BEGIN
     EXECUTE format(template, table_name, of_a, of_b, keys);
 END $put$;
 
+-- Each time somebody was shown personal data in clear: what of which entry, by its number; never the data.
+CREATE TABLE personal_readings (
+    reading_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    entity     text NOT NULL CHECK (entity IN ('merchants', 'parties', 'devices')),
+    number     text NOT NULL,
+    columns    text[] NOT NULL,
+    read_at    timestamptz NOT NULL DEFAULT now()
+);
+
 SELECT put_under_audit(table_name, naming, keys) FROM (VALUES
+    ('personal_readings', 'entity,number', 'reading_id'),
     ('regions', 'region_code,valid_from', 'region_id'),
     ('sites', 'site_no', 'site_id'),
     ('site_closures', 'site_id,begins_on', 'closure_id'),

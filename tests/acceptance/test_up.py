@@ -21,6 +21,8 @@ import psutil
 import psycopg
 import pytest
 
+from deploy.mqtt_probe import refusal_of
+
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("up")]
 
 START_SECONDS = 60.0
@@ -28,6 +30,11 @@ ROWS_SECONDS = 20.0
 STOP_SECONDS = 10.0
 STREAMS = ("weighing", "scan", "coldchain", "status", "presence")
 ROWS = " UNION ALL ".join(f"SELECT '{stream}', count(*) FROM {stream}" for stream in STREAMS).encode()  # noqa: S608
+# One in a hundred sleeps at the start, and the spare is played by nobody.
+LET_IN = """
+SELECT count(DISTINCT device_id) >= 18 FROM device_accesses JOIN credentials USING (device_id)
+WHERE note = 'tracefleet simulate'
+"""
 PORTS = ("API_PORT", "INGEST_METRICS_PORT", "FLEET_METRICS_PORT", "POSTGRES_PORT")
 
 
@@ -184,7 +191,7 @@ def test_runtime_file_says_where_everything_is(running: Up) -> None:
     assert running.process is not None
     assert running.runtime.stat().st_mode & 0o777 == 0o600
     written = running.written
-    assert set(written) == {"database_url", "broker_url", "api_url", "metrics_urls", "pid"}
+    assert set(written) == {"database_url", "broker_url", "nats_url", "api_url", "metrics_urls", "pid"}
     assert written["pid"] == running.process.pid
     assert set(written["metrics_urls"]) == {"ingest", "fleet", "api"}
     for url in (*written["metrics_urls"].values(), f"{written['api_url']}/livez"):
@@ -196,13 +203,14 @@ def test_output_is_plain_lines_that_name_everything(running: Up) -> None:
     written = running.written
     for expected in (
         written["api_url"],
-        written["broker_url"],
+        f"mqtt://127.0.0.1:{urlsplit(written['broker_url']).port}",
         *written["metrics_urls"].values(),
         "系统已启动",
         "Ctrl-C",
     ):
         assert expected in running.output
-    assert urlsplit(written["database_url"]).password not in running.output
+    for url in ("database_url", "broker_url", "nats_url"):
+        assert urlsplit(written[url]).password not in running.output
     assert "\x1b" not in running.output
 
 
@@ -235,7 +243,32 @@ def test_command_beside_it_finds_its_database(running: Up) -> None:
     )
     verdicts = {check["what"]: check["verdict"] for check in json.loads(done.stdout)}
     assert "problem" not in verdicts.values()
-    assert verdicts["database"] == verdicts["broker"] == "ok"
+    assert verdicts["database"] == verdicts["broker"] == verdicts["logins"] == "ok"
+
+
+def test_simulated_devices_log_in_as_themselves(running: Up) -> None:
+    """Each with its own credential; nobody else gets in, nor in another's name."""
+    with psycopg.connect(running.written["database_url"]) as connection:
+
+        def all_were_let_in() -> bool:
+            return connection.execute(LET_IN).fetchone() == (True,)
+
+        until(all_were_let_in, seconds=ROWS_SECONDS, what="an access of every device that is awake")
+        assert connection.execute("SELECT count(*) FROM refused_accesses").fetchone() == (0,)
+    port = urlsplit(running.written["broker_url"]).port
+    assert refusal_of(f"mqtt://127.0.0.1:{port}") is not None
+    assert refusal_of(f"mqtt://TD-410100-SC-000001-0:guessed@127.0.0.1:{port}") is not None
+
+
+def test_secrets_of_the_broker_are_their_owners(running: Up) -> None:
+    """In files that nobody else can read, from the first byte."""
+    for name in ("access.json", "nats.conf"):
+        assert (running.folder / "data" / "broker" / name).stat().st_mode & 0o777 == 0o600
+    output = running.output + "".join(
+        log.read_text(encoding="utf-8") for log in (running.folder / "data" / "logs").glob("*.log")
+    )
+    for url in ("broker_url", "nats_url"):
+        assert urlsplit(running.written[url]).password not in output
 
 
 def test_another_up_in_the_same_folder_is_refused(running: Up) -> None:
@@ -363,6 +396,7 @@ def test_all_taken_ports_are_told_at_once(place: Up) -> None:
     [
         ("TRACEFLEET_DATABASE_URL", "postgresql://db/x", "runs a PostgreSQL of its own"),
         ("TRACEFLEET_BROKER_URL", "mqtts://broker.example:8883", "runs one of its own"),
+        ("TRACEFLEET_NATS_URL", "nats://broker.example:4222", "runs a broker of its own"),
         ("TRACEFLEET_API_PORT", "eighty", "TRACEFLEET_API_PORT='eighty': Input should be a valid integer"),
     ],
 )

@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
+from deploy.broker_config import access, door_of
+from fleet.identity.answers import Issuer
+from store.errors import SettingsError
 from store.migrations import SQL_FOLDER
 from store.settings import Settings
 
@@ -49,13 +53,28 @@ def test_prometheus_configuration_is_valid() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_broker_configuration_is_valid() -> None:
-    """By the broker itself."""
+def test_broker_configuration_is_valid(tmp_path: Path) -> None:
+    """By the broker itself, with what `tracefleet broker-config` writes for the settings of compose."""
+    settings = Settings(
+        broker_url=SecretStr("mqtt://tracefleet.ingest:one@nats:1883"),
+        nats_url=SecretStr("nats://tracefleet.fleet:two@nats:4222"),
+    )
+    shutil.copy(PARTS / "nats.conf", tmp_path)
+    (tmp_path / "door").mkdir()
+    door = door_of(settings, Issuer(bytes(32)).public_key)
+    (tmp_path / "door" / "access.conf").write_text(access(door), encoding="utf-8")
     broker = Path(sys.executable).with_name("nats-server")
     done = subprocess.run(
-        [str(broker), "-t", "--config", str(PARTS / "nats.conf")], capture_output=True, text=True, check=False
+        [str(broker), "-t", "--config", str(tmp_path / "nats.conf")], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("url", ["mqtt://nats:1883", "mqtt://ingest:one@nats:1883", "mqtt://tracefleet.ingest@nats"])
+def test_broker_configuration_is_refused_for_a_user_that_is_not_ours(url: str) -> None:
+    """The sentence says which may be written."""
+    with pytest.raises(SettingsError, match=r"TRACEFLEET_BROKER_URL .* tracefleet\.ingest or tracefleet\.service"):
+        door_of(Settings(broker_url=SecretStr(url)), "issuer")
 
 
 def test_broker_listens_where_compose_says() -> None:
@@ -64,7 +83,14 @@ def test_broker_listens_where_compose_says() -> None:
     assert 'listen: "0.0.0.0:1883"' in text
     assert 'http: "127.0.0.1:8222"' in text
     assert SERVICES["nats"]["healthcheck"]["test"][-1] == "http://127.0.0.1:8222/healthz"
-    assert SERVICES["ingest"]["environment"]["TRACEFLEET_BROKER_URL"] == "mqtt://nats:1883"
+    assert 'listen: "0.0.0.0:4222"' in text
+    environment = SERVICES["fleet"]["environment"]
+    assert re.match(
+        r"mqtt://tracefleet\.ingest:\$\{TRACEFLEET_INGEST_PASSWORD:.*@nats:1883$", environment["TRACEFLEET_BROKER_URL"]
+    )
+    assert re.match(
+        r"nats://tracefleet\.fleet:\$\{TRACEFLEET_FLEET_PASSWORD:.*@nats:4222$", environment["TRACEFLEET_NATS_URL"]
+    )
     assert "sync_interval: always" in text
     assert 'store_dir: "/data"' in text
     assert "broker:/data" in SERVICES["nats"]["volumes"]

@@ -11,6 +11,8 @@ ROOT: Final = Path(__file__).parents[2]
 FENCES: Final = {
     "aiomqtt": {"ingest/aiomqtt_session.py", "deploy/simulator/mqtt.py", "deploy/mqtt_probe.py"},
     "paho": {"ingest/aiomqtt_session.py"},
+    "nats": {"fleet/identity/bus.py"},
+    "nkeys": {"fleet/identity/answers.py"},
     "mqtt5": {"ingest/mqtt5_session.py", "ingest/mqtt5_line.py"},
     "fastapi": {"api/"},
     "prometheus_client": {"ingest/metrics.py", "ingest/service.py", "fleet/", "api/", "store/exporter.py"},

@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from deploy.embedded.trial import Trial
 from deploy.embedded.welcome import Addresses, welcome
 from deploy.invocation import as_typed, program
 
 ADDRESSES = Addresses(
-    "postgresql://tracefleet:secret@127.0.0.1:5433/tracefleet", "mqtt://127.0.0.1:1883", "http://127.0.0.1:8000", {}
+    "postgresql://tracefleet:secret@127.0.0.1:5433/tracefleet",
+    "mqtt://me:hush@127.0.0.1:1883",
+    "nats://me:hush@127.0.0.1:4222",
+    "http://127.0.0.1:8000",
+    {},
 )
 
 
@@ -49,16 +54,25 @@ def test_command_is_named_by_its_name_when_it_runs_as_a_module(monkeypatch: pyte
 
 def test_welcome_waits_between_publishing_and_reading(tmp_path: Path) -> None:
     """The three lines can be pasted at once; both languages say why."""
-    told = welcome(ADDRESSES, data_dir=tmp_path, device_no="D-1")
+    told = welcome(ADDRESSES, data_dir=tmp_path, trial=Trial("D-1", "its-secret"))
     commands = [line.split()[0] for line in told.splitlines() if line.startswith("    ") and line.split()[0].islower()]
     assert commands == ["mosquitto_pub", "sleep", "curl"]
     assert "the row follows within a second" in told
     assert "一秒内入库" in told
+    assert "-i D-1 -u D-1 -P its-secret " in told
+    assert "hush" not in told
+
+
+def test_welcome_says_how_to_get_a_secret_when_none_was_made(tmp_path: Path) -> None:
+    """A real device's is its own; one more is issued on purpose."""
+    told = welcome(ADDRESSES, data_dir=tmp_path, trial=Trial("D-1", None))
+    assert f"\n    {program()} devices credential D-1\n" in told
+    assert "-P SECRET " in told
 
 
 def test_welcome_names_the_command_as_it_was_called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`make demo` puts nothing on the PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "argv", [".venv/bin/tracefleet", "up"])
-    told = welcome(ADDRESSES, data_dir=tmp_path, device_no=None)
+    told = welcome(ADDRESSES, data_dir=tmp_path, trial=None)
     assert "\n    .venv/bin/tracefleet up --simulate 200\n" in told

@@ -18,6 +18,10 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from api.app import create_app
+from fleet.acting import Actor, acting
+from fleet.identity import api_keys
+from fleet.identity.api_keys import Role
+from fleet.keys import Keys
 from store.records import IDENTITY_COLUMNS
 from store.settings import Settings
 
@@ -141,6 +145,18 @@ async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the running application. An exception that no handler caught would come out of its calls."""
     async for client in _client(settings):
         yield client
+
+
+@pytest.fixture
+def as_role(connection: psycopg.Connection[tuple[Any, ...]], settings: Settings) -> Callable[..., dict[str, str]]:
+    """The headers of a caller with a new key of these roles."""
+
+    def made(*roles: Role) -> dict[str, str]:
+        with acting(connection, Actor("admin", "test"), keys=Keys.of(settings)):
+            _, text = api_keys.make(connection, "-".join(roles), roles)
+        return {"Authorization": f"Bearer {text}"}
+
+    return made
 
 
 @pytest.fixture

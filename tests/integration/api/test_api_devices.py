@@ -52,18 +52,25 @@ async def test_list_shows_ledger_and_presence(client: httpx.AsyncClient, city: A
         "items": [
             {
                 "device_no": "D-1",
+                "name": None,
                 "kind": "logger",
                 "model_no": "L-1",
                 "site_no": "410100001",
                 "region_code": "410105",
                 "stall_no": None,
+                "merchant_code": None,
                 "state": "in_service",
                 "presence": "online",
                 "last_heard_at": "2026-11-23T08:00:00.123000Z",
+                "connectivity": "online",
+                "freshness": "silent",
+                "metrology": "not_applicable",
+                "holds": [],
             }
         ],
         "next_cursor": None,
         "total": None,
+        "facets": None,
     }
 
 
@@ -155,6 +162,15 @@ WRONG: list[dict[str, Any]] = [
     {"q": "%"},
     {"count": "perhaps"},
     {"stat": "faulty"},
+    {"has_hold": "perhaps"},
+    {"acquired_before": "20180827"},
+    {"acquired_after": "2018-02-30"},
+    {"gateway": "a.b"},
+    {"connectivity": "asleep"},
+    {"last_heard": "yesterday"},
+    {"verification": "expired"},
+    {"owner_type": "nobody"},
+    {"facets": "perhaps"},
 ]
 
 

@@ -47,6 +47,8 @@ NAMES = st.one_of(
     st.sampled_from(["site_no", "kind", "state", "region_code", "q", "cursor", "limit", "count"]),
     st.sampled_from(["from", "to", "order", "resolution", "stream"]),
     st.sampled_from(["reason", "device_no", "replayed", "since", "until"]),
+    st.sampled_from(["party", "merchant_code", "gateway", "has_hold", "last_heard", "verification", "facets", "on"]),
+    st.sampled_from(["acquired_before", "acquired_after", "owner_type", "model_no", "connectivity", "parent_code"]),
     st.text(max_size=10),
 )
 PATHS = st.one_of(
@@ -54,6 +56,11 @@ PATHS = st.one_of(
         [
             "/api/v1/devices",
             "/api/v1/sites",
+            "/api/v1/merchants",
+            "/api/v1/parties",
+            "/api/v1/regions",
+            "/api/v1/models",
+            "/api/v1/code-profiles",
             "/api/v1/dead-letters",
             "/api/v1/dead-letters/1/payload",
             "/api/v1/ingest/stats",
@@ -63,9 +70,9 @@ PATHS = st.one_of(
         ]
         + [f"/api/v1/devices/D-1/records/{stream}" for stream in ("coldchain", "weighing", "presence")]
     ),
-    st.tuples(st.sampled_from(["devices", "dead-letters"]), st.lists(PIECES, max_size=4)).map(
-        lambda told: f"/api/v1/{told[0]}/" + "/".join(quote(part, safe="", errors="replace") for part in told[1])
-    ),
+    st.tuples(
+        st.sampled_from(["devices", "dead-letters", "sites", "merchants", "parties"]), st.lists(PIECES, max_size=4)
+    ).map(lambda told: f"/api/v1/{told[0]}/" + "/".join(quote(part, safe="", errors="replace") for part in told[1])),
 )
 QUERIES = st.lists(st.tuples(NAMES, PIECES), max_size=4)
 

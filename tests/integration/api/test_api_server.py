@@ -45,6 +45,14 @@ def _on_one_connection(settings: Settings, *requests: tuple[str, str]) -> list[b
     return bodies
 
 
+def test_answers_do_not_wait_for_acknowledgements(settings: Settings) -> None:
+    """A connection takes over that nothing is held back: the head of an answer and its body are sent at once."""
+    with server.listen(settings) as listener, socket.create_connection(listener.getsockname()):
+        taken, _ = listener.accept()
+        with taken:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_server_ends_well_when_told_to(settings: Settings, running: Callable[..., Any], number: signal.Signals) -> None:
     """Exit status 0 within seconds, whatever a lazy client does; the log has its two ends and no access."""
@@ -75,6 +83,14 @@ def test_server_refuses_an_address_of_others(make_settings: Callable[..., Settin
     """The sentence names the setting."""
     with pytest.raises(SettingsError, match="TRACEFLEET_API_HOST"):
         asyncio.run(server.run(make_settings(api_host=host)))
+
+
+def test_connections_send_at_once(settings: Settings) -> None:
+    """On a connection that is kept, the body of an answer does not wait until its head is acknowledged."""
+    with server.listen(settings) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_server_ends_in_order_when_cancelled(settings: Settings) -> None:
