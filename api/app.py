@@ -22,9 +22,11 @@ from api import (
     enrolments,
     health,
     holds,
+    imports,
     ingest_stats,
     keyring,
     ledger_desk,
+    ledger_entries,
     ledger_sheets,
     merchants,
     openapi,
@@ -34,6 +36,7 @@ from api import (
     purges,
     records,
     refusals,
+    registration,
     replays,
     sites,
     telemetry,
@@ -77,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.bodies = Bodies()
     app.state.exports = ledger_sheets.slots()
+    app.state.imports = imports.slots()
     app.state.enrolments = enrolments.Enrolments()
     of_the_ledger = (devices, device, holds, sites, merchants, parties, personal, catalogues, ledger_sheets)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)

@@ -28,7 +28,7 @@ class Bodies:
         self._within_seconds = within_seconds
         self._receiving = 0
 
-    async def receive(self, request: Request) -> bytes:
+    async def receive(self, request: Request, *, at_most: int = BODY_BYTES_MAX) -> bytes:
         """The body as sent.
 
         Raises ProblemError: busy when too many are on their way; too-large as soon as it has grown beyond what is
@@ -39,8 +39,8 @@ class Bodies:
             async with self._place(), asyncio.timeout(self._within_seconds):
                 async for chunk in request.stream():
                     body += chunk
-                    if len(body) > BODY_BYTES_MAX:
-                        raise ProblemError(TOO_LARGE, f"At most {BODY_BYTES_MAX} bytes are taken.")
+                    if len(body) > at_most:
+                        raise ProblemError(TOO_LARGE, f"At most {at_most} bytes are taken.")
         except TimeoutError:
             raise ProblemError(SLOW_BODY, f"It had not come within {self._within_seconds:g} s.") from None
         except ClientDisconnect:

@@ -106,7 +106,7 @@ async def export_entries(
 
     Personal data is masked. An import of the file, with nothing changed in it, changes nothing.
     """
-    return await _exported(request, desk, _noun(noun), query, lambda _: None)
+    return await _exported(request, desk, noun_of(noun), query, lambda _: None)
 
 
 @router.get(
@@ -117,11 +117,11 @@ async def export_entries(
 )
 async def export_template(noun: NounPath, query: Annotated[TemplateQuery, Query()]) -> Response:
     """A workbook with the headers, words to choose from, and a second sheet that explains every column."""
-    content = await asyncio.to_thread(template, _noun(noun), query.language)
+    content = await asyncio.to_thread(template, noun_of(noun), query.language)
     return Response(content, headers=_attachment(f"{noun}-template.xlsx"), media_type=MEDIA_TYPES["xlsx"])
 
 
-def _noun(name: str) -> Noun:
+def noun_of(name: str) -> Noun:
     for noun in LEDGERS:
         if noun == name:
             return noun

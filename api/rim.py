@@ -14,6 +14,9 @@ from api.metrics import UNMATCHED, Metrics
 
 # Of a body as it is sent, whatever the route; this bounds what a confused client may announce.
 BODY_BYTES_MAX: Final = 1_048_576
+# Of a sheet: as much as a hundred thousand rows come to.
+SHEET_BYTES_MAX: Final = 33_554_432
+_OF_SHEETS: Final = re.compile(r"/api/v1/ledger/[a-z_]+/import")
 # What is no length is the server's business: it refused the request before it came here.
 _LENGTH: Final = re.compile(r"\d{1,18}", re.ASCII)
 _HEADERS: Final = {
@@ -75,8 +78,9 @@ class Rim:
 
     async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:
         try:
-            if _announced_bytes(scope) > BODY_BYTES_MAX:
-                refusal = problems.answer(problems.TOO_LARGE, f"At most {BODY_BYTES_MAX} bytes are taken.")
+            most = SHEET_BYTES_MAX if _OF_SHEETS.fullmatch(scope["path"]) else BODY_BYTES_MAX
+            if _announced_bytes(scope) > most:
+                refusal = problems.answer(problems.TOO_LARGE, f"At most {most} bytes are taken.")
                 await refusal(scope, receive, reply.pass_on)
             else:
                 await self._app(scope, receive, reply.pass_on)

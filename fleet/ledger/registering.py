@@ -1,0 +1,43 @@
+"""One entry at a time, through the very rules of sheets: what is written becomes a sheet of one row."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg import Connection
+
+from fleet.errors import RefusedError, UnknownEntryError
+from fleet.keys import Keys
+from fleet.ledger.entries import read_held
+from fleet.ledger.imports import import_rows
+from fleet.ledger.nouns import LEDGERS
+from fleet.ledger.report import Noun, Report
+from fleet.ledger.table import Sheet, row_of
+
+HEADER_ROW = 1
+
+
+def register(connection: Connection[Any], noun: Noun, cells: Mapping[str, str], *, keys: Keys) -> Report:
+    """The report of a new entry of *cells*; without errors, it is there. Raises RefusedError when it was before."""
+    key = cells.get(LEDGERS[noun].key[0], "")
+    if read_held(connection, noun, [key]):
+        raise RefusedError(f"The {noun} hold {key} already: change that entry, or give the new one its own number.")
+    return import_rows(connection, noun, _sheet(cells), apply=True, keys=keys)
+
+
+def amend(
+    connection: Connection[Any], noun: Noun, key: str, cells: Mapping[str, str | None], *, keys: Keys
+) -> Report:
+    """The report of changing the entry *key* by *cells*; None empties a column. Raises UnknownEntryError."""
+    ledger = LEDGERS[noun]
+    if not read_held(connection, noun, [key]):
+        raise UnknownEntryError(f"The {noun} hold no {key}.")
+    written = {ledger.key[0]: key} | {name: cell for name, cell in cells.items() if cell is not None}
+    emptied = frozenset(name for name, cell in cells.items() if cell is None)
+    if unknown := emptied - {column.name for column in ledger.columns}:
+        raise RefusedError(f"The {noun} have no column {', '.join(sorted(unknown))}.")
+    return import_rows(connection, noun, _sheet(written), apply=True, keys=keys, emptied=emptied)
+
+
+def _sheet(cells: Mapping[str, str]) -> Sheet:
+    # An empty text says nothing, as in a sheet.
+    return Sheet(row_of(HEADER_ROW, list(cells)), (row_of(HEADER_ROW + 1, list(cells.values())),))
