@@ -89,6 +89,9 @@ async def connected(url: str, *, name: str) -> AsyncIterator[Bus]:
             url,
             name=name,
             allow_reconnect=False,
+            # Also of the first connection: sixty tries otherwise, two seconds apart.
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
             connect_timeout=CONNECT_SECONDS,
             ping_interval=PING_SECONDS,
             max_outstanding_pings=2,
