@@ -2,7 +2,7 @@
 
 import platform
 from importlib.metadata import version
-from typing import Final
+from typing import Final, Self
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
@@ -25,6 +25,11 @@ class Metrics:
 
     Gauges of the fleet appear with the first census: before it nobody knows, and a zero would be a false alarm.
     """
+
+    @classmethod
+    def apart(cls) -> Self:
+        """Counted in a registry of their own, which nobody scrapes."""
+        return cls(CollectorRegistry())
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.devices = Gauge("tracefleet_fleet_devices", "Devices in the ledger.", ["kind", "state"], registry=registry)
