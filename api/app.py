@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from api import (
+    audit,
     database,
     dead_letters,
     devices,
@@ -60,7 +61,19 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = Metrics()
     app.state.bodies = Bodies()
-    for module in (devices, records, sites, telemetry, dead_letters, replays, purges, ingest_stats, health, pages):
+    for module in (
+        devices,
+        audit,
+        records,
+        sites,
+        telemetry,
+        dead_letters,
+        replays,
+        purges,
+        ingest_stats,
+        health,
+        pages,
+    ):
         app.include_router(module.router)
     openapi.install(app)
     refusals.install(app)

@@ -15,6 +15,7 @@ _FIRST_ERROR: Final = 400
 
 TAGS: Final = [
     {"name": "Devices", "description": "The ledger's devices (设备) and their latest values."},
+    {"name": "Audit", "description": "Who changed what in the ledger (审计), and what it said on any past day."},
     {"name": "Records", "description": "What devices reported, raw or rolled up."},
     {"name": "Sites", "description": "Node enterprises (节点企业), where devices stand."},
     {"name": "Ingest", "description": "What came in, and what became of it."},

@@ -9,7 +9,21 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands import api, bench, dead_letters, doctor, fleet, ingest, ledger, migrate, simulate, up, workers
+from deploy.commands import (
+    api,
+    audit,
+    bench,
+    dead_letters,
+    doctor,
+    fleet,
+    history,
+    ingest,
+    ledger,
+    migrate,
+    simulate,
+    up,
+    workers,
+)
 from deploy.invocation import as_typed
 from store.errors import TracefleetError
 
@@ -54,6 +68,8 @@ for group, name in (
     (ledger.devices, "devices"),
 ):
     app.add_typer(group, name=name, epilog=f"Example: tracefleet {name} import {name}.csv --apply")
+history.add_to(ledger.devices)
+app.add_typer(audit.app, name="audit", epilog="Example: tracefleet audit verify")
 app.add_typer(bench.app, name="bench", epilog="Example: tracefleet bench ingest --quick")
 app.add_typer(workers.app, name="workers", epilog="Example: tracefleet workers list")
 app.add_typer(dead_letters.app, name="dead-letters", epilog="Example: tracefleet dead-letters list")

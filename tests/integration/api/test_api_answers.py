@@ -74,6 +74,7 @@ async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncC
     assert document["openapi"].startswith("3.1")
     paths = document["paths"]
     assert set(paths) == {
+        "/api/v1/audit",
         "/api/v1/dead-letters",
         "/api/v1/dead-letters/purge",
         "/api/v1/dead-letters/replay",
@@ -81,7 +82,9 @@ async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncC
         "/api/v1/dead-letters/{dead_letter_id}/payload",
         "/api/v1/devices",
         "/api/v1/devices/{device_no}",
+        "/api/v1/devices/{device_no}/history",
         "/api/v1/devices/{device_no}/latest",
+        "/api/v1/devices/{device_no}/on/{day}",
         "/api/v1/devices/{device_no}/records/{stream}",
         "/api/v1/ingest/stats",
         "/api/v1/sites",
