@@ -124,7 +124,7 @@ class StateOnDay(BaseModel):
 
 @router.get("/audit", summary="List changes of the ledger", responses=documented(BAD_CURSOR))
 async def list_changes(database: DatabaseDep, query: Annotated[AuditQuery, Query()]) -> ChangePage:
-    """Every change, whoever made it and however: the newest first. Rows are written by the database and never change."""
+    """Every change, whoever made it and however: the newest first. What is once in the list never changes."""
     of = ("audit", *(f"{name}={value}" for name, value in query.filters.items() if value is not None))
     rows = await database.fetch(LIST, {**query.filters, "below": _below(query, of), "rows": query.limit + 1})
     return await _page(database, rows, query.limit, of)
