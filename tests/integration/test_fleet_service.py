@@ -21,8 +21,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
+from fleet.audit.verification import verify
 from fleet.census import take_census
 from fleet.health import Health
+from fleet.keys import Keys
 from fleet.metrics import Metrics
 from fleet.service import run
 from fleet.sweep import Sweep, sweep_forever
@@ -89,6 +91,21 @@ def test_process_serves_the_numbers_and_ends_when_told(
     _until(lambda: connection.execute("SELECT FROM jobs WHERE job LIKE 'retention %'").fetchone() is not None)
     process.send_signal(signal.SIGTERM)
     assert process.wait(8) == 0
+
+
+@pytest.mark.usefixtures("process")
+def test_process_seals_and_anchors_what_was_changed_by_hand(
+    settings: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    """Within seconds of its start, with the key that it made; the next command verifies with it."""
+    folder = tmp_path / ".tracefleet"
+    connection.execute("INSERT INTO merchants (merchant_code, name) VALUES ('M1', 'x')")
+    _until(lambda: _sample(settings, "tracefleet_fleet_audit_anchored_timestamp_seconds"))
+    _until(lambda: _sample(settings, "tracefleet_fleet_audit_head"))
+    _until(lambda: connection.execute("SELECT FROM audit_unsealed").fetchone() is None)
+    verdict = verify(connection, Keys(folder / "tracefleet.key"), folder / "audit-anchors.jsonl")
+    assert (verdict.is_whole, verdict.waiting) == (True, 0)
+    assert _get(settings, "/readyz")[0] == 200
 
 
 def test_process_ends_well_when_interrupted_while_it_waits_for_the_database(
