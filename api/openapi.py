@@ -19,6 +19,7 @@ TAGS: Final = [
         "name": "Personal data",
         "description": "In clear, by role, with a reason, and every reading in the audit (个人信息).",
     },
+    {"name": "Audit", "description": "Who changed what in the ledger (审计), and what it said on any past day."},
     {"name": "Records", "description": "What devices reported, raw or rolled up."},
     {"name": "Sites", "description": "Node enterprises (节点企业), where devices stand."},
     {"name": "Sheets", "description": "The ledger as spreadsheets: exports (导出) and templates (模板) to fill in."},

@@ -45,6 +45,17 @@ class Metrics:
             ["job"],
             registry=registry,
         )
+        self.audit_head = Gauge(
+            "tracefleet_fleet_audit_head", "Number of the last seal of the audit's chain.", registry=registry
+        )
+        self.audit_unsealed = Gauge(
+            "tracefleet_fleet_audit_unsealed", "Changes of the ledger that wait for their seal.", registry=registry
+        )
+        self.audit_anchored = Gauge(
+            "tracefleet_fleet_audit_anchored_timestamp_seconds",
+            "When the audit's head was last found or noted outside the database, since 1970; 0 for never.",
+            registry=registry,
+        )
         self.sweep_seconds = Histogram(
             "tracefleet_fleet_sweep_seconds",
             "Duration of a sweep, failed ones included.",

@@ -24,9 +24,7 @@ def register(connection: Connection[Any], noun: Noun, cells: Mapping[str, str], 
     return import_rows(connection, noun, _sheet(cells), apply=True, keys=keys)
 
 
-def amend(
-    connection: Connection[Any], noun: Noun, key: str, cells: Mapping[str, str | None], *, keys: Keys
-) -> Report:
+def amend(connection: Connection[Any], noun: Noun, key: str, cells: Mapping[str, str | None], *, keys: Keys) -> Report:
     """The report of changing the entry *key* by *cells*; None empties a column. Raises UnknownEntryError."""
     ledger = LEDGERS[noun]
     if not read_held(connection, noun, [key]):
