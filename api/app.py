@@ -15,6 +15,8 @@ from api import (
     health,
     ingest_stats,
     ledger_desk,
+    lineage,
+    moves,
     openapi,
     pages,
     purges,
@@ -60,7 +62,20 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = Metrics()
     app.state.bodies = Bodies()
-    for module in (devices, records, sites, telemetry, dead_letters, replays, purges, ingest_stats, health, pages):
+    for module in (
+        devices,
+        moves,
+        lineage,
+        records,
+        sites,
+        telemetry,
+        dead_letters,
+        replays,
+        purges,
+        ingest_stats,
+        health,
+        pages,
+    ):
         app.include_router(module.router)
     openapi.install(app)
     refusals.install(app)
