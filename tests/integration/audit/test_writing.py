@@ -100,7 +100,7 @@ def test_bulk_import_leaves_a_row_for_each_entry(
     sheet = "merchant_code,name\n" + "".join(f"M{number},n{number}\n" for number in range(300))
     actor = Actor("li", "api 10.0.0.7")
     with acting(connection, actor, keys=keys, reason="the spring list") as operation:
-        report = import_sheet(connection, "merchants", sheet.encode(), apply=True)
+        report = import_sheet(connection, "merchants", sheet.encode(), apply=True, keys=keys)
     assert report.applied
     with acting(connection, actor, keys=keys, reason="the market closed"):
         connection.execute("DELETE FROM merchants WHERE name LIKE 'n1%'")
