@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.database import Database, DatabaseDep
-from api.devices import unknown
+from api.device import unknown
 from api.ledger import EXAMPLE_DEVICE, State
 from api.parameters import DeviceNo
 from api.problems import UNKNOWN_DEVICE, documented
@@ -23,7 +23,8 @@ router = APIRouter(prefix="/api/v1/devices", tags=["Lifecycle"])
 
 # A place is a stall of a site; a device that was put aside there, when another took its place, stands at none.
 _OWN: Final = """
-    SELECT p.placement_id AS root, p.placement_id, p.device_id, p.predecessor_id, p.site_id, p.stall_no, p.since, p.until
+    SELECT p.placement_id AS root, p.placement_id, p.device_id, p.predecessor_id, p.site_id, p.stall_no,
+           p.since, p.until
     FROM devices AS d JOIN device_placements AS p USING (device_id)
     WHERE d.device_no = %(device_no)s
       AND NOT EXISTS (SELECT FROM device_placements AS s WHERE s.predecessor_id = p.device_id AND s.since = p.since)
@@ -63,7 +64,8 @@ FROM earlier AS c JOIN devices AS d USING (device_id) ORDER BY c.since DESC, c.p
 """  # noqa: S608 - constants in a constant
 LINEAGE: Final = f"""
 WITH RECURSIVE own AS (
-    SELECT DISTINCT ON (site_id, stall_no) * FROM ({_OWN}) AS own ORDER BY site_id, stall_no, since DESC, placement_id DESC
+    SELECT DISTINCT ON (site_id, stall_no) * FROM ({_OWN}) AS own
+    ORDER BY site_id, stall_no, since DESC, placement_id DESC
 ), earlier AS (
     SELECT * FROM own UNION ALL {_EARLIER}
 ), later AS (
@@ -74,7 +76,8 @@ WITH RECURSIVE own AS (
 )
 SELECT t.root, s.site_no, t.stall_no, d.device_no, m.kind, m.model_no, d.factory_no, d.state, t.since,
        least(t.until, lead(t.since) OVER (PARTITION BY t.root ORDER BY t.since, t.placement_id)) AS until
-FROM told AS t JOIN devices AS d USING (device_id) JOIN models AS m USING (model_id) JOIN sites AS s ON s.site_id = t.site_id
+FROM told AS t JOIN devices AS d USING (device_id) JOIN models AS m USING (model_id)
+JOIN sites AS s ON s.site_id = t.site_id
 ORDER BY (SELECT own.since FROM own WHERE own.root = t.root) DESC, t.root, t.since, t.placement_id
 """  # noqa: S608 - constants in a constant
 KNOWN: Final = "SELECT FROM devices WHERE device_no = %(device_no)s"
