@@ -31,6 +31,7 @@ from api import (
     ledger_sheets,
     lineage,
     merchants,
+    moves,
     openapi,
     pages,
     parties,
@@ -84,7 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.exports = ledger_sheets.slots()
     app.state.imports = imports.slots()
     app.state.enrolments = enrolments.Enrolments()
-    of_the_ledger = (devices, device, lineage, holds, sites, merchants, parties, personal, catalogues, audit)
+    of_the_ledger = (devices, device, moves, lineage, holds, sites, merchants, parties, personal, catalogues, audit)
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
     of_the_door = (credentials, enrolments, broker)

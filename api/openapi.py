@@ -19,6 +19,7 @@ TAGS: Final = [
         "name": "Personal data",
         "description": "In clear, by role, with a reason, and every reading in the audit (个人信息).",
     },
+    {"name": "Lifecycle", "description": "Devices through their lives (全生命周期): steps, swaps, transfers, losses."},
     {"name": "Audit", "description": "Who changed what in the ledger (审计), and what it said on any past day."},
     {"name": "Records", "description": "What devices reported, raw or rolled up."},
     {"name": "Sites", "description": "Node enterprises (节点企业), where devices stand."},

@@ -26,6 +26,7 @@ from deploy.commands import (
     keys,
     ledger,
     migrate,
+    moves,
     personal,
     simulate,
     up,
@@ -90,6 +91,7 @@ ledger.devices.command(epilog="Example: tracefleet devices unhold TD-410100-SC-0
     holds.unhold
 )
 history.add_to(ledger.devices)
+moves.add_to(ledger.devices)
 app.add_typer(audit.app, name="audit", epilog="Example: tracefleet audit verify")
 app.add_typer(bench.app, name="bench", epilog="Example: tracefleet bench ingest --quick")
 app.add_typer(workers.app, name="workers", epilog="Example: tracefleet workers list")
