@@ -33,6 +33,7 @@ from api import (
     merchants,
     moves,
     openapi,
+    outsiders,
     pages,
     parties,
     personal,
@@ -41,6 +42,7 @@ from api import (
     refusals,
     registration,
     replays,
+    retired_numbers,
     sites,
     telemetry,
     writers,
@@ -85,7 +87,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.exports = ledger_sheets.slots()
     app.state.imports = imports.slots()
     app.state.enrolments = enrolments.Enrolments()
-    of_the_ledger = (devices, device, moves, lineage, holds, sites, merchants, parties, personal, catalogues, audit)
+    of_devices = (devices, device, moves, lineage, holds, retired_numbers)
+    of_the_ledger = (*of_devices, sites, merchants, parties, personal, catalogues, audit, outsiders)
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
     of_the_door = (credentials, enrolments, broker)

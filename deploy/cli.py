@@ -27,6 +27,7 @@ from deploy.commands import (
     ledger,
     migrate,
     moves,
+    outsiders,
     personal,
     simulate,
     up,
@@ -92,6 +93,8 @@ ledger.devices.command(epilog="Example: tracefleet devices unhold TD-410100-SC-0
 )
 history.add_to(ledger.devices)
 moves.add_to(ledger.devices)
+outsiders.add_to(ledger.devices)
+app.add_typer(outsiders.app, name="outsiders", epilog="Example: tracefleet outsiders strangers")
 app.add_typer(audit.app, name="audit", epilog="Example: tracefleet audit verify")
 app.add_typer(bench.app, name="bench", epilog="Example: tracefleet bench ingest --quick")
 app.add_typer(workers.app, name="workers", epilog="Example: tracefleet workers list")

@@ -39,6 +39,12 @@ class Metrics:
             ["kind"],
             registry=registry,
         )
+        self.outsiders = Gauge(
+            "tracefleet_fleet_outsiders",
+            "Strangers, ghosts and identities gone astray, by list.",
+            ["list"],
+            registry=registry,
+        )
         self.job_failures = Gauge(
             "tracefleet_fleet_job_failures",
             "Failed runs so far of each job that keeps the store in order.",

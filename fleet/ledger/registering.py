@@ -16,12 +16,17 @@ from fleet.ledger.table import Sheet, row_of
 HEADER_ROW = 1
 
 
-def register(connection: Connection[Any], noun: Noun, cells: Mapping[str, str], *, keys: Keys) -> Report:
-    """The report of a new entry of *cells*; without errors, it is there. Raises RefusedError when it was before."""
+def register(
+    connection: Connection[Any], noun: Noun, cells: Mapping[str, str], *, keys: Keys, apply: bool = True
+) -> Report:
+    """The report of a new entry of *cells*; with *apply* and no error, it is there.
+
+    Raises RefusedError when it was before.
+    """
     key = cells.get(LEDGERS[noun].key[0], "")
     if read_held(connection, noun, [key]):
         raise RefusedError(f"The {noun} hold {key} already: change that entry, or give the new one its own number.")
-    return import_rows(connection, noun, _sheet(cells), apply=True, keys=keys)
+    return import_rows(connection, noun, _sheet(cells), apply=apply, keys=keys)
 
 
 def amend(connection: Connection[Any], noun: Noun, key: str, cells: Mapping[str, str | None], *, keys: Keys) -> Report:
