@@ -50,7 +50,7 @@ class NewDevice(RootModel[dict[str, Cell]]):
         }
     )
 
-    root: dict[str, Cell] = Field(max_length=_MOST_COLUMNS)
+    root: dict[str, Cell] = Field(min_length=1, max_length=_MOST_COLUMNS)
 
 
 class DeviceChange(RootModel[dict[str, Cell | None]]):

@@ -5,13 +5,13 @@ from typing import Any
 
 from psycopg import Connection
 
-from fleet.errors import RefusedError, UnknownEntryError
+from fleet.errors import RefusedError, SheetError, UnknownEntryError
 from fleet.keys import Keys
 from fleet.ledger.entries import read_held
 from fleet.ledger.imports import import_rows
 from fleet.ledger.nouns import LEDGERS
 from fleet.ledger.report import Noun, Report
-from fleet.ledger.table import Sheet, row_of
+from fleet.ledger.table import BLANKS, Sheet, row_of
 
 HEADER_ROW = 1
 
@@ -42,5 +42,11 @@ def amend(connection: Connection[Any], noun: Noun, key: str, cells: Mapping[str,
 
 
 def _sheet(cells: Mapping[str, str]) -> Sheet:
-    # An empty text says nothing, as in a sheet.
-    return Sheet(row_of(HEADER_ROW, list(cells)), (row_of(HEADER_ROW + 1, list(cells.values())),))
+    """The sheet of one row. Raises RefusedError when it would be none."""
+    if not all(name.strip(BLANKS) for name in cells) or not cells:
+        raise RefusedError("A column has no name: name every value by the column of the sheet that it belongs to.")
+    try:
+        # An empty text says nothing, as in a sheet.
+        return Sheet(row_of(HEADER_ROW, list(cells)), (row_of(HEADER_ROW + 1, list(cells.values())),))
+    except SheetError as error:
+        raise RefusedError(str(error)) from error
