@@ -26,6 +26,7 @@ from api import (
     imports,
     ingest_stats,
     keyring,
+    labels,
     ledger_desk,
     ledger_entries,
     ledger_sheets,
@@ -87,7 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.exports = ledger_sheets.slots()
     app.state.imports = imports.slots()
     app.state.enrolments = enrolments.Enrolments()
-    of_devices = (devices, device, moves, lineage, holds, retired_numbers)
+    of_devices = (devices, labels, device, moves, lineage, holds, retired_numbers)
     of_the_ledger = (*of_devices, sites, merchants, parties, personal, catalogues, audit, outsiders)
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
@@ -97,6 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router, dependencies=[Depends(callers.identify)])
     for module in (health, pages, enrol_page):
         app.include_router(module.router)
+    app.include_router(labels.pages)
     openapi.install(app)
     refusals.install(app)
     app.add_middleware(Rim, metrics=app.state.metrics)

@@ -50,8 +50,10 @@ class ExportQuery(TemplateQuery):
     form: FileFormat = Field("csv", alias="format", description="CSV in UTF-8, or a workbook.")
 
 
-class DeviceExportQuery(ExportQuery):
-    """Which devices, and in which form."""
+class DeviceChoice(BaseModel):
+    """Which devices."""
+
+    model_config = ConfigDict(extra="forbid")
 
     site_no: Text | None = Field(None, description="At this site.", examples=["410100001"])
     kind: Kind | None = Field(None, description="Of this kind.", examples=["trace_scale"])
@@ -70,6 +72,10 @@ class DeviceExportQuery(ExportQuery):
     def chosen(self) -> Chosen:
         """Which."""
         return Chosen(**self.model_dump(include={"site_no", "kind", "state", "region_code", "q"}))
+
+
+class DeviceExportQuery(ExportQuery, DeviceChoice):
+    """Which devices, and in which form."""
 
 
 def slots() -> asyncio.Semaphore:

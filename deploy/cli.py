@@ -24,6 +24,7 @@ from deploy.commands import (
     ingest,
     issuing,
     keys,
+    labels,
     ledger,
     migrate,
     moves,
@@ -93,6 +94,7 @@ ledger.devices.command(epilog="Example: tracefleet devices unhold TD-410100-SC-0
 )
 history.add_to(ledger.devices)
 moves.add_to(ledger.devices)
+ledger.devices.command(epilog="Example: tracefleet devices labels --out labels.pdf --site 410100001")(labels.labels)
 outsiders.add_to(ledger.devices)
 app.add_typer(outsiders.app, name="outsiders", epilog="Example: tracefleet outsiders strangers")
 app.add_typer(audit.app, name="audit", epilog="Example: tracefleet audit verify")
