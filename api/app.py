@@ -82,10 +82,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.exports = ledger_sheets.slots()
     app.state.imports = imports.slots()
     app.state.enrolments = enrolments.Enrolments()
-    of_the_ledger = (devices, device, holds, sites, merchants, parties, personal, catalogues, ledger_sheets)
+    of_the_ledger = (devices, device, registration, holds, sites, merchants, parties, personal, catalogues)
+    of_sheets = (imports, ledger_sheets, ledger_entries)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
     of_the_door = (credentials, enrolments, broker)
-    for module in (*of_the_ledger, *of_telemetry, *of_the_door):
+    for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_door):
         # A key that is shown has to be a good one on every address, whether it is needed there or not.
         app.include_router(module.router, dependencies=[Depends(callers.identify)])
     for module in (health, pages, enrol_page):

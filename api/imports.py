@@ -35,9 +35,7 @@ from fleet.ledger.report import Report
 from fleet.ledger.sheet import read_sheet
 from fleet.ledger.table import Sheet
 
-router = APIRouter(
-    prefix="/api/v1/ledger", tags=["Sheets"], dependencies=[Depends(require("operator", "fleet_admin"))]
-)
+router = APIRouter(prefix="/api/v1/ledger", tags=["Sheets"], dependencies=[Depends(require("operator", "fleet_admin"))])
 
 # Each holds a whole sheet, and one of them the ledger.
 IMPORTS_AT_ONCE: Final = 2

@@ -122,6 +122,7 @@ async def export_template(noun: NounPath, query: Annotated[TemplateQuery, Query(
 
 
 def noun_of(name: str) -> Noun:
+    """The noun of that name. Raises ProblemError, not-found, when there is none."""
     for noun in LEDGERS:
         if noun == name:
             return noun

@@ -1,11 +1,11 @@
 """One entry at a time, through the very rules of sheets: what is written becomes a sheet of one row."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from psycopg import Connection
 
-from fleet.errors import RefusedError, UnknownEntryError
+from fleet.errors import RefusedError, SheetError, UnknownEntryError
 from fleet.keys import Keys
 from fleet.ledger.entries import read_held
 from fleet.ledger.imports import import_rows
@@ -13,31 +13,43 @@ from fleet.ledger.nouns import LEDGERS
 from fleet.ledger.report import Noun, Report
 from fleet.ledger.table import Sheet, row_of
 
-HEADER_ROW = 1
+HEADER_ROW: Final = 1
 
 
 def register(connection: Connection[Any], noun: Noun, cells: Mapping[str, str], *, keys: Keys) -> Report:
-    """The report of a new entry of *cells*; without errors, it is there. Raises RefusedError when it was before."""
-    key = cells.get(LEDGERS[noun].key[0], "")
-    if read_held(connection, noun, [key]):
-        raise RefusedError(f"The {noun} hold {key} already: change that entry, or give the new one its own number.")
-    return import_rows(connection, noun, _sheet(cells), apply=True, keys=keys)
+    """The report of a new entry of *cells*; without errors, it is there.
+
+    Raises RefusedError when it was there before: the caller's transaction has to end with it.
+    """
+    report = import_rows(connection, noun, _sheet(cells), apply=True, keys=keys)
+    if report.is_good and not report.created:
+        raise RefusedError(f"The {noun} hold this entry already: change it, or give the new one a number of its own.")
+    return report
 
 
-def amend(
-    connection: Connection[Any], noun: Noun, key: str, cells: Mapping[str, str | None], *, keys: Keys
-) -> Report:
-    """The report of changing the entry *key* by *cells*; None empties a column. Raises UnknownEntryError."""
+def amend(connection: Connection[Any], noun: Noun, key: str, cells: Mapping[str, str | None], *, keys: Keys) -> Report:
+    """The report of changing the entry *key* by *cells*; None empties a column.
+
+    Raises UnknownEntryError when there is none, RefusedError for another key among *cells*.
+    """
     ledger = LEDGERS[noun]
+    name_of_key = ledger.key[0]
     if not read_held(connection, noun, [key]):
         raise UnknownEntryError(f"The {noun} hold no {key}.")
-    written = {ledger.key[0]: key} | {name: cell for name, cell in cells.items() if cell is not None}
+    if cells.get(name_of_key, key) != key:
+        raise RefusedError(f"The {name_of_key} of an entry never changes: register another one.")
     emptied = frozenset(name for name, cell in cells.items() if cell is None)
     if unknown := emptied - {column.name for column in ledger.columns}:
         raise RefusedError(f"The {noun} have no column {', '.join(sorted(unknown))}.")
+    written = {name: cell for name, cell in cells.items() if cell is not None} | {name_of_key: key}
     return import_rows(connection, noun, _sheet(written), apply=True, keys=keys, emptied=emptied)
 
 
 def _sheet(cells: Mapping[str, str]) -> Sheet:
-    # An empty text says nothing, as in a sheet.
-    return Sheet(row_of(HEADER_ROW, list(cells)), (row_of(HEADER_ROW + 1, list(cells.values())),))
+    try:
+        header, row = row_of(HEADER_ROW, list(cells)), row_of(HEADER_ROW + 1, list(cells.values()))
+    except SheetError as error:
+        raise RefusedError(f"This is no entry: {error}") from error
+    if not header.cells:
+        raise RefusedError("This is no entry: it names no column.")
+    return Sheet(header, (row,))

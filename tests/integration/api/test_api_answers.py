@@ -27,7 +27,7 @@ async def test_unknown_address_is_a_problem(client: httpx.AsyncClient) -> None:
 
 async def test_wrong_method_is_a_problem_that_names_the_right_ones(client: httpx.AsyncClient) -> None:
     """405 with Allow."""
-    answer = await client.post("/api/v1/devices", json={})
+    answer = await client.post("/api/v1/sites", json={})
     assert (answer.status_code, answer.json()["type"]) == (405, "/api/v1/problems#method-not-allowed")
     assert answer.headers["allow"] == "GET"
 
@@ -96,7 +96,9 @@ async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncC
         "/api/v1/enrolments",
         "/api/v1/ingest/stats",
         "/api/v1/ledger/devices/export",
+        "/api/v1/ledger/{noun}",
         "/api/v1/ledger/{noun}/export",
+        "/api/v1/ledger/{noun}/import",
         "/api/v1/ledger/{noun}/template",
         "/api/v1/merchants",
         "/api/v1/merchants/{merchant_code}",
