@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 
 from api import (
+    audit,
     broker,
     callers,
     catalogues,
@@ -28,8 +29,11 @@ from api import (
     ledger_desk,
     ledger_entries,
     ledger_sheets,
+    lineage,
     merchants,
+    moves,
     openapi,
+    outsiders,
     pages,
     parties,
     personal,
@@ -38,6 +42,7 @@ from api import (
     refusals,
     registration,
     replays,
+    retired_numbers,
     sites,
     telemetry,
     writers,
@@ -82,8 +87,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.exports = ledger_sheets.slots()
     app.state.imports = imports.slots()
     app.state.enrolments = enrolments.Enrolments()
-    of_the_ledger = (devices, device, registration, holds, sites, merchants, parties, personal, catalogues)
-    of_sheets = (imports, ledger_sheets, ledger_entries)
+    of_devices = (devices, device, moves, lineage, holds, retired_numbers)
+    of_the_ledger = (*of_devices, sites, merchants, parties, personal, catalogues, audit, outsiders)
+    of_sheets = (ledger_sheets, imports, ledger_entries, registration)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
     of_the_door = (credentials, enrolments, broker)
     for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_door):

@@ -122,7 +122,7 @@ async def export_template(noun: NounPath, query: Annotated[TemplateQuery, Query(
 
 
 def noun_of(name: str) -> Noun:
-    """The noun of that name. Raises ProblemError, not-found, when there is none."""
+    """The noun of that name. Raises ProblemError for one that the ledger has not."""
     for noun in LEDGERS:
         if noun == name:
             return noun

@@ -52,6 +52,12 @@ NO_ROLLUP: Final = Kind(
 UNKNOWN_DEVICE: Final = Kind(
     "unknown-device", 404, "No such device", "Look the number up at `/api/v1/devices`; numbers are case-sensitive."
 )
+NO_SUCH_STATE: Final = Kind(
+    "no-such-state",
+    404,
+    "The audit tells no state of the device on that day",
+    "`/api/v1/devices/{device_no}/history` shows from when to when it does.",
+)
 UNKNOWN_DEAD_LETTER: Final = Kind(
     "unknown-dead-letter",
     404,
@@ -150,6 +156,7 @@ CATALOGUE: Final = (
     BAD_SPAN,
     NO_ROLLUP,
     UNKNOWN_DEVICE,
+    NO_SUCH_STATE,
     UNKNOWN_DEAD_LETTER,
     UNKNOWN_ENTRY,
     ILLEGAL_TRANSITION,

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api import cursors
 from api.body import BodiesDep, described
-from api.database import DatabaseDep
+from api.database import Database, DatabaseDep
 from api.parameters import CURSOR_HELP, DEVICE_NO_PATTERN, Cursor
 from api.problems import (
     BAD_CURSOR,
@@ -122,7 +122,11 @@ async def post_replay(request: Request, bodies: BodiesDep, database: DatabaseDep
     Asking again does nothing twice: what was replayed does not wait any more. A request takes up `limit` letters at
     most and works some seconds at most; `left` says how many it did not come to, and `next_cursor` goes on there.
     """
-    asked = await bodies.read(request, ReplayRequest)
+    return await take_up(await bodies.read(request, ReplayRequest), database, writers)
+
+
+async def take_up(asked: ReplayRequest, database: Database, writers: Writers) -> ReplayReceipt:
+    """What the replay that is *asked* for brought, committed. Raises ProblemError."""
     if asked.cursor is None:
         [row] = await database.fetch(COUNT, asked.choice.within())
         position = ReplayPosition(after=0, through=row["through"])

@@ -7,7 +7,7 @@ from psycopg import sql
 from psycopg.rows import DictRow
 
 from api.resolution import ROLLUPS, STEPS, STREAMS, Resolution, StreamName
-from api.shapes import BUCKETS, Item, PresenceRecord, RawRecord
+from api.shapes import BUCKETS, Item, OfDevice, PresenceRecord, RawRecord
 from api.span import Order
 from store.records import TELEMETRY
 
@@ -51,7 +51,7 @@ def _raw(stream: StreamName, order: Order) -> sql.Composed:
 
 
 def _rollup(stream: StreamName, resolution: Resolution, order: Order) -> sql.Composed:
-    fields = BUCKETS[stream].model_fields
+    fields = [name for name in BUCKETS[stream].model_fields if name not in OfDevice.model_fields]
     return _BUCKETS.format(
         columns=sql.SQL(", ").join(map(sql.Identifier, fields)),
         rollup=sql.Identifier(f"{stream}_{resolution}"),
@@ -80,6 +80,7 @@ def item_of(stream: StreamName, resolution: Resolution, row: DictRow) -> Item:
         return PresenceRecord.model_validate(row)
     record: dict[str, Any] = {name: row[name] for name in TELEMETRY[stream].columns}
     return RawRecord(
+        device_no=row.get("device_no"),
         at=row["at"],
         boot=row["boot"],
         seq=row["seq"],

@@ -21,7 +21,15 @@ RecordFields = Annotated[
 ]
 
 
-class RawRecord(BaseModel):
+class OfDevice(BaseModel):
+    """Whose an item is, where a list holds those of several devices; elsewhere it is left out."""
+
+    device_no: str | None = Field(
+        None, exclude_if=lambda device_no: device_no is None, description="with `lineage=true`: whose it is"
+    )
+
+
+class RawRecord(OfDevice):
     """One record as the device sent it."""
 
     at: datetime = Field(description="when the device made it")
@@ -32,7 +40,7 @@ class RawRecord(BaseModel):
     record: RecordFields
 
 
-class PresenceRecord(BaseModel):
+class PresenceRecord(OfDevice):
     """A birth or a death of a device's line."""
 
     at: datetime
@@ -40,7 +48,7 @@ class PresenceRecord(BaseModel):
     state: Literal["online", "offline"]
 
 
-class ColdchainBucket(BaseModel):
+class ColdchainBucket(OfDevice):
     """Readings of one probe in 5 minutes or an hour."""
 
     bucket_at: datetime = Field(description="start of the bucket")
@@ -56,7 +64,7 @@ class ColdchainBucket(BaseModel):
     battery_pct_min: float | None
 
 
-class WeighingBucket(BaseModel):
+class WeighingBucket(OfDevice):
     """Trades of an hour."""
 
     bucket_at: datetime = Field(description="start of the bucket")
@@ -69,7 +77,7 @@ class WeighingBucket(BaseModel):
     amount_fen: int | None = Field(description="of the sales, in fen (0.01 yuan)")
 
 
-class ScanBucket(BaseModel):
+class ScanBucket(OfDevice):
     """Scans of an hour."""
 
     bucket_at: datetime = Field(description="start of the bucket")

@@ -11,6 +11,7 @@ import typer
 
 from deploy.commands import (
     api,
+    audit,
     bench,
     broker_config,
     credentials,
@@ -18,12 +19,15 @@ from deploy.commands import (
     doctor,
     enrol,
     fleet,
+    history,
     holds,
     ingest,
     issuing,
     keys,
     ledger,
     migrate,
+    moves,
+    outsiders,
     personal,
     simulate,
     up,
@@ -87,6 +91,11 @@ ledger.devices.command(epilog="Example: tracefleet devices hold TD-410100-SC-000
 ledger.devices.command(epilog="Example: tracefleet devices unhold TD-410100-SC-000001-0 17 --reason 复检合格")(
     holds.unhold
 )
+history.add_to(ledger.devices)
+moves.add_to(ledger.devices)
+outsiders.add_to(ledger.devices)
+app.add_typer(outsiders.app, name="outsiders", epilog="Example: tracefleet outsiders strangers")
+app.add_typer(audit.app, name="audit", epilog="Example: tracefleet audit verify")
 app.add_typer(bench.app, name="bench", epilog="Example: tracefleet bench ingest --quick")
 app.add_typer(workers.app, name="workers", epilog="Example: tracefleet workers list")
 app.add_typer(keys.app, name="keys", epilog="Example: tracefleet keys create --name erp --role viewer --expires 365d")

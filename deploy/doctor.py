@@ -186,7 +186,8 @@ def _logins(url: str) -> Check:
     except BusError as error:
         remedy = f"Check {PREFIX}NATS_URL, and that `tracefleet fleet` runs with it: without it no device logs in."
         return Check("logins", "problem", f"{place}: {error}", remedy)
-    return Check("logins", "ok", f"a fleet that knows {status.devices} devices answers at {place}")
+    known = "1 device" if status.devices == 1 else f"{status.devices} devices"
+    return Check("logins", "ok", f"a fleet that knows {known} answers at {place}")
 
 
 def _disk(data_dir: Path) -> Check:

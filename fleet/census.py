@@ -1,11 +1,12 @@
 """The census: how many devices there are by kind and state, how many are online, which jobs have failed."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
+from fleet.identity.outsiders import LISTINGS
 from fleet.ledger.nouns import DEVICE_STATES
 from fleet.metrics import Metrics
 
@@ -39,11 +40,19 @@ async def take_census(connection: AsyncConnection[Any], metrics: Metrics) -> Non
     async with connection.cursor(row_factory=class_row(Count)) as cursor:
         counts = await (await cursor.execute(COUNT)).fetchall()
     failures = await (await connection.execute(JOB_FAILURES)).fetchall()
+    outsiders = {name: await _total(connection, listing.count) for name, listing in LISTINGS.items()}
     by_pair = {(count.kind, count.state): count.devices for count in counts}
     # Nothing awaits from here on, but a scrape from its thread may still see half of the new numbers.
     for kind in kinds:
         for state in DEVICE_STATES:
             metrics.devices.labels(kind, state).set(by_pair.get((kind, state), 0))
         metrics.devices_online.labels(kind).set(sum(count.online for count in counts if count.kind == kind))
+    for name, total in outsiders.items():
+        metrics.outsiders.labels(name).set(total)
     for job, failed in failures:
         metrics.job_failures.labels(job).set(failed)
+
+
+async def _total(connection: AsyncConnection[Any], query: LiteralString) -> int:
+    row = await (await connection.execute(query)).fetchone()
+    return int(row[0]) if row is not None else 0

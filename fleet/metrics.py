@@ -2,7 +2,7 @@
 
 import platform
 from importlib.metadata import version
-from typing import Final
+from typing import Final, Self
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
@@ -26,6 +26,11 @@ class Metrics:
     Gauges of the fleet appear with the first census: before it nobody knows, and a zero would be a false alarm.
     """
 
+    @classmethod
+    def apart(cls) -> Self:
+        """Counted in a registry of their own, which nobody scrapes."""
+        return cls(CollectorRegistry())
+
     def __init__(self, registry: CollectorRegistry) -> None:
         self.devices = Gauge("tracefleet_fleet_devices", "Devices in the ledger.", ["kind", "state"], registry=registry)
         self.devices_online = Gauge(
@@ -34,10 +39,27 @@ class Metrics:
             ["kind"],
             registry=registry,
         )
+        self.outsiders = Gauge(
+            "tracefleet_fleet_outsiders",
+            "Strangers, ghosts and identities gone astray, by list.",
+            ["list"],
+            registry=registry,
+        )
         self.job_failures = Gauge(
             "tracefleet_fleet_job_failures",
             "Failed runs so far of each job that keeps the store in order.",
             ["job"],
+            registry=registry,
+        )
+        self.audit_head = Gauge(
+            "tracefleet_fleet_audit_head", "Number of the last seal of the audit's chain.", registry=registry
+        )
+        self.audit_unsealed = Gauge(
+            "tracefleet_fleet_audit_unsealed", "Changes of the ledger that wait for their seal.", registry=registry
+        )
+        self.audit_anchored = Gauge(
+            "tracefleet_fleet_audit_anchored_timestamp_seconds",
+            "When the audit's head was last found or noted outside the database, since 1970; 0 for never.",
             registry=registry,
         )
         self.sweep_seconds = Histogram(

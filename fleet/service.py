@@ -3,6 +3,8 @@
 census        every 15 s ──▶ gauges ──▶ /metrics
 housekeeping  every 60 s ──▶ is a job due, and nobody else at it? ──▶ delete ──▶ jobs
 door          when nats-server asks (fleet.identity.broker) ──▶ who may connect, and who may no longer
+audit         every  5 s ──▶ seal what nobody sealed ──▶ audit_seals
+anchor        every 60 s ──▶ did the chain's head move? ──▶ a file outside the database
 health        ◀── all    ──▶ /readyz
 """
 
@@ -13,10 +15,12 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry
 
+from fleet.audit import anchors, keeping
 from fleet.census import take_census
 from fleet.health import Health
 from fleet.housekeeping import keep_house
 from fleet.identity.broker import CHECKS, keep_the_door
+from fleet.keys import Keys
 from fleet.metrics import Metrics
 from fleet.sweep import Sweep, sweep_forever
 from store.exporter import Exporter
@@ -28,6 +32,11 @@ HOUSEKEEPING_SECONDS: Final = 60.0
 CENSUS_LIMIT_SECONDS: Final = 60.0
 # A first round after years without one has much to delete.
 HOUSEKEEPING_LIMIT_SECONDS: Final = 3600.0
+AUDIT_SECONDS: Final = 5.0
+ANCHOR_SECONDS: Final = 60.0
+# An update of the whole ledger with psql is sealed in one round.
+AUDIT_LIMIT_SECONDS: Final = 300.0
+ANCHOR_LIMIT_SECONDS: Final = 30.0
 
 log = structlog.get_logger()
 
@@ -52,7 +61,7 @@ async def run(settings: Settings) -> None:
     with exporter:
         log.info("fleet runs", metrics_port=settings.fleet_metrics_port)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(forever(sweep), name=sweep.name) for sweep in _sweeps(metrics)]
+            tasks = [group.create_task(forever(sweep), name=sweep.name) for sweep in _sweeps(settings, metrics, health)]
             if settings.nats_url is not None:
                 door = keep_the_door(settings, settings.nats_url, metrics=metrics, health=health)
                 tasks.append(group.create_task(door, name="door"))
@@ -63,11 +72,16 @@ async def run(settings: Settings) -> None:
 
 def _checks(settings: Settings) -> dict[str, str | None]:
     door = dict.fromkeys(CHECKS, "not reached yet") if settings.nats_url is not None else {}
-    return {"database": "not reached yet", "census": "not taken yet", "housekeeping": None, **door}
+    return {"database": "not reached yet", "census": "not taken yet", "housekeeping": None, **keeping.CHECKS, **door}
 
 
-def _sweeps(metrics: Metrics) -> list[Sweep]:
+def _sweeps(settings: Settings, metrics: Metrics, health: Health) -> list[Sweep]:
+    keys, file = Keys.of(settings), anchors.file_of(settings)
+    sealing = partial(keeping.seal_stragglers, keys=keys, metrics=metrics, health=health)
+    anchoring = partial(keeping.anchor_head, keys=keys, file=file, metrics=metrics, health=health)
     return [
         Sweep("census", CENSUS_SECONDS, CENSUS_LIMIT_SECONDS, partial(take_census, metrics=metrics)),
         Sweep("housekeeping", HOUSEKEEPING_SECONDS, HOUSEKEEPING_LIMIT_SECONDS, keep_house),
+        Sweep("audit", AUDIT_SECONDS, AUDIT_LIMIT_SECONDS, sealing),
+        Sweep("anchor", ANCHOR_SECONDS, ANCHOR_LIMIT_SECONDS, anchoring),
     ]

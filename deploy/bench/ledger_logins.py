@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from prometheus_client import CollectorRegistry
 
 from deploy.bench.children import environment, stop
 from deploy.embedded import broker_access
@@ -81,7 +80,7 @@ async def _judge_and_ask(
     async with await connect_service(url, application_name="tracefleet bench") as connection:
         await identities.load(connection)
     loaded_seconds = time.perf_counter() - begun
-    callout = Callout(identities, issuer, Accesses(), Metrics(CollectorRegistry()))
+    callout = Callout(identities, issuer, Accesses(), Metrics.apart())
     questions = [_question(number, secret) for number, secret in secrets.items()]
     begun = time.perf_counter()
     for question in questions:

@@ -31,6 +31,6 @@ class Bar:
     ) -> None:
         self._progress.stop()
 
-    def move_to(self, done: int) -> None:
-        """So many steps are behind."""
-        self._progress.update(self._task, completed=done)
+    def move_to(self, done: int, total: int | None = None) -> None:
+        """So many steps are behind; of *total*, where that was not known before."""
+        self._progress.update(self._task, completed=done, total=total)

@@ -24,7 +24,7 @@ from store.settings import Settings
 
 NOTE: Final = "tracefleet simulate"
 # Fleet hears of new credentials within two seconds; a fleet that is being started takes longer.
-KNOWN_SECONDS: Final = 20.0
+KNOWN_SECONDS: Final = 10.0
 # Those that may have one. The others are refused by the broker, as in life.
 MAY_HAVE: Final = """
 SELECT device_no FROM devices WHERE device_no = ANY(%(numbers)s) AND state NOT IN ('disposed', 'lost') ORDER BY 1
@@ -61,7 +61,7 @@ def _issue(connection: Connection[Any], numbers: list[str], actor: Actor, keys: 
 
 
 async def wait_until_known(nats_url: str, newest_credential_id: int) -> None:
-    """Return when a fleet that answers nats-server knows the credential. Raises TracefleetError after 20 s."""
+    """Return when a fleet that answers nats-server knows the credential. Raises TracefleetError after 10 s."""
     deadline = time.monotonic() + KNOWN_SECONDS
     while True:
         try:

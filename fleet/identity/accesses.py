@@ -62,7 +62,7 @@ ON CONFLICT (username, client_id, host, reason) DO UPDATE SET
     device_id = excluded.device_id
 """
 TRIM: Final = """
-DELETE FROM refused_accesses WHERE device_id IS NULL AND last_at < (
+DELETE FROM refused_accesses WHERE device_id IS NULL AND last_at <= (
     SELECT last_at FROM refused_accesses WHERE device_id IS NULL ORDER BY last_at DESC OFFSET %(most)s LIMIT 1)
 """
 

@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any, Final
 
 import msgspec
-import nkeys  # type: ignore[import-untyped]
+import nkeys
 
 _encode = msgspec.json.Encoder().encode
 # nats-server's own number for "without a limit".

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error, NoRespondersError
@@ -16,6 +17,8 @@ CONNECT_SECONDS: Final = 5
 # A server that vanished without a word is noticed within three of them.
 PING_SECONDS: Final = 5
 LEAVE_SECONDS: Final = 1.0
+
+log = structlog.get_logger()
 
 
 class BusError(Exception):
@@ -34,6 +37,7 @@ class Bus:
 
         async def reply(message: Msg) -> None:
             if message.reply:
+                # What fails here, an answer that is too large among it, on_error tells: whoever asked gets no answer.
                 await self._client.publish(message.reply, handler(message.data))
 
         try:
@@ -81,7 +85,10 @@ async def connected(url: str, *, name: str) -> AsyncIterator[Bus]:
         closed.set()
 
     async def on_error(error: Exception) -> None:
-        told.append(error)
+        if client.is_connected:
+            log.warning("trouble with nats-server", connection=name, error=_words(error))
+        else:
+            told.append(error)
 
     client = Client()
     try:
@@ -89,6 +96,9 @@ async def connected(url: str, *, name: str) -> AsyncIterator[Bus]:
             url,
             name=name,
             allow_reconnect=False,
+            # Also of the first connection: sixty tries otherwise, two seconds apart.
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
             connect_timeout=CONNECT_SECONDS,
             ping_interval=PING_SECONDS,
             max_outstanding_pings=2,

@@ -29,7 +29,6 @@ class _Server(msgspec.Struct):
 class _One(msgspec.Struct):
     cid: int
     start: datetime
-    type: str = ""
     authorized_user: str = ""
     mqtt_client: str = ""
 
@@ -126,5 +125,5 @@ def _batches(connections: list[Connection]) -> Iterator[list[Connection]]:
 def _devices(answer: _Answer) -> Iterable[Connection]:
     """Those of its connections that are devices: client id and user name are the same, or there is no user name."""
     for one in answer.data.connections:
-        if one.type == "mqtt" and one.mqtt_client and one.authorized_user in ("", one.mqtt_client):
+        if one.mqtt_client and one.authorized_user in ("", one.mqtt_client):
             yield Connection(answer.server.id, one.cid, one.mqtt_client, one.start)

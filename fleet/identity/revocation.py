@@ -88,15 +88,22 @@ class Revocation:
                 raise
 
     async def _compare(self, connections: Connections) -> None:
-        now = datetime.now(UTC)
-        found = (await connections.all()).connections
-        gone = [
-            connection
-            for connection in found
-            if not may_stay(self._identities.get(connection.device_no), since=connection.since, now=now)
-        ]
-        await connections.close(gone)
-        log.info("connections are compared with the ledger", connections=len(found), closed=len(gone))
+        closed = 0
+        first_look: dict[str, datetime] = {}
+        # Twice: of a long list that is read in pages, those move up whose predecessors leave meanwhile.
+        for round_no in range(2):
+            look = await connections.all()
+            first_look = first_look or look.looked_at
+            gone = [one for one in look.connections if _was_there(one, first_look) and not self._may_stay(one)]
+            await connections.close(gone)
+            closed += len(gone)
+            if round_no == 0:
+                await asyncio.sleep(LATE_SECONDS)
+        log.info("connections are compared with the ledger", closed=closed)
+
+    def _may_stay(self, connection: Connection) -> bool:
+        identity = self._identities.get(connection.device_no)
+        return may_stay(identity, since=connection.since, now=datetime.now(UTC))
 
     async def _close(self, connections: Connections, names: AbstractSet[str]) -> None:
         closed = 0
@@ -113,9 +120,14 @@ class Revocation:
 
     def _is_to_go(self, connection: Connection, first_look: Mapping[str, datetime]) -> bool:
         """Whether it was there at the first look, or came back without a right."""
-        begun = first_look.get(connection.server)
-        if begun is not None and connection.since <= begun:
+        if _was_there(connection, first_look):
             return True
         identity = self._identities.get(connection.device_no)
         now = datetime.now(UTC)
         return identity is None or identity.is_retired or not any(c.is_good(now) for c in identity.credentials)
+
+
+def _was_there(connection: Connection, look: Mapping[str, datetime]) -> bool:
+    """Whether it was opened before its server was first looked at."""
+    begun = look.get(connection.server)
+    return begun is not None and connection.since <= begun

@@ -133,7 +133,8 @@ class Identities:
     ) -> Admitted | Denied:
         """Whether it is who it says. The user name is the device's number, and so must the client id be.
 
-        A secret given has to be right; without one a certificate will do, and then without a user name as well.
+        A secret given has to be right; without one a certificate will do, and then without a user name as well. What
+        a retired device shows is not looked at: that it still tries is what people want to know.
         """
         identity = self._who(username, secret, certificate_sha256)
         if isinstance(identity, Denied):

@@ -16,12 +16,14 @@ from fleet.ledger.table import Sheet, row_of
 HEADER_ROW: Final = 1
 
 
-def register(connection: Connection[Any], noun: Noun, cells: Mapping[str, str], *, keys: Keys) -> Report:
-    """The report of a new entry of *cells*; without errors, it is there.
+def register(
+    connection: Connection[Any], noun: Noun, cells: Mapping[str, str], *, keys: Keys, apply: bool = True
+) -> Report:
+    """The report of a new entry of *cells*; with *apply* and no error, it is there.
 
     Raises RefusedError when it was there before: the caller's transaction has to end with it.
     """
-    report = import_rows(connection, noun, _sheet(cells), apply=True, keys=keys)
+    report = import_rows(connection, noun, _sheet(cells), apply=apply, keys=keys)
     if report.is_good and not report.created:
         raise RefusedError(f"The {noun} hold this entry already: change it, or give the new one a number of its own.")
     return report

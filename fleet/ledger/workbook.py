@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import IO, Any, Final, Literal, Self, TypeAlias
 
-import xlsxwriter  # type: ignore[import-untyped]
+import xlsxwriter
 
 from fleet.ledger.columns import Column, Ledger
 

@@ -73,6 +73,10 @@ CREATE TABLE refused_accesses (
 CREATE INDEX refused_accesses_by_reason ON refused_accesses (reason, last_at);
 CREATE INDEX refused_accesses_by_device ON refused_accesses (device_id) WHERE device_id IS NOT NULL;
 
+-- Who speaks and is not in the ledger: from one number to the next, whatever else fills the dead letters.
+CREATE INDEX dead_letters_of_strangers ON dead_letters (device_no, received_at)
+    WHERE reason = 'unknown_device' AND device_no IS NOT NULL AND replayed_at IS NULL;
+
 -- Callers of the API: `tf_<key_id>_<secret>`.
 CREATE TABLE api_keys (
     key_id        text PRIMARY KEY CHECK (key_id ~ '^[a-z0-9]{8}$'),

@@ -1,12 +1,21 @@
 """Migrations against a real server."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from fleet.acting import Actor, acting
+from fleet.audit.anchors import file_of
+from fleet.audit.history import PLACE
+from fleet.audit.reading import state_on
+from fleet.audit.verification import verify
+from fleet.errors import UnknownEntryError
+from fleet.keys import Keys
 from store.errors import SchemaError
-from store.migrations import migrate, require_current_schema, schema_status
+from store.migrations import _apply, known_migrations, migrate, require_current_schema, schema_status
 from store.settings import Settings
 
 
@@ -61,3 +70,38 @@ def test_retention_follows_the_settings(empty_database_url: str) -> None:
     with psycopg.connect(empty_database_url) as connection:
         kept = connection.execute("SELECT DISTINCT extract(day FROM keep)::int FROM retention").fetchall()
     assert kept == [(800,)]
+
+
+def test_ledger_from_before_the_audit_is_its_baseline(empty_database_url: str, tmp_path: Path) -> None:
+    """A database of version 8 with devices: each has a row that shows it as it was, and the first seal covers them."""
+    settings = _settings(empty_database_url, data_dir=tmp_path)
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        _apply(connection, known_migrations("plain")[:8], "plain")
+        connection.execute(
+            "INSERT INTO sites (site_no, name_zh, name_en, kind, region_code)"
+            " VALUES ('S', '冷库', 'Store', 'cold_store', '410100')"
+        )
+        connection.execute("INSERT INTO models (model_no, kind, vendor) VALUES ('M', 'logger', 'v')")
+        connection.execute(
+            "INSERT INTO devices (device_no, model_id, site_id, state)"
+            " SELECT 'D-' || n, model_id, site_id, CASE n WHEN 3 THEN 'lost' ELSE 'in_service' END"
+            " FROM models, sites, generate_series(1, 3) AS n"
+        )
+        assert migrate(settings)[0] == "0009_registry"
+        baseline = connection.execute(
+            "SELECT action, label, after->>'device_no', after->>'state', origin, before"
+            " FROM audit WHERE entity = 'devices' ORDER BY label"
+        ).fetchall()
+        states = ("in_service", "in_service", "lost")
+        assert baseline == [
+            ("baseline", f"D-{n}", f"D-{n}", state, "migration", None) for n, state in enumerate(states, 1)
+        ]
+        assert connection.execute("SELECT device_no FROM tombstones").fetchall() == [("D-3",)]
+        keys = Keys.of(settings)
+        with acting(connection, Actor("wang", "test"), keys=keys):
+            connection.execute("UPDATE devices SET stall_no = 'A1' WHERE device_no = 'D-1'")
+        verdict = verify(connection, keys, file_of(settings))
+        assert (verdict.is_whole, verdict.waiting) == (True, 0)
+        assert state_on(connection, "D-1", datetime.now(PLACE).date())["stall_no"] == "A1"
+        with pytest.raises(UnknownEntryError, match="The audit began on"):
+            state_on(connection, "D-2", date(2020, 1, 1))

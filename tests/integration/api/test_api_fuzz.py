@@ -41,7 +41,21 @@ NASTY = st.sampled_from(
 PIECES = st.one_of(
     NASTY,
     st.text(max_size=40),
-    st.sampled_from(["D-1", "coldchain", "status", "records", "latest", "payload", "1", "9223372036854775807"]),
+    st.sampled_from(
+        [
+            "D-1",
+            "coldchain",
+            "status",
+            "records",
+            "latest",
+            "payload",
+            "history",
+            "on",
+            "9999-12-31",
+            "1",
+            "9223372036854775807",
+        ]
+    ),
 )
 NAMES = st.one_of(
     st.sampled_from(["site_no", "kind", "state", "region_code", "q", "cursor", "limit", "count"]),
@@ -49,6 +63,7 @@ NAMES = st.one_of(
     st.sampled_from(["reason", "device_no", "replayed", "since", "until"]),
     st.sampled_from(["party", "merchant_code", "gateway", "has_hold", "last_heard", "verification", "facets", "on"]),
     st.sampled_from(["acquired_before", "acquired_after", "owner_type", "model_no", "connectivity", "parent_code"]),
+    st.sampled_from(["entity", "label", "actor", "operation"]),
     st.text(max_size=10),
 )
 PATHS = st.one_of(
@@ -61,6 +76,9 @@ PATHS = st.one_of(
             "/api/v1/regions",
             "/api/v1/models",
             "/api/v1/code-profiles",
+            "/api/v1/audit",
+            "/api/v1/devices/D-1/history",
+            "/api/v1/devices/D-1/on/2026-01-31",
             "/api/v1/dead-letters",
             "/api/v1/dead-letters/1/payload",
             "/api/v1/ingest/stats",

@@ -1,5 +1,6 @@
 """A device at the broker, by a client of another make than ours: it tells what it was told."""
 
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -16,13 +17,23 @@ NOT_AUTHORISED = "Not authorized"
 class Device:
     """One connection, or the refusal of one."""
 
-    def __init__(self, url: str, client_id: str, *, will: str | None = None, clean: bool = True) -> None:
+    def __init__(
+        self,
+        url: str,
+        client_id: str,
+        *,
+        will: str | None = None,
+        clean: bool = True,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         parts = urlsplit(url)
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=clean, reconnect_on_failure=False
         )
         if parts.username is not None:
             self._client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
+        if tls is not None:
+            self._client.tls_set_context(tls)
         if will is not None:
             self._client.will_set(will, b"will", qos=1)
         self._changed = threading.Condition()

@@ -163,3 +163,16 @@ def test_service_may_nothing_outside_the_root(shared: World) -> None:
     for topic in ("#", "$SYS/#", "$JS/API/#", "_INBOX/#"):
         assert not service.is_granted(topic)
     service.leave()
+
+
+def test_gateway_of_a_thousand_devices_is_let_in(shared: World) -> None:
+    """With the rights of the last of them, too: the server takes an answer of that size."""
+    with shared.changing() as connection:
+        connection.execute(
+            "INSERT INTO devices (device_no, model_id, site_id, gateway_id)"
+            " SELECT 'TD-410100-TH-' || to_char(n, 'FM000000'), model_id, site_id, device_id"
+            " FROM devices, generate_series(1, 1000) AS n WHERE device_no = 'G'"
+        )
+    gateway = shared.connect(shared.issue("G"))
+    assert gateway.is_granted("tracefleet/v1/TD-410100-TH-001000/command")
+    gateway.leave()

@@ -1,0 +1,349 @@
+"""``/api/v1/devices/…``: devices through their lives: steps, swaps, mainboards, transfers, recoveries, losses."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.body import BodiesDep, described
+from api.callers import require
+from api.database import DatabaseDep
+from api.device import unknown
+from api.ledger import State
+from api.ledger_desk import ActorDep, Desk, DeskDep
+from api.parameters import DeviceNo, Reason, Text
+from api.problems import (
+    FORBIDDEN,
+    ILLEGAL_TRANSITION,
+    OF_CHANGES,
+    SLOW_BODY,
+    TOO_LARGE,
+    UNKNOWN_DEVICE,
+    UNREADABLE,
+    UNSUPPORTED_MEDIA,
+    documented,
+)
+from fleet.acting import Actor
+from fleet.lifecycle.move import Move, MoveKind
+from fleet.lifecycle.moves import carry_out
+from fleet.lifecycle.report import Report
+from fleet.lifecycle.states import NAMES, TERMINAL, TRANSITIONS
+
+router = APIRouter(tags=["Lifecycle"])
+MAY: Final = [Depends(require("operator", "fleet_admin"))]
+ANSWERS: Final = documented(
+    ILLEGAL_TRANSITION, FORBIDDEN, TOO_LARGE, SLOW_BODY, UNSUPPORTED_MEDIA, UNREADABLE, besides=OF_CHANGES
+)
+MOST_MOVES: Final = 1000
+FEN_MAX: Final = 2**53
+
+TAKEN: Final = """
+SELECT t.from_state, t.to_state, t.at, t.actor, t.reason, t.document, t.cost_fen
+FROM devices AS d LEFT JOIN device_transitions AS t USING (device_id)
+WHERE d.device_no = %(device_no)s ORDER BY t.transition_id DESC LIMIT 500
+"""
+
+
+class Order(BaseModel):
+    """What every move has."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason = Field(examples=["无显示"])
+
+
+class _Papers(Order):
+    document: Text | None = Field(None, description="number of the document that it stands on")
+    cost_fen: int | None = Field(None, ge=0, le=FEN_MAX, description="what it cost, in fen")
+
+
+class TransitionOrder(_Papers):
+    """A step of a device's life."""
+
+    to: State = Field(description="the state that follows", examples=["faulty"])
+
+
+class SwapOrder(_Papers):
+    """Another device in the place of this one."""
+
+    new_device_no: Text = Field(description="a device in stock", examples=["TD-410100-SC-000900-9"])
+    to: State | None = Field(None, description="of the one that leaves; null: recovered")
+    storage_place: Text | None = Field(None, description="where that one is kept")
+
+
+class BoardOrder(Order):
+    """A new mainboard: at least one of its numbers."""
+
+    factory_no: Text | None = None
+    mac: Text | None = None
+    hardware_version: Text | None = None
+
+
+class TransferOrder(Order):
+    """Another place: at least one of its parts."""
+
+    site_no: Text | None = None
+    stall_no: Text | None = None
+    merchant_code: Text | None = None
+
+
+class RecoverOrder(_Papers):
+    """Out of its place, into the stock."""
+
+    to: State | None = Field(None, description="`recovered`; null: in_stock")
+    storage_place: Text | None = None
+    site_no: Text | None = Field(None, description="the site it belongs to from now on")
+
+
+class LoseOrder(Order):
+    """A device that cannot be found any more."""
+
+    document: Text = Field(description="number of the report", examples=["盘亏报告〔2026〕3号"])
+    cost_fen: int | None = Field(None, ge=0, le=FEN_MAX)
+
+
+class MoveOrder(BaseModel):
+    """One of many moves: its device, and the fields its sort has use for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    device_no: Text
+    reason: Reason
+    to: Text | None = None
+    document: Text | None = None
+    cost_fen: int | None = Field(None, ge=0, le=FEN_MAX)
+    new_device_no: Text | None = None
+    site_no: Text | None = None
+    stall_no: Text | None = None
+    merchant_code: Text | None = None
+    storage_place: Text | None = None
+    factory_no: Text | None = None
+    mac: Text | None = None
+    hardware_version: Text | None = None
+
+
+class MovesOrder(BaseModel):
+    """Many moves of one sort: all or none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    move: MoveKind = Field(examples=["transfer"])
+    moves: list[MoveOrder] = Field(min_length=1, max_length=MOST_MOVES)
+    apply: bool = Field(False, description="false: only say what would be done")
+
+
+class FieldChange(BaseModel):
+    """A field that gets another value."""
+
+    column: str
+    before: Any
+    after: Any
+
+
+class Changed(BaseModel):
+    """A device that is changed: the states it goes through, from the one before, and its other fields."""
+
+    row: int
+    device_no: str
+    states: list[State]
+    fields: list[FieldChange]
+
+
+class Complaint(BaseModel):
+    """Why a move is refused."""
+
+    row: int = Field(description="its place in the list, from 1")
+    device_no: str
+    column: str
+    sentence: str
+    state: State | None
+    allowed: list[State]
+
+
+class MovesReport(BaseModel):
+    """The outcome: with errors nothing was changed, and `changed` says what the good ones would do."""
+
+    move: MoveKind
+    moves: int
+    changed: list[Changed]
+    errors: list[Complaint]
+    applied: bool
+
+
+class Taken(BaseModel):
+    """A step that a device took."""
+
+    from_state: State | None
+    to_state: State
+    at: datetime
+    actor: str
+    reason: str | None
+    document: str | None
+    cost_fen: int | None
+
+
+class TakenSteps(BaseModel):
+    """The steps of a device, the newest first; at most 500."""
+
+    items: list[Taken]
+
+
+class StateNames(BaseModel):
+    """A state, and whether nothing follows it."""
+
+    state: State
+    name_zh: str
+    name_en: str
+    is_terminal: bool
+
+
+class Arrow(BaseModel):
+    """A state that may follow another, and what has to be so."""
+
+    before: State
+    after: State
+    name_zh: str
+    name_en: str
+    guards: list[str]
+    document: str | None = Field(description="the document it needs, if any")
+
+
+class Lifecycle(BaseModel):
+    """The life of a device, as data."""
+
+    states: list[StateNames]
+    transitions: list[Arrow]
+
+
+@router.get("/api/v1/lifecycle", summary="The states of devices, and what may follow what")
+async def lifecycle() -> Lifecycle:
+    """The same for every device; guards are asked for each step."""
+    return Lifecycle(
+        states=[
+            StateNames(state=state, name_zh=chinese, name_en=english, is_terminal=state in TERMINAL)
+            for state, (chinese, english) in NAMES.items()
+        ],
+        transitions=[Arrow.model_validate(arrow, from_attributes=True) for arrow in TRANSITIONS],
+    )
+
+
+@router.get(
+    "/api/v1/devices/{device_no}/transitions", summary="Steps of a device", responses=documented(UNKNOWN_DEVICE)
+)
+async def transitions(database: DatabaseDep, device_no: DeviceNo) -> TakenSteps:
+    """What states it went through, when, by whom and why."""
+    rows = await database.fetch(TAKEN, {"device_no": device_no})
+    if not rows:
+        raise unknown(device_no)
+    return TakenSteps(items=[Taken.model_validate(row) for row in rows if row["to_state"] is not None])
+
+
+@router.post(
+    "/api/v1/devices/{device_no}/transitions",
+    summary="Change the state",
+    openapi_extra=described(TransitionOrder),
+    responses=ANSWERS,
+    dependencies=MAY,
+)
+async def transition(
+    request: Request, device_no: DeviceNo, bodies: BodiesDep, desk: DeskDep, actor: ActorDep
+) -> MovesReport:
+    """One step; 409 says which states may follow the present one."""
+    return await _one(desk, actor, "transition", device_no, await bodies.read(request, TransitionOrder))
+
+
+@router.post(
+    "/api/v1/devices/{device_no}/swap",
+    summary="Swap for another device",
+    openapi_extra=described(SwapOrder),
+    responses=ANSWERS,
+    dependencies=MAY,
+)
+async def swap(request: Request, device_no: DeviceNo, bodies: BodiesDep, desk: DeskDep, actor: ActorDep) -> MovesReport:
+    """The new device takes site, stall, merchant and duties over; their series read as one."""
+    return await _one(desk, actor, "swap", device_no, await bodies.read(request, SwapOrder))
+
+
+@router.post(
+    "/api/v1/devices/{device_no}/board",
+    summary="Note a new mainboard",
+    openapi_extra=described(BoardOrder),
+    responses=ANSWERS,
+    dependencies=MAY,
+)
+async def board(
+    request: Request, device_no: DeviceNo, bodies: BodiesDep, desk: DeskDep, actor: ActorDep
+) -> MovesReport:
+    """The device keeps its number and its history; the old serials are in the audit."""
+    return await _one(desk, actor, "board", device_no, await bodies.read(request, BoardOrder))
+
+
+@router.post(
+    "/api/v1/devices/{device_no}/transfer",
+    summary="Transfer to another place",
+    openapi_extra=described(TransferOrder),
+    responses=ANSWERS,
+    dependencies=MAY,
+)
+async def transfer(
+    request: Request, device_no: DeviceNo, bodies: BodiesDep, desk: DeskDep, actor: ActorDep
+) -> MovesReport:
+    """To another site, stall or merchant."""
+    return await _one(desk, actor, "transfer", device_no, await bodies.read(request, TransferOrder))
+
+
+@router.post(
+    "/api/v1/devices/{device_no}/recover",
+    summary="Recover to stock",
+    openapi_extra=described(RecoverOrder),
+    responses=ANSWERS,
+    dependencies=MAY,
+)
+async def recover(
+    request: Request, device_no: DeviceNo, bodies: BodiesDep, desk: DeskDep, actor: ActorDep
+) -> MovesReport:
+    """Over idle and recovered into the stock; each step is recorded."""
+    return await _one(desk, actor, "recover", device_no, await bodies.read(request, RecoverOrder))
+
+
+@router.post(
+    "/api/v1/devices/{device_no}/lose",
+    summary="Write down as lost",
+    openapi_extra=described(LoseOrder),
+    responses=ANSWERS,
+    dependencies=MAY,
+)
+async def lose(request: Request, device_no: DeviceNo, bodies: BodiesDep, desk: DeskDep, actor: ActorDep) -> MovesReport:
+    """Its credentials end, and its number is never issued again."""
+    return await _one(desk, actor, "lose", device_no, await bodies.read(request, LoseOrder))
+
+
+@router.post(
+    "/api/v1/moves",
+    summary="Move many devices",
+    openapi_extra=described(MovesOrder),
+    responses=ANSWERS,
+    dependencies=MAY,
+)
+async def move_many(request: Request, bodies: BodiesDep, desk: DeskDep, actor: ActorDep) -> MovesReport:
+    """All or none. Without `apply` it is only said what would be done; every error of every move at once."""
+    order = await bodies.read(request, MovesOrder)
+    moves = [Move(row=row, **move.model_dump()) for row, move in enumerate(order.moves, 1)]
+    if order.apply:
+        report = await desk.change(actor, lambda connection: carry_out(connection, order.move, moves, apply=True))
+    else:
+        report = await desk.read(lambda connection: carry_out(connection, order.move, moves, apply=False))
+    return _told(report)
+
+
+async def _one(desk: Desk, actor: Actor, kind: MoveKind, device_no: str, order: Order) -> MovesReport:
+    moves = [Move(device_no=device_no, **order.model_dump())]
+    report = await desk.change(
+        actor, lambda connection: carry_out(connection, kind, moves, apply=True).settle(), reason=order.reason
+    )
+    return _told(report)
+
+
+def _told(report: Report) -> MovesReport:
+    return MovesReport.model_validate(report, from_attributes=True)

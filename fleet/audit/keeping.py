@@ -1,0 +1,74 @@
+"""What the fleet process does for the audit: seal what nobody sealed, and note the head of the chain outside.
+
+Every replica may do both: who seals and who notes takes turns in the database, and what is done already is left alone.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+from psycopg import AsyncConnection
+
+from fleet.audit.anchors import append
+from fleet.audit.sealing import AT_ONCE, HEAD, TRY_TURN, seal_some
+from fleet.errors import AnchorFileError, KeyFileError
+from fleet.health import Health
+from fleet.keys import Keys
+from fleet.metrics import Metrics
+
+# Any fixed number: whoever notes the head holds it, so one file gets it once.
+ANCHORING_LOCK: Final = 0x7461636500000004
+# What can be wrong apart from the database. Not anchored is no trouble yet: another replica may be at it.
+KEY_CHECK: Final = "audit key"
+ANCHOR_CHECK: Final = "audit anchor"
+CHECKS: Final = {KEY_CHECK: "not tried yet", ANCHOR_CHECK: None}
+
+STATE: Final = """
+SELECT coalesce((SELECT max(seal_no) FROM audit_seals), 0)::bigint AS head,
+       (SELECT count(*) FROM audit_unsealed) AS unsealed
+"""
+
+
+async def seal_stragglers(connection: AsyncConnection[Any], *, keys: Keys, metrics: Metrics, health: Health) -> None:
+    """Seal what was changed past :mod:`fleet.acting`: with psql, by a migration. *connection* is in autocommit.
+
+    A transaction for some rows at a time, so that those who change the ledger do not wait long in between.
+    """
+    key = await _key(connection, keys, health)
+    if key is not None:
+        while await seal_some(connection, key) == AT_ONCE:
+            pass
+    head, unsealed = await (await connection.execute(STATE)).fetchone() or (0, 0)
+    metrics.audit_head.set(head)
+    metrics.audit_unsealed.set(unsealed)
+
+
+async def anchor_head(
+    connection: AsyncConnection[Any], *, keys: Keys, file: Path, metrics: Metrics, health: Health
+) -> bool:
+    """Note the head in *file* where it moved; whether it did. *connection* is in autocommit."""
+    key = await _key(connection, keys, health)
+    if key is None:
+        return False
+    async with connection.transaction():
+        if await (await connection.execute(TRY_TURN, {"lock": ANCHORING_LOCK})).fetchone() != (True,):
+            return False
+        head = await (await connection.execute(HEAD)).fetchone()
+        try:
+            is_noted = head is not None and await asyncio.to_thread(append, file, key, head[0], bytes(head[1]))
+        except AnchorFileError as error:
+            health.trouble(ANCHOR_CHECK, str(error))
+            return False
+    health.fine(ANCHOR_CHECK)
+    metrics.audit_anchored.set_to_current_time()
+    return is_noted
+
+
+async def _key(connection: AsyncConnection[Any], keys: Keys, health: Health) -> bytes | None:
+    try:
+        key = await keys.key_for(connection, "audit")
+    except KeyFileError as error:
+        health.trouble(KEY_CHECK, str(error))
+        return None
+    health.fine(KEY_CHECK)
+    return key
