@@ -216,7 +216,7 @@ class Lifecycle(BaseModel):
     transitions: list[Arrow]
 
 
-@router.get("/api/v1/lifecycle", summary="The states of devices, and what may follow what")
+@router.get("/api/v1/lifecycle", summary="The states of devices, and what may follow what", responses=documented())
 async def lifecycle() -> Lifecycle:
     """The same for every device; guards are asked for each step."""
     return Lifecycle(

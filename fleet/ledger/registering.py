@@ -1,7 +1,7 @@
 """One entry at a time, through the very rules of sheets: what is written becomes a sheet of one row."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from psycopg import Connection
 
@@ -11,9 +11,9 @@ from fleet.ledger.entries import read_held
 from fleet.ledger.imports import import_rows
 from fleet.ledger.nouns import LEDGERS
 from fleet.ledger.report import Noun, Report
-from fleet.ledger.table import Sheet, row_of
+from fleet.ledger.table import BLANKS, Sheet, row_of
 
-HEADER_ROW: Final = 1
+HEADER_ROW = 1
 
 
 def register(
@@ -24,6 +24,7 @@ def register(
     Raises RefusedError when it was there before: the caller's transaction has to end with it.
     """
     report = import_rows(connection, noun, _sheet(cells), apply=apply, keys=keys)
+    # By what came of it: the key may stand under any of its headers, and between blanks.
     if report.is_good and not report.created:
         raise RefusedError(f"The {noun} hold this entry already: change it, or give the new one a number of its own.")
     return report
@@ -48,10 +49,11 @@ def amend(connection: Connection[Any], noun: Noun, key: str, cells: Mapping[str,
 
 
 def _sheet(cells: Mapping[str, str]) -> Sheet:
+    """The sheet of one row. Raises RefusedError when it would be none."""
+    if not all(name.strip(BLANKS) for name in cells) or not cells:
+        raise RefusedError("A column has no name: name every value by the column of the sheet that it belongs to.")
     try:
-        header, row = row_of(HEADER_ROW, list(cells)), row_of(HEADER_ROW + 1, list(cells.values()))
+        # An empty text says nothing, as in a sheet.
+        return Sheet(row_of(HEADER_ROW, list(cells)), (row_of(HEADER_ROW + 1, list(cells.values())),))
     except SheetError as error:
-        raise RefusedError(f"This is no entry: {error}") from error
-    if not header.cells:
-        raise RefusedError("This is no entry: it names no column.")
-    return Sheet(header, (row,))
+        raise RefusedError(str(error)) from error
