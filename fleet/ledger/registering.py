@@ -23,8 +23,11 @@ def register(
 
     Raises RefusedError when it was there before: the caller's transaction has to end with it.
     """
+    key = cells.get(LEDGERS[noun].key[0], "")
+    if read_held(connection, noun, [key]):
+        raise RefusedError(f"The {noun} hold {key} already: change that entry, or give the new one its own number.")
     report = import_rows(connection, noun, _sheet(cells), apply=apply, keys=keys)
-    # By what came of it: the key may stand under any of its headers, and between blanks.
+    # And by what came of it: the key may stand under any of its headers, and between blanks.
     if report.is_good and not report.created:
         raise RefusedError(f"The {noun} hold this entry already: change it, or give the new one a number of its own.")
     return report
