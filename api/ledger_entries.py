@@ -11,7 +11,9 @@ from api import cursors
 from api.database import DatabaseDep
 from api.keyset import PageQuery
 from api.ledger_sheets import NounPath, noun_of
-from api.problems import BAD_CURSOR, NO_ROUTE, documented
+from api.problems import BAD_CURSOR, NO_ROUTE, ProblemError, documented
+from fleet.ledger.cells import CellError
+from fleet.ledger.columns import Ledger
 from fleet.ledger.entries import PAGE
 from fleet.ledger.nouns import LEDGERS
 
@@ -39,11 +41,20 @@ async def list_entries(database: DatabaseDep, noun: NounPath, query: Annotated[P
     wanted = noun_of(noun)
     key = LEDGERS[wanted].key
     of = ("ledger", wanted)
-    after = cursors.unseal(query.cursor, EntryPosition, of=of).key if query.cursor else []
-    positions = {f"after_{place}": after[place] if place < len(after) else None for place in range(len(key))}
+    after = _position(query.cursor, LEDGERS[wanted], of) if query.cursor else [None] * len(key)
+    positions = {f"after_{place}": value for place, value in enumerate(after)}
     rows = await database.fetch(PAGE[wanted], {**positions, "rows": query.limit + 1})
     page = rows[: query.limit]
     more = len(rows) > query.limit
     last = [str(page[-1][name]) for name in key] if more else []
     cursor = cursors.seal(EntryPosition(key=last), of=of) if more else None
     return EntryPage.model_validate({"items": page, "next_cursor": cursor})
+
+
+def _position(cursor: str, ledger: Ledger, of: tuple[str, ...]) -> list[object]:
+    """The values of the key, each read as a sheet's would be."""
+    key = cursors.unseal(cursor, EntryPosition, of=of).key
+    try:
+        return [ledger.column(name).read(text) for name, text in zip(ledger.key, key, strict=True)]
+    except (CellError, ValueError):
+        raise ProblemError(BAD_CURSOR, "The cursor names no entry.") from None

@@ -18,6 +18,7 @@ from api.problems import (
     OF_CHANGES,
     SLOW_BODY,
     TOO_LARGE,
+    UNKNOWN_ENTRY,
     UNREADABLE,
     UNSUPPORTED_MEDIA,
     documented,
@@ -31,7 +32,7 @@ router = APIRouter(
 
 _CREATED: Final = 201
 _MOST_COLUMNS: Final = 256
-_RESPONSES: Final = documented(FORBIDDEN, TOO_LARGE, SLOW_BODY, UNSUPPORTED_MEDIA, UNREADABLE, besides=OF_CHANGES)
+_KINDS: Final = (FORBIDDEN, TOO_LARGE, SLOW_BODY, UNSUPPORTED_MEDIA, UNREADABLE)
 
 Cell = StrictStr | StrictBool | StrictInt | StrictFloat
 
@@ -74,7 +75,7 @@ class WhyQuery(BaseModel):
     summary="Register a device",
     status_code=_CREATED,
     openapi_extra=described(NewDevice),
-    responses=_RESPONSES,
+    responses=documented(*_KINDS, besides=[kind for kind in OF_CHANGES if kind is not UNKNOWN_ENTRY]),
     response_model=Report,
 )
 async def register_device(
@@ -99,7 +100,7 @@ async def register_device(
     "/{device_no}",
     summary="Change a device",
     openapi_extra=described(DeviceChange),
-    responses=_RESPONSES,
+    responses=documented(*_KINDS, besides=OF_CHANGES),
     response_model=Report,
 )
 async def change_device(

@@ -21,23 +21,33 @@ def register(
 ) -> Report:
     """The report of a new entry of *cells*; with *apply* and no error, it is there.
 
-    Raises RefusedError when it was before.
+    Raises RefusedError when it was there before: the caller's transaction has to end with it.
     """
     key = cells.get(LEDGERS[noun].key[0], "")
     if read_held(connection, noun, [key]):
         raise RefusedError(f"The {noun} hold {key} already: change that entry, or give the new one its own number.")
-    return import_rows(connection, noun, _sheet(cells), apply=apply, keys=keys)
+    report = import_rows(connection, noun, _sheet(cells), apply=apply, keys=keys)
+    # And by what came of it: the key may stand under any of its headers, and between blanks.
+    if report.is_good and not report.created:
+        raise RefusedError(f"The {noun} hold this entry already: change it, or give the new one a number of its own.")
+    return report
 
 
 def amend(connection: Connection[Any], noun: Noun, key: str, cells: Mapping[str, str | None], *, keys: Keys) -> Report:
-    """The report of changing the entry *key* by *cells*; None empties a column. Raises UnknownEntryError."""
+    """The report of changing the entry *key* by *cells*; None empties a column.
+
+    Raises UnknownEntryError when there is none, RefusedError for another key among *cells*.
+    """
     ledger = LEDGERS[noun]
+    name_of_key = ledger.key[0]
     if not read_held(connection, noun, [key]):
         raise UnknownEntryError(f"The {noun} hold no {key}.")
-    written = {ledger.key[0]: key} | {name: cell for name, cell in cells.items() if cell is not None}
+    if cells.get(name_of_key, key) != key:
+        raise RefusedError(f"The {name_of_key} of an entry never changes: register another one.")
     emptied = frozenset(name for name, cell in cells.items() if cell is None)
     if unknown := emptied - {column.name for column in ledger.columns}:
         raise RefusedError(f"The {noun} have no column {', '.join(sorted(unknown))}.")
+    written = {name: cell for name, cell in cells.items() if cell is not None} | {name_of_key: key}
     return import_rows(connection, noun, _sheet(written), apply=True, keys=keys, emptied=emptied)
 
 

@@ -369,3 +369,13 @@ def test_weights_and_years_are_read_in_the_unit_of_their_header(ledger: Book) ->
         "depreciation_months": 72,
         "original_value_yuan": pytest.approx(2680.50),
     }
+
+
+def test_large_change_is_sealed_at_once_when_the_queue_was_last_seen_empty(book: Book) -> None:
+    """The server's statistics of the queue are those of its emptiness, and its plan must not rest on them."""
+    rows = "".join(f"410100001{number:05},{{name}}\n" for number in range(30_000))
+    assert book.enter("merchants", "merchant_code,name\n" + rows.replace("{name}", "a")).applied
+    book.connection.execute("ANALYZE audit_unsealed")
+    book.connection.execute("SET statement_timeout = '10s'")
+    assert book.enter("merchants", "merchant_code,name\n" + rows.replace("{name}", "b")).applied
+    assert book.ask("SELECT count(*) FROM audit_unsealed") == [(0,)]
