@@ -5,15 +5,16 @@ from datetime import date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from psycopg.rows import DictRow
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import cursors
+from api.callers import require
 from api.database import Database, DatabaseDep
 from api.ledger import EXAMPLE_DEVICE
 from api.parameters import CURSOR_HELP, LIMIT_HELP, Cursor, DeviceNo, Instant, Limit, Text
-from api.problems import BAD_CURSOR, NO_SUCH_STATE, UNKNOWN_DEVICE, ProblemError, documented
+from api.problems import BAD_CURSOR, FORBIDDEN, NO_SUCH_STATE, UNKNOWN_DEVICE, ProblemError, documented
 from fleet.audit.differences import Names, referred_to
 from fleet.audit.history import (
     FIRST_OF_DEVICE,
@@ -33,7 +34,9 @@ from fleet.audit.history import (
     why_unknown,
 )
 
-router = APIRouter(prefix="/api/v1", tags=["Audit"])
+router = APIRouter(
+    prefix="/api/v1", tags=["Audit"], dependencies=[Depends(require("auditor", "operator", "fleet_admin"))]
+)
 
 # After it there is no next day in any calendar of ours.
 LAST_DAY: Final = date(9998, 12, 31)
@@ -122,7 +125,7 @@ class StateOnDay(BaseModel):
     )
 
 
-@router.get("/audit", summary="List changes of the ledger", responses=documented(BAD_CURSOR))
+@router.get("/audit", summary="List changes of the ledger", responses=documented(FORBIDDEN, BAD_CURSOR))
 async def list_changes(database: DatabaseDep, query: Annotated[AuditQuery, Query()]) -> ChangePage:
     """Every change, whoever made it and however: the newest first. What is once in the list never changes."""
     of = ("audit", *(f"{name}={value}" for name, value in query.filters.items() if value is not None))
@@ -131,7 +134,9 @@ async def list_changes(database: DatabaseDep, query: Annotated[AuditQuery, Query
 
 
 @router.get(
-    "/devices/{device_no}/history", summary="History of a device", responses=documented(UNKNOWN_DEVICE, BAD_CURSOR)
+    "/devices/{device_no}/history",
+    summary="History of a device",
+    responses=documented(FORBIDDEN, UNKNOWN_DEVICE, BAD_CURSOR),
 )
 async def get_history(database: DatabaseDep, device_no: DeviceNo, query: Annotated[PageQuery, Query()]) -> ChangePage:
     """Every change of a device, of who answers for it, its holds and its credentials; of a deleted one, too."""
@@ -143,7 +148,9 @@ async def get_history(database: DatabaseDep, device_no: DeviceNo, query: Annotat
     return await _page(database, rows, query.limit, of)
 
 
-@router.get("/devices/{device_no}/on/{day}", summary="A device on a past day", responses=documented(NO_SUCH_STATE))
+@router.get(
+    "/devices/{device_no}/on/{day}", summary="A device on a past day", responses=documented(FORBIDDEN, NO_SUCH_STATE)
+)
 async def get_state_on(
     database: DatabaseDep,
     device_no: DeviceNo,

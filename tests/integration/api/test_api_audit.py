@@ -1,5 +1,6 @@
 """The audit over HTTP: the list of changes, the history of a device, and what it was on a day."""
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -94,3 +95,11 @@ async def test_device_is_told_as_it_was_on_a_day(client: httpx.AsyncClient, move
     assert (early.status_code, early.json()["type"]) == (404, "/api/v1/problems#no-such-state")
     assert "came into the ledger on 2026-01-11" in early.json()["detail"]
     assert (await client.get("/api/v1/devices/D-1/on/9999-12-31")).status_code == 422
+
+
+async def test_audit_is_for_those_who_have_to_do_with_it(
+    client: httpx.AsyncClient, as_role: Callable[..., dict[str, str]]
+) -> None:
+    """An auditor's key and an operator's; a viewer's is refused."""
+    assert (await client.get("/api/v1/audit", headers=as_role("auditor"))).status_code == 200
+    assert (await client.get("/api/v1/audit", headers=as_role("viewer"))).status_code == 403
