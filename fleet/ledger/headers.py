@@ -86,7 +86,7 @@ def _of_another(sheet: Sheet, ledger: Ledger) -> RowError | None:
     cells = [_folded(cell) for cell in sheet.header.cells if cell]
     for other in LEDGERS.values():
         known = headers_of(other)
-        if other.noun != ledger.noun and all(cell in known for cell in cells):
+        if cells and other.noun != ledger.noun and all(cell in known for cell in cells):
             problem = f"is a column of {other.noun}, as are all the others"
             return RowError(
                 sheet.header.number, "", sheet.header.cells[0], problem, f"import the sheet as {other.noun}"
