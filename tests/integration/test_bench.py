@@ -85,7 +85,14 @@ def test_bench_when_interrupted_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def alive(family: list[psutil.Process]) -> list[psutil.Process]:
     """Those that still run."""
-    return [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    return [each for each in family if _runs(each)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it ended between the two
+        return False
 
 
 def command_of(process: psutil.Process) -> str:
