@@ -1,6 +1,7 @@
 """Labels of devices over HTTP, and the page that their codes lead to."""
 
 import asyncio
+import re
 from html import escape
 from typing import Annotated, Any, Final, Literal
 
@@ -13,7 +14,7 @@ from api.device import unknown
 from api.html import page, table
 from api.ledger_desk import Desk, DeskDep
 from api.ledger_sheets import DeviceChoice
-from api.parameters import DeviceNo
+from api.parameters import DEVICE_NO_PATTERN, DeviceNo
 from api.problems import RULE_BROKEN, UNKNOWN_DEVICE, ProblemError, documented
 from fleet.labels import pdf, svg
 from fleet.labels.label import PAGE_PATH, Label, read_labels
@@ -77,7 +78,9 @@ async def label(request: Request, desk: DeskDep, device_no: DeviceNo) -> Respons
 @pages.get(PAGE_PATH + "{device_no}")
 async def behind_the_code(device_no: str, database: DatabaseDep) -> HTMLResponse:
     """What whoever holds the device may know: what it is, where it belongs, whether it is heard."""
-    row = await database.fetch_one(SHOWN, {"device_no": device_no})
+    # A text with a NUL is none that the database could be asked for.
+    is_number = re.fullmatch(DEVICE_NO_PATTERN, device_no) is not None
+    row = await database.fetch_one(SHOWN, {"device_no": device_no}) if is_number else None
     if row is None:
         nothing = page("设备 Device", "<h1>没有这台设备 No such device</h1><p>请核对标签 Check the label.</p>")
         nothing.status_code = NOT_FOUND

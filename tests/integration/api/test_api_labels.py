@@ -42,7 +42,8 @@ async def test_page_behind_a_code_tells_the_device_and_nobody(client: httpx.Asyn
     assert shown.status_code == 200
     assert ("追溯秤" in shown.text, "在用" in shown.text, "王强" in shown.text) == (True, True, False)
     assert "default-src 'none'" in shown.headers["content-security-policy"]
-    assert (await client.get("/d/D-9")).status_code == 404
+    for nobody in ("/d/D-9", "/d/%00", "/d/a%00b"):
+        assert (await client.get(nobody)).status_code == 404
 
 
 @pytest.mark.usefixtures("scales")
