@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api.body import BodiesDep
-from api.callers import require
+from api.callers import Caller, CallerDep, require
 from api.ledger_desk import ActorDep, DeskDep
 from api.ledger_sheets import NounPath, noun_of
 from api.parameters import Reason
@@ -31,7 +31,9 @@ from api.rim import SHEET_BYTES_MAX
 from fleet.errors import SheetError
 from fleet.ledger.export import MEDIA_TYPES
 from fleet.ledger.imports import import_rows
-from fleet.ledger.report import Report
+from fleet.ledger.nouns import LEDGERS
+from fleet.ledger.report import Noun, Report
+from fleet.ledger.rows import names_personal
 from fleet.ledger.sheet import read_sheet
 from fleet.ledger.table import Sheet
 
@@ -75,8 +77,11 @@ async def import_entries(
     bodies: BodiesDep,
     desk: DeskDep,
     actor: ActorDep,
+    caller: CallerDep,
 ) -> Response:
     """What a sheet creates, changes field by field and leaves alone, with every error and warning of every row.
+
+    Sheets with personal columns are for fleet administrators alone: what they would change tells what is held.
 
     All rows or none. An empty cell changes nothing, and applying a sheet twice changes nothing the second time.
     When rows are wrong, the answer is 422 with the report as `application/json`: nothing was written.
@@ -88,12 +93,19 @@ async def import_entries(
         raise ProblemError(BUSY, f"{IMPORTS_AT_ONCE} imports are under way.")
     async with slots:
         sheet = await _sheet(await bodies.receive(request, at_most=SHEET_BYTES_MAX))
+        guard_personal(caller, sheet, wanted)
 
         def work(connection: Connection[Any]) -> Report:
             return import_rows(connection, wanted, sheet, apply=query.apply, keys=desk.keys)
 
         report = await (desk.change(actor, work, reason=query.reason or "") if query.apply else desk.read(work))
         return await asyncio.to_thread(answer, report)
+
+
+def guard_personal(caller: Caller, sheet: Sheet, noun: Noun) -> None:
+    """Refuse *sheet* to who may not know the personal data that comparing it would tell. Raises ProblemError."""
+    if names_personal(sheet, LEDGERS[noun]) and not caller.has("fleet_admin"):
+        raise ProblemError(FORBIDDEN, "Personal columns need a key with the role fleet_admin.")
 
 
 def slots() -> asyncio.Semaphore:

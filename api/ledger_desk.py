@@ -30,6 +30,8 @@ from store.settings import Settings
 
 POOL_SIZE: Final = 4
 WAIT_SECONDS: Final = 2.0
+# A change waits so long for an import that holds the ledger, and then frees its connection for others.
+LOCK_WAIT: Final = "SET lock_timeout = '5s'"
 
 T = TypeVar("T")
 
@@ -79,6 +81,8 @@ class Desk:
             ) from error
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
             raise ProblemError(NOT_MIGRATED, "A table or column is missing.") from error
+        except psycopg.errors.LockNotAvailable as error:
+            raise ProblemError(UNAVAILABLE, "The ledger is held by an import, or by another change.") from error
         except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise ProblemError(UNAVAILABLE, f"No answer came within {WAIT_SECONDS:g} s.") from error
 
@@ -96,6 +100,7 @@ async def connect(settings: Settings) -> AsyncIterator[Desk]:
         min_size=0,
         max_size=POOL_SIZE,
         open=False,
+        configure=_configure,
         check=ConnectionPool.check_connection,
     )
     pool.open(wait=False)
@@ -103,6 +108,10 @@ async def connect(settings: Settings) -> AsyncIterator[Desk]:
         yield Desk(pool, Keys.of(settings))
     finally:
         await asyncio.to_thread(pool.close, 1)
+
+
+def _configure(connection: Connection[Any]) -> None:
+    connection.execute(LOCK_WAIT)
 
 
 def _of(request: Request) -> Desk:

@@ -1,5 +1,6 @@
 """``POST /api/v1/devices`` and ``PATCH /api/v1/devices/{device_no}``: one device, through the rules of the sheets."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Final
 from urllib.parse import quote
@@ -9,21 +10,24 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, StrictBool, Strict
 from starlette.responses import Response
 
 from api.body import BodiesDep, described
-from api.callers import require
-from api.imports import answer
+from api.callers import Caller, CallerDep, require
+from api.imports import answer, guard_personal
 from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import DeviceNo, Reason
 from api.problems import (
     FORBIDDEN,
     OF_CHANGES,
+    RULE_BROKEN,
     SLOW_BODY,
     TOO_LARGE,
     UNKNOWN_ENTRY,
     UNREADABLE,
     UNSUPPORTED_MEDIA,
+    ProblemError,
     documented,
 )
-from fleet.ledger.registering import amend, register
+from fleet.errors import RefusedError
+from fleet.ledger.registering import amend, register, sheet_of
 from fleet.ledger.report import Report
 
 router = APIRouter(
@@ -79,7 +83,12 @@ class WhyQuery(BaseModel):
     response_model=Report,
 )
 async def register_device(
-    request: Request, query: Annotated[WhyQuery, Query()], bodies: BodiesDep, desk: DeskDep, actor: ActorDep
+    request: Request,
+    query: Annotated[WhyQuery, Query()],
+    bodies: BodiesDep,
+    desk: DeskDep,
+    actor: ActorDep,
+    caller: CallerDep,
 ) -> Response:
     """Enter one device, as an import of one row would. The answer is the report of that.
 
@@ -87,13 +96,15 @@ async def register_device(
     """
     given = (await bodies.read(request, NewDevice)).root
     cells = {name: _written(value) for name, value in given.items()}
+    _guard_personal(caller, cells)
     report = await desk.change(
         actor,
         lambda connection: register(connection, "devices", cells, keys=desk.keys),
         reason=query.reason or "",
     )
-    location = f"/api/v1/devices/{quote(cells.get('device_no', ''), safe='')}"
-    return answer(report, status=_CREATED, headers={"Location": location})
+    # As the ledger has it: the key may have come under another header.
+    number = quote(report.created[0], safe="") if report.created else ""
+    return answer(report, status=_CREATED, headers={"Location": f"/api/v1/devices/{number}"})
 
 
 @router.patch(
@@ -110,6 +121,7 @@ async def change_device(
     bodies: BodiesDep,
     desk: DeskDep,
     actor: ActorDep,
+    caller: CallerDep,
 ) -> Response:
     """Change fields of one device, as an import of one row would. The answer is the report of that.
 
@@ -117,12 +129,21 @@ async def change_device(
     """
     given = (await bodies.read(request, DeviceChange)).root
     cells = {name: None if value is None else _written(value) for name, value in given.items()}
+    _guard_personal(caller, dict.fromkeys(cells, ""))
     report = await desk.change(
         actor,
         lambda connection: amend(connection, "devices", device_no, cells, keys=desk.keys),
         reason=query.reason or "",
     )
     return answer(report)
+
+
+def _guard_personal(caller: Caller, cells: Mapping[str, str]) -> None:
+    try:
+        sheet = sheet_of(cells)
+    except RefusedError as error:
+        raise ProblemError(RULE_BROKEN, str(error)) from error
+    guard_personal(caller, sheet, "devices")
 
 
 def _written(value: Cell) -> str:

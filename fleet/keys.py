@@ -23,6 +23,8 @@ KEY_BYTES: Final = 32
 FILE_NAME: Final = "tracefleet.key"
 
 FINGERPRINT: Final = "SELECT fingerprint FROM key_fingerprints WHERE purpose = %(purpose)s"
+# A file is made for a database that knows none; whoever lacks it later is told so, for every purpose.
+ANY_FINGERPRINT: Final = "SELECT purpose, fingerprint FROM key_fingerprints LIMIT 1"
 REMEMBER: Final = """
 INSERT INTO key_fingerprints (purpose, fingerprint) VALUES (%(purpose)s, %(fingerprint)s) ON CONFLICT DO NOTHING
 """
@@ -47,6 +49,7 @@ class Keys:
         """
         known = connection.execute(FINGERPRINT, {"purpose": purpose}).fetchone()
         if known is None:
+            self._agree(connection.execute(ANY_FINGERPRINT).fetchone())
             connection.execute(REMEMBER, {"purpose": purpose, "fingerprint": fingerprint_of(self._made(purpose))})
             known = connection.execute(FINGERPRINT, {"purpose": purpose}).fetchone()
         return self._fitting(purpose, known)
@@ -55,6 +58,7 @@ class Keys:
         """The same over a connection of a service."""
         known = await (await connection.execute(FINGERPRINT, {"purpose": purpose})).fetchone()
         if known is None:
+            self._agree(await (await connection.execute(ANY_FINGERPRINT)).fetchone())
             mark = fingerprint_of(self._made(purpose))
             await connection.execute(REMEMBER, {"purpose": purpose, "fingerprint": mark})
             known = await (await connection.execute(FINGERPRINT, {"purpose": purpose})).fetchone()
@@ -66,6 +70,11 @@ class Keys:
         Raises KeyFileError when the file cannot be read; none is made.
         """
         return self._derive(purpose, may_make=False)
+
+    def _agree(self, other: Sequence[Any] | None) -> None:
+        """Refuse a file that is not the one another purpose was begun with, before anything is bound to it."""
+        if other is not None:
+            self._fitting(other[0], other[1:])
 
     def _fitting(self, purpose: Purpose, known: Sequence[Any] | None) -> bytes:
         derived = self.of_file(purpose)

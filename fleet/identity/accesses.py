@@ -25,6 +25,8 @@ MOST_REFUSED: Final = 200
 OTHERS: Final = "(others)"
 # Of those that are no devices, so many are remembered, the latest.
 MOST_STRANGERS: Final = 10_000
+# Of each device as many: whoever knows its number invents client ids without end.
+MOST_OF_A_DEVICE: Final = 100
 # A database that is away costs history, not memory.
 MOST_ADMITTED: Final = 100_000
 
@@ -64,6 +66,12 @@ ON CONFLICT (username, client_id, host, reason) DO UPDATE SET
 TRIM: Final = """
 DELETE FROM refused_accesses WHERE device_id IS NULL AND last_at <= (
     SELECT last_at FROM refused_accesses WHERE device_id IS NULL ORDER BY last_at DESC OFFSET %(most)s LIMIT 1)
+"""
+TRIM_DEVICES: Final = """
+DELETE FROM refused_accesses AS r USING (
+    SELECT ctid, row_number() OVER (PARTITION BY device_id ORDER BY last_at DESC) AS place
+    FROM refused_accesses WHERE device_id IS NOT NULL) AS ranked
+WHERE r.ctid = ranked.ctid AND ranked.place > %(most)s
 """
 
 
@@ -131,6 +139,7 @@ class Accesses:
             await self.flush(connection)
             if flushes % round(TRIM_SECONDS / FLUSH_SECONDS) == 0:
                 await connection.execute(TRIM, {"most": MOST_STRANGERS})
+                await connection.execute(TRIM_DEVICES, {"most": MOST_OF_A_DEVICE})
             flushes += 1
             health.fine("accesses")
             backoff.reset()

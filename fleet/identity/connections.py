@@ -110,11 +110,18 @@ class Connections:
         answers = await self._bus.ask_all("$SYS.REQ.SERVER.PING.CONNZ", question, seconds=QUIET_SECONDS)
         if not answers:
             raise BusError("no server tells its connections: is this a user of its system account?")
-        return [_decode(answer) for answer in answers]
+        return [_read(answer) for answer in answers]
 
     async def _page(self, server: str, offset: int) -> _Answer:
         question = _encode({"auth": True, "limit": PAGE, "offset": offset})
-        return _decode(await self._bus.ask(f"$SYS.REQ.SERVER.{server}.CONNZ", question, seconds=ANSWER_SECONDS))
+        return _read(await self._bus.ask(f"$SYS.REQ.SERVER.{server}.CONNZ", question, seconds=ANSWER_SECONDS))
+
+
+def _read(answer: bytes) -> _Answer:
+    try:
+        return _decode(answer)
+    except msgspec.DecodeError as error:
+        raise BusError(f"a server tells its connections in another form than is known here: {error}") from error
 
 
 def _batches(connections: list[Connection]) -> Iterator[list[Connection]]:

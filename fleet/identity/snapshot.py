@@ -30,7 +30,8 @@ CHUNK: Final = 2000
 
 IDENTITIES: Final = """
 SELECT d.device_id, d.device_no, d.state IN ('disposed', 'lost') AS is_retired, m.kind = 'gateway' AS is_gateway,
-       g.behind, c.credential_id, c.secret_sha256, c.certificate_sha256, c.expires_at, c.revoked_at
+       CASE WHEN m.kind = 'gateway' THEN g.behind END AS behind,
+       c.credential_id, c.secret_sha256, c.certificate_sha256, c.expires_at, c.revoked_at
 FROM devices AS d
 JOIN models AS m USING (model_id)
 LEFT JOIN (

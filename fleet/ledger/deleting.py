@@ -6,6 +6,8 @@ from psycopg import Connection
 
 from fleet.errors import RefusedError, UnknownEntryError
 
+# Before the row: an import takes the table first, and would wait for us crosswise.
+TAKE_TABLE: Final = "LOCK TABLE devices IN ROW EXCLUSIVE MODE"
 TAKE: Final = "SELECT state FROM devices WHERE device_no = %(device_no)s FOR UPDATE"
 DELETE: Final = "DELETE FROM devices WHERE device_no = %(device_no)s"
 TOMBSTONES: Final = """
@@ -16,6 +18,7 @@ WHERE %(after)s::text IS NULL OR t.device_no > %(after)s ORDER BY t.device_no LI
 
 def delete_draft(connection: Connection[Any], device_no: str) -> None:
     """The draft of that number is gone. Raises UnknownEntryError, and RefusedError when it is no draft."""
+    connection.execute(TAKE_TABLE)
     found = connection.execute(TAKE, {"device_no": device_no}).fetchone()
     if found is None:
         raise UnknownEntryError(f"{device_no} is not in the ledger: correct the number.")

@@ -41,6 +41,15 @@ WHERE d.device_no = ANY(%(numbers)s) AND h.begins_at <= now() AND (h.ends_at IS 
 GROUP BY d.device_no
 """
 KINDS: Final = "SELECT device_no, kind FROM devices JOIN models USING (model_id) WHERE device_no = ANY(%(numbers)s)"
+# Models of which there are devices, and gateways that devices stand behind.
+MODELS_IN_USE: Final = """
+SELECT m.model_no FROM models AS m
+WHERE m.model_no = ANY(%(numbers)s) AND EXISTS (SELECT FROM devices AS d WHERE d.model_id = m.model_id)
+"""
+GATEWAYS_IN_USE: Final = """
+SELECT DISTINCT g.device_no FROM devices AS d JOIN devices AS g ON g.device_id = d.gateway_id
+WHERE g.device_no = ANY(%(numbers)s)
+"""
 FACTORY_NUMBERS: Final = """
 SELECT m.vendor, d.factory_no, d.device_no FROM devices AS d JOIN models AS m USING (model_id)
 WHERE d.factory_no = ANY(%(numbers)s)
@@ -115,6 +124,8 @@ class Facts:
     retired: Mapping[str, str] = field(default_factory=dict)
     holds: Mapping[str, Sequence[str]] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
+    # Models of which there are devices, and gateways with devices behind them.
+    in_use: frozenset[str] = frozenset()
     # The devices that hold what may stand once: ("mac", …), ("imei", …), ("factory_no", vendor, …).
     owners: Mapping[tuple[str, ...], Sequence[str]] = field(default_factory=dict)
 
@@ -129,6 +140,8 @@ def load_facts(
             return Facts(today, regions=_rows(connection, Region, REGIONS), profiles=_profiles(connection, today))
         case "merchants":
             return Facts(today, profiles=_profiles(connection, today))
+        case "models":
+            return Facts(today, in_use=_numbers(connection, MODELS_IN_USE, _texts(drafts, "model_no")))
         case "devices":
             return _of_devices(connection, today, drafts, opened)
         case _:
@@ -156,8 +169,15 @@ def _of_devices(
         retired=dict(connection.execute(RETIRED, of_the_drafts).fetchall()),
         holds=dict(connection.execute(HOLDS, of_the_drafts).fetchall()),
         kinds=dict(connection.execute(KINDS, {"numbers": _texts(drafts, "gateway_no")}).fetchall()),
+        in_use=_numbers(connection, GATEWAYS_IN_USE, _texts(_changing(drafts, "model_no"), "device_no")),
         owners=_owners(connection, drafts, opened),
     )
+
+
+def _numbers(connection: Connection[Any], query: LiteralString, numbers: list[str]) -> frozenset[str]:
+    if not numbers:
+        return frozenset()
+    return frozenset(number for (number,) in connection.execute(query, {"numbers": numbers}))
 
 
 def _owners(

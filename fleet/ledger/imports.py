@@ -39,7 +39,7 @@ BECAUSE: Final = "SELECT acting_because()"
 # One import at a time: what was compared is what is written over, and what was referred to is still there.
 TAKE_TURNS: Final = """
 LOCK TABLE regions, code_profiles, sites, site_closures, merchants, site_merchants, parties, models, registration_gates,
-    devices, device_responsibilities IN SHARE ROW EXCLUSIVE MODE
+    devices, device_responsibilities, device_holds IN SHARE ROW EXCLUSIVE MODE
 """
 
 

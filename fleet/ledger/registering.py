@@ -11,6 +11,7 @@ from fleet.ledger.entries import read_held
 from fleet.ledger.imports import import_rows
 from fleet.ledger.nouns import LEDGERS
 from fleet.ledger.report import Noun, Report
+from fleet.ledger.rows import columns_of
 from fleet.ledger.table import BLANKS, Sheet, row_of
 
 HEADER_ROW = 1
@@ -26,7 +27,7 @@ def register(
     key = cells.get(LEDGERS[noun].key[0], "")
     if read_held(connection, noun, [key]):
         raise RefusedError(f"The {noun} hold {key} already: change that entry, or give the new one its own number.")
-    report = import_rows(connection, noun, _sheet(cells), apply=apply, keys=keys)
+    report = import_rows(connection, noun, sheet_of(cells), apply=apply, keys=keys)
     # And by what came of it: the key may stand under any of its headers, and between blanks.
     if report.is_good and not report.created:
         raise RefusedError(f"The {noun} hold this entry already: change it, or give the new one a number of its own.")
@@ -47,11 +48,13 @@ def amend(connection: Connection[Any], noun: Noun, key: str, cells: Mapping[str,
     emptied = frozenset(name for name, cell in cells.items() if cell is None)
     if unknown := emptied - {column.name for column in ledger.columns}:
         raise RefusedError(f"The {noun} have no column {', '.join(sorted(unknown))}.")
-    written = {name: cell for name, cell in cells.items() if cell is not None} | {name_of_key: key}
-    return import_rows(connection, noun, _sheet(written), apply=True, keys=keys, emptied=emptied)
+    sheet = sheet_of({name: cell for name, cell in cells.items() if cell is not None} | {name_of_key: key})
+    if twice := emptied & {column.name for column in columns_of(sheet, ledger)}:
+        raise RefusedError(f"{', '.join(sorted(twice))} is both emptied and given a value: say one of the two.")
+    return import_rows(connection, noun, sheet, apply=True, keys=keys, emptied=emptied)
 
 
-def _sheet(cells: Mapping[str, str]) -> Sheet:
+def sheet_of(cells: Mapping[str, str]) -> Sheet:
     """The sheet of one row. Raises RefusedError when it would be none."""
     if not all(name.strip(BLANKS) for name in cells) or not cells:
         raise RefusedError("A column has no name: name every value by the column of the sheet that it belongs to.")

@@ -91,6 +91,11 @@ def columns_of(sheet: Sheet, ledger: Ledger) -> list[Column]:
     return [found[0] for found in headers.named(sheet.header, ledger)[0] if found is not None]
 
 
+def names_personal(sheet: Sheet, ledger: Ledger) -> bool:
+    """Whether the header names a personal column: what such a sheet changes tells what the ledger holds."""
+    return any(column.personal is not None for column in columns_of(sheet, ledger))
+
+
 def read_rows(sheet: Sheet, ledger: Ledger, known: Known) -> Reading:
     """The entries of *sheet*, with all that is wrong with its header and its cells.
 

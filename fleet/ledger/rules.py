@@ -115,12 +115,19 @@ def _party_is_what_it_names(draft: Draft, _: Facts) -> Iterator[Finding]:
             )
 
 
+def _kind_stays(draft: Draft, facts: Facts) -> Iterator[Finding]:
+    """The devices of a model passed the gate as what it was then, and report what that may."""
+    if "kind" in draft.names and not draft.is_new and str(draft.after["model_no"]) in facts.in_use:
+        yield Finding("kind", "does not change while there are devices of the model", "import another model for them")
+
+
 RULES: Final[Mapping[Noun, tuple[Rule, ...]]] = {
     "regions": (_ends_after("valid_from", "valid_to", "write the first day on which the code is void"),),
     "sites": (_region_is_valid, _is_written_as("site", "site_no", "region_code")),
     "closures": (_ends_after("begins_on", "ends_on", "write the last day of the closure", or_with=True),),
     "merchants": (_is_written_as("merchant", "merchant_code", None),),
     "parties": (_party_is_what_it_names,),
+    "models": (_kind_stays,),
     "code_profiles": (_ends_after("valid_from", "valid_to", "write the first day on which the profile is void"),),
     "devices": rules_of_devices.RULES,
 }

@@ -13,6 +13,26 @@ from fleet.lifecycle.gate import judge
 
 # A number as this ledger proposes them begins with the region in which the device was registered.
 _WITH_REGION = re.compile(r"TD-(\d{6})-.+", re.ASCII)
+# What decides the registration gate.
+_GATED: Final = frozenset({"acquired_on", "exemption_document", "model_no"})
+# What a device is and where it stands, as the moves change it.
+_SUBSTANCE: Final = frozenset(
+    {
+        "model_no",
+        "factory_no",
+        "mac",
+        "imei",
+        "iccid",
+        "hardware_version",
+        "site_no",
+        "stall_no",
+        "merchant_code",
+        "gateway_no",
+        "address",
+        "lat",
+        "lon",
+    }
+)
 # What may stand once in the ledger, and the columns that decide it.
 _ONCE: Final = {"factory_no": ("factory_no", "model_no"), "mac": ("mac",), "imei": ("imei",)}
 
@@ -50,6 +70,35 @@ def _state_may_follow(draft: Draft, facts: Facts) -> Iterator[Finding]:
             yield Finding("acquired_on", problem, remedy.rstrip("."), is_warning=True)
 
 
+def _gate_is_still_passed(draft: Draft, facts: Facts) -> Iterator[Finding]:
+    """What let a device in may not be changed afterwards into what would have kept it out."""
+    if draft.before is None or draft.after["state"] == "draft" or draft.names.isdisjoint(_GATED):
+        return
+    before, after = (facts.models.get(str(entry["model_no"])) for entry in (draft.before, draft.after))
+    is_only_renamed = draft.names.isdisjoint(_GATED - {"model_no"}) and before and after and before.kind == after.kind
+    if after is None or is_only_renamed:
+        return
+    verdict = judge(facts.gates, after.kind, *_gate_facts(draft))
+    if verdict.sentence:
+        problem, _, remedy = verdict.sentence.partition(" Remedy: ")
+        column = next(name for name in ("acquired_on", "model_no", "exemption_document") if name in draft.names)
+        yield Finding(column, problem.rstrip("."), remedy.rstrip("."), is_warning=verdict.ok)
+
+
+def _is_left_as_it_is(draft: Draft, facts: Facts) -> Iterator[Finding]:
+    """Under a hold that asks for it, and at the end of its life, a device stays what it is and where it is."""
+    touched = sorted(draft.names & _SUBSTANCE)
+    if draft.before is None or not touched:
+        return
+    state = str(draft.before["state"])
+    holds = sorted(states.UNTOUCHABLE & set(facts.holds.get(str(draft.after["device_no"]), ())))
+    if state in states.TERMINAL or state == "pending_disposal":
+        yield Finding(touched[0], f"is of a device that is {state}: it stays what and where it is", "leave it as it is")
+    elif holds:
+        problem = f"is of a device that is held ({', '.join(holds)}) and stays as it is"
+        yield Finding(touched[0], problem, "end the hold first, or leave it as it is")
+
+
 def _gate_facts(draft: Draft) -> tuple[date | None, str | None]:
     acquired_on, exemption = draft.after["acquired_on"], draft.after["exemption_document"]
     return acquired_on if isinstance(acquired_on, date) else None, None if exemption is None else str(exemption)
@@ -61,7 +110,8 @@ def _refusal(before: str | None, sentence: str) -> Finding:
         problem, _, remedy = sentence.partition(" Remedy: ")
         return Finding("acquired_on", problem.rstrip("."), remedy.rstrip(".") or "write draft as its state")
     problem, _, _ = sentence.partition(". Allowed now: ")
-    may = states.allowed(before)
+    # Those need a document, for which a sheet has no column.
+    may = [state for state in states.allowed(before) if state not in states.TERMINAL]
     remedy = (
         f"allowed after {before}: {', '.join(may)}" if may else f"leave the state as it is: nothing follows {before}"
     )
@@ -113,6 +163,13 @@ def _gateway_is_one(draft: Draft, facts: Facts) -> Iterator[Finding]:
         yield Finding("gateway_no", "is no gateway", "write the number of a device of the kind gateway")
 
 
+def _gateway_stays_one(draft: Draft, facts: Facts) -> Iterator[Finding]:
+    model = facts.models.get(str(draft.after["model_no"]))
+    if str(draft.after["device_no"]) in facts.in_use and model is not None and model.kind != "gateway":
+        problem = f"is a {model.kind}, and devices stand behind this gateway"
+        yield Finding("model_no", problem, "put them behind another gateway first")
+
+
 def _dates_are_in_order(draft: Draft, facts: Facts) -> Iterator[Finding]:
     for begins, ends, is_warning in (("verified_on", "verified_until", False), ("acquired_on", "accepted_on", True)):
         first, last = draft.after[begins], draft.after[ends]
@@ -137,10 +194,13 @@ def _scale_is_one(draft: Draft, _: Facts) -> Iterator[Finding]:
 RULES: Final[tuple[Callable[[Draft, Facts], Iterable[Finding]], ...]] = (
     _number_is_not_retired,
     _state_may_follow,
+    _gate_is_still_passed,
+    _is_left_as_it_is,
     _place_is_fit,
     _number_is_of_the_region,
     _model_is_on_sale,
     _gateway_is_one,
+    _gateway_stays_one,
     _dates_are_in_order,
     _scale_is_one,
 )

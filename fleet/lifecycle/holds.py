@@ -17,6 +17,8 @@ from fleet.lifecycle.states import TERMINAL
 HoldKind = Literal["evidence", "dispute", "maintenance", "inspection"]
 HOLD_KINDS: Final[tuple[HoldKind, ...]] = get_args(HoldKind)
 
+# Before the row: an import takes the table first, and would wait for us crosswise.
+TAKE_TABLE: Final = "LOCK TABLE device_holds IN ROW EXCLUSIVE MODE"
 # A step of its life takes the same lock, so none passes by a hold that is being placed.
 TAKE: Final = "SELECT device_id, state FROM devices WHERE device_no = %(device_no)s FOR NO KEY UPDATE"
 PLACE: Final = """
@@ -77,6 +79,7 @@ def lift(connection: Connection[Any], device_no: str, hold_id: int) -> Hold:
 
 
 def _take(connection: Connection[Any], device_no: str) -> tuple[int, str]:
+    connection.execute(TAKE_TABLE)
     found = connection.execute(TAKE, {"device_no": device_no}).fetchone()
     if found is None:
         raise UnknownEntryError(f"no device has the number {device_no!r}.")

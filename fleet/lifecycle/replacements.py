@@ -159,6 +159,9 @@ def _over(device: Device, move: Move) -> list[Complaint]:
 
 def _unfit(old: Device, new: Device, move: Move) -> list[Complaint]:
     """A complaint when *new* could not do the work of *old*: it has to be able to report all that the other did."""
+    if old.kind == "gateway" != new.kind:
+        sentence = f"{new.device_no} is a {new.kind}: a gateway speaks for others, so only a gateway takes its place"
+        return [Complaint(move.row, new.device_no, "new_device_no", sentence)]
     missing = sorted(set(old.streams) - set(new.streams))
     if new.kind == old.kind or not missing:
         return []

@@ -99,7 +99,7 @@ TRANSITIONS: Final = (
     Transition("faulty", "idle", "转为闲置", "set idle"),
     Transition("suspended", "idle", "转为闲置", "set idle"),
     Transition("idle", "in_service", "恢复使用", "resume"),
-    Transition("idle", "recovered", "回收", "recover to stock"),
+    Transition("idle", "recovered", "回收", "recover to stock", ("nothing_disputed",)),
     Transition("recovered", "in_stock", "重新入库", "return to stock for use", ("nothing_disputed",)),
     Transition("recovered", "pending_disposal", "申请处置", "propose for disposal", ("no_hold",)),
     Transition("pending_disposal", "recovered", "处置未获批准", "disposal rejected"),

@@ -91,6 +91,9 @@ CREATE FUNCTION put_under_audit(table_name text, naming text, keys text) RETURNS
 DECLARE
     of_a text := 'concat_ws(''/'', a.' || replace(keys, ',', ', a.') || '), concat_ws(''/'', a.' || replace(naming, ',', ', a.') || ')';
     of_b text := 'concat_ws(''/'', b.' || replace(keys, ',', ', b.') || '), concat_ws(''/'', b.' || replace(naming, ',', ', b.') || ')';
+    -- Of an update, whichever side is there: a row whose key was changed has no other.
+    of_either text := 'coalesce(nullif(concat_ws(''/'', a.' || replace(keys, ',', ', a.') || '), ''''), concat_ws(''/'', b.' || replace(keys, ',', ', b.') || ')), '
+        || 'CASE WHEN a IS NULL THEN concat_ws(''/'', b.' || replace(naming, ',', ', b.') || ') ELSE concat_ws(''/'', a.' || replace(naming, ',', ', a.') || ') END';
     template text := $make$
         CREATE FUNCTION audit_%1$s() RETURNS trigger LANGUAGE plpgsql AS $fn$
         BEGIN
@@ -99,9 +102,10 @@ DECLARE
                 SELECT 'insert', '%1$s', %2$s, to_jsonb(a) FROM after_rows AS a;
             ELSIF TG_OP = 'UPDATE' THEN
                 INSERT INTO audit (action, entity, entity_id, label, before, after)
-                SELECT 'update', '%1$s', %2$s, to_jsonb(b), to_jsonb(a)
-                FROM after_rows AS a JOIN before_rows AS b USING (%4$s)
-                WHERE to_jsonb(b) - 'updated_at' <> to_jsonb(a) - 'updated_at';
+                SELECT CASE WHEN b IS NULL THEN 'insert' WHEN a IS NULL THEN 'delete' ELSE 'update' END, '%1$s', %5$s,
+                       to_jsonb(b), to_jsonb(a)
+                FROM after_rows AS a FULL JOIN before_rows AS b USING (%4$s)
+                WHERE to_jsonb(b) - 'updated_at' IS DISTINCT FROM to_jsonb(a) - 'updated_at';
             ELSE
                 INSERT INTO audit (action, entity, entity_id, label, before)
                 SELECT 'delete', '%1$s', %3$s, to_jsonb(b) FROM before_rows AS b;
@@ -125,7 +129,7 @@ DECLARE
         ALTER TABLE audit ENABLE TRIGGER audit_is_written_by_tables;
     $make$;
 BEGIN
-    EXECUTE format(template, table_name, of_a, of_b, keys);
+    EXECUTE format(template, table_name, of_a, of_b, keys, of_either);
 END $put$;
 
 -- Each time somebody was shown personal data in clear: what of which entry, by its number; never the data.

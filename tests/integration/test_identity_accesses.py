@@ -6,7 +6,14 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from fleet.identity.accesses import MOST_REFUSED, MOST_STRANGERS, TRIM, Accesses
+from fleet.identity.accesses import (
+    MOST_OF_A_DEVICE,
+    MOST_REFUSED,
+    MOST_STRANGERS,
+    TRIM,
+    TRIM_DEVICES,
+    Accesses,
+)
 from fleet.identity.snapshot import Admitted, Credential, Denied, Identity
 from store.database import connect_service
 
@@ -121,3 +128,16 @@ async def test_strangers_of_long_ago_are_forgotten(database_url: str, connection
         await service.execute(TRIM, {"most": MOST_STRANGERS})
     left = connection.execute("SELECT count(*), min(last_at) FILTER (WHERE device_id IS NULL) FROM refused_accesses")
     assert left.fetchone() == (MOST_STRANGERS + 1, AT + 6 * SECOND)
+
+
+async def test_of_a_device_the_latest_refusals_are_kept(database_url: str, connection: Connection, device: int) -> None:
+    """Whoever knows a number may invent client ids without end; the table has one all the same."""
+    for second in range(2):
+        accesses = Accesses()
+        for number in range(MOST_OF_A_DEVICE):
+            at = AT + second * SECOND
+            accesses.refused("A", f"c{second}-{number}", "10.0.0.1", Denied("wrong_secret", device), at)
+        await flush(accesses, database_url)
+    connection.execute(TRIM_DEVICES, {"most": MOST_OF_A_DEVICE})
+    rows = connection.execute("SELECT count(*), min(last_at) FROM refused_accesses").fetchone()
+    assert rows == (MOST_OF_A_DEVICE, AT + SECOND)

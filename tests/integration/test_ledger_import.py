@@ -1,5 +1,7 @@
 """Sheets into a real ledger."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,9 +12,12 @@ from psycopg import sql
 from deploy.bench.ledger_import import devices_sheet, surroundings
 from fleet.acting import Actor, acting
 from fleet.keys import Keys
-from fleet.ledger.imports import import_sheet
+from fleet.ledger.imports import TAKE_TURNS, import_sheet
 from fleet.ledger.nouns import LEDGERS
 from fleet.ledger.report import Noun, Report
+from fleet.lifecycle import holds
+from fleet.lifecycle.move import Move
+from fleet.lifecycle.moves import carry_out
 from tests.integration.full_ledger import FULL
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -35,6 +40,7 @@ ORDER BY device_no"""
 STEPS = """
 SELECT d.device_no, s.from_state, s.to_state, s.actor, s.reason
 FROM device_transitions AS s JOIN devices AS d USING (device_id) ORDER BY d.device_no, s.transition_id"""
+LIMIT_SECONDS = 20.0
 SITES = "site_no,name_zh,name_en,kind,region_code\n"
 NEW = "device_no,model_no,site_no\n"
 OLD_SCALE = "device_no,model_no,site_no,acquired_on\n"
@@ -252,8 +258,8 @@ def test_state_that_may_not_follow_is_an_error_that_says_what_may(ledger: Book) 
     """No half life by spreadsheet."""
     report = ledger.enter("devices", "device_no,state\n0001,repairing\n0002,disposed\n")
     assert [(error.row, error.column, error.remedy) for error in report.errors] == [
-        (2, "state", "allowed after in_service: suspended, faulty, idle, lost"),
-        (3, "state", "allowed after suspended: in_service, idle, lost"),
+        (2, "state", "allowed after in_service: suspended, faulty, idle"),
+        (3, "state", "allowed after suspended: in_service, idle"),
     ]
 
 
@@ -269,6 +275,80 @@ def test_trace_scale_passes_the_gate_or_is_refused(ledger: Book, cells: str, ref
     assert all(
         "豫商办文〔2018〕81号" in error.problem and "exemption document" in error.remedy for error in report.errors
     )
+
+
+@pytest.mark.parametrize(
+    ("noun", "text", "column"),
+    [
+        ("devices", "device_no,acquired_on\n0001,2024-01-01\n", "acquired_on"),
+        ("devices", "device_no,model_no\n0002,ACS-15\n", "model_no"),
+        ("models", "model_no,kind\nTH-1,kiosk\n", "kind"),
+    ],
+    ids=["another day", "another model", "another kind of the model"],
+)
+def test_gate_is_not_passed_by_what_is_changed_afterwards(ledger: Book, noun: Noun, text: str, column: str) -> None:
+    """What would have kept a device out is refused of one that is in, too."""
+    assert [error.column for error in ledger.enter(noun, text).errors] == [column]
+    assert ledger.enter("devices", "device_no,acquired_on\n0001,2016-06-01\n").applied
+    exempted = "device_no,acquired_on,exemption_document\n0001,2024-01-01,豫商函3号\n"
+    assert ledger.enter("devices", exempted).applied
+
+
+@pytest.mark.parametrize("column", ["stall_no", "factory_no", "model_no", "mac"])
+@pytest.mark.parametrize("why", ["evidence", "disposed", "pending_disposal"])
+def test_device_that_is_to_stay_as_it_is_does(ledger: Book, why: str, column: str) -> None:
+    """Under a hold that asks for it, and at its end; its papers may still be put right."""
+    if why == "evidence":
+        with acting(ledger.connection, Actor("li", "tests"), keys=ledger.keys):
+            holds.place(ledger.connection, "0002", "evidence", reason="court")
+    else:
+        ledger.connection.execute("UPDATE devices SET state = %s WHERE device_no = '0002'", (why,))
+    cell = {"model_no": "GW-1", "mac": "00:11:22:33:44:55"}.get(column, "B-9")
+    report = ledger.enter("devices", f"device_no,{column}\n0002,{cell}\n")
+    assert [(error.column, why in error.problem) for error in report.errors] == [(column, True)]
+    assert ledger.enter("devices", "device_no,contract_no\n0002,C-1\n").applied
+
+
+def test_gateway_that_devices_stand_behind_stays_one(ledger: Book) -> None:
+    """Neither a sheet nor a swap makes it something that cannot speak for others."""
+    sheet = "device_no,model_no,site_no,state,gateway_no\nG1,GW-1,0001,,\nL1,TH-1,0001,in_stock,\n0002,,,,G1\n"
+    assert ledger.enter("devices", sheet).errors == ()
+    assert [error.column for error in ledger.enter("devices", "device_no,model_no\nG1,TH-1\n").errors] == ["model_no"]
+    with acting(ledger.connection, Actor("li", "tests"), keys=ledger.keys):
+        move = Move(device_no="G1", new_device_no="L1", reason="x")
+        swapped = carry_out(ledger.connection, "swap", [move], apply=True)
+    assert [error.column for error in swapped.errors] == ["new_device_no"]
+
+
+def test_hold_and_import_take_turns(ledger: Book, database_url: str) -> None:
+    """Neither passes by the other, and neither waits for the other crosswise."""
+    with ThreadPoolExecutor() as pool, psycopg.connect(database_url) as importing:
+        importing.execute(TAKE_TURNS)
+        placing = pool.submit(_hold, ledger.keys, database_url)
+        assert _waits(ledger.connection)
+        importing.execute("UPDATE devices SET name = 'n' WHERE device_no = '0001'")
+        importing.commit()
+        placing.result(LIMIT_SECONDS)
+    assert ledger.ask("SELECT kind FROM device_holds") == [("evidence",)]
+
+
+def _hold(keys: Keys, database_url: str) -> None:
+    with (
+        psycopg.connect(database_url, autocommit=True) as connection,
+        acting(connection, Actor("li", "tests"), keys=keys),
+    ):
+        holds.place(connection, "0001", "evidence", reason="court")
+
+
+def _waits(connection: Connection) -> bool:
+    """Whether somebody waits for the table of holds, looked for until the limit."""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'device_holds'::regclass)"
+    while time.monotonic() < deadline:
+        if connection.execute(waiting).fetchone() == (True,):
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def test_gate_whose_policy_is_to_warn_warns(ledger: Book) -> None:

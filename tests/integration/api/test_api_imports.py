@@ -37,17 +37,20 @@ def _count(connection: Connection, table: str) -> int:
     return int(row[0])
 
 
-async def test_import_says_what_it_would_do_and_then_does_it(client: httpx.AsyncClient, connection: Connection) -> None:
+async def test_import_says_what_it_would_do_and_then_does_it(
+    client: httpx.AsyncClient, connection: Connection, as_role: Any
+) -> None:
     """Dry-run by default; applied twice, it changes nothing; the audit has the reason."""
-    dry = await client.post(MERCHANTS, content=ONE, headers=CSV)
+    headers = CSV | as_role("fleet_admin")
+    dry = await client.post(MERCHANTS, content=ONE, headers=headers)
     assert (dry.status_code, dry.json()["created"], dry.json()["applied"]) == (200, ["4101000010001"], False)
     assert _count(connection, "merchants") == 0
-    done = await client.post(MERCHANTS, content=ONE, headers=CSV, params={"apply": "true", "reason": "年度盘点"})
+    done = await client.post(MERCHANTS, content=ONE, headers=headers, params={"apply": "true", "reason": "年度盘点"})
     assert (done.status_code, done.json()["applied"]) == (200, True)
-    again = await client.post(MERCHANTS, content=ONE, headers=CSV, params={"apply": "true"})
+    again = await client.post(MERCHANTS, content=ONE, headers=headers, params={"apply": "true"})
     assert (again.json()["unchanged"], again.json()["created"]) == (1, [])
     found = connection.execute("SELECT actor, reason FROM audit WHERE entity = 'merchants' AND action = 'insert'")
-    assert found.fetchall() == [("anonymous", "年度盘点")]
+    assert found.fetchall() == [("fleet_admin", "年度盘点")]
 
 
 async def test_import_takes_a_workbook(client: httpx.AsyncClient, connection: Connection) -> None:
@@ -62,11 +65,11 @@ async def test_import_takes_a_workbook(client: httpx.AsyncClient, connection: Co
 
 
 async def test_import_answers_422_with_the_report_when_rows_are_wrong(
-    client: httpx.AsyncClient, connection: Connection
+    client: httpx.AsyncClient, connection: Connection, as_role: Any
 ) -> None:
     """Every error of every row, nothing personal in it, and nothing written."""
     wrong = ONE + b"M2,,13800138\nM/3,x,\n"
-    answer = await client.post(MERCHANTS, content=wrong, headers=CSV, params={"apply": "true"})
+    answer = await client.post(MERCHANTS, content=wrong, headers=CSV | as_role("fleet_admin"), params={"apply": "true"})
     assert answer.status_code == 422
     errors = [(error["row"], error["column"], error["value"]) for error in answer.json()["errors"]]
     assert errors == [(3, "phone", "***"), (3, "name", ""), (4, "merchant_code", "M/3")]
@@ -101,18 +104,22 @@ async def test_sheet_may_be_larger_than_other_bodies(client: httpx.AsyncClient) 
 
 
 @pytest.mark.usefixtures("full")
-async def test_device_is_registered_changed_and_emptied(client: httpx.AsyncClient, connection: Connection) -> None:
+async def test_device_is_registered_changed_and_emptied(
+    client: httpx.AsyncClient, connection: Connection, as_role: Any
+) -> None:
     """Through the rules of the sheets; numbers may be numbers; the answer is the report."""
     new = {"device_no": "G-9", "model_no": "GW-1", "site_no": "000123", "原值": 1280.5, "is_fair_scale": False}
     made = await client.post("/api/v1/devices", json=new, params={"reason": "新到货"})
     assert (made.status_code, made.json()["created"]) == (201, ["G-9"])
     assert made.headers["location"] == "/api/v1/devices/G-9"
-    changed = await client.patch("/api/v1/devices/G-9", json={"seal_no": "007", "custodian_phone": "13800138009"})
+    key = as_role("fleet_admin")
+    personal = {"seal_no": "007", "custodian_phone": "13800138009"}
+    changed = await client.patch("/api/v1/devices/G-9", json=personal, headers=key)
     assert changed.json()["changed"][0]["fields"] == [
         {"column": "seal_no", "before": None, "after": "007"},
         {"column": "custodian_phone", "before": None, "after": "138****8009"},
     ]
-    emptied = await client.patch("/api/v1/devices/G-9", json={"seal_no": None, "custodian_phone": None})
+    emptied = await client.patch("/api/v1/devices/G-9", json=dict.fromkeys(personal), headers=key)
     assert [field["after"] for field in emptied.json()["changed"][0]["fields"]] == [None, None]
     row = connection.execute(
         "SELECT original_value_fen, seal_no, custodian_phone_sealed, custodian_phone_masked FROM devices"

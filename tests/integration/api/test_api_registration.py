@@ -1,10 +1,13 @@
 """One device entered or changed over HTTP, and sheets imported: the rules of the import hold on every way in."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
 
+from api.app import create_app
+from store.settings import Settings
 from tests.integration.api.conftest import City
 
 pytestmark = pytest.mark.anyio
@@ -24,11 +27,12 @@ async def test_device_is_registered_and_the_audit_knows_who(
 ) -> None:
     """201 with its address; a second time is refused."""
     new = {"device_no": "D-1", "model_no": "L-1", "site_no": "410100001", "custodian_phone": "13800005678"}
-    made = await client.post("/api/v1/devices?reason=new", json=new, headers=as_role("fleet_admin"))
+    key = as_role("fleet_admin")
+    made = await client.post("/api/v1/devices?reason=new", json=new, headers=key)
     assert (made.status_code, made.headers["location"]) == (201, "/api/v1/devices/D-1")
     assert (await client.get("/api/v1/devices/D-1")).json()["state"] == "in_service"
     assert "13800005678" not in (await client.get("/api/v1/devices/D-1")).text
-    assert (await client.post("/api/v1/devices", json=new)).status_code == 409
+    assert (await client.post("/api/v1/devices", json=new, headers=key)).status_code == 409
     row = market.connection.execute(
         "SELECT actor, reason, operation IS NOT NULL FROM audit WHERE entity = 'devices' AND label = 'D-1'"
     ).fetchone()
@@ -92,3 +96,39 @@ async def test_sheet_is_imported_when_it_is_good_and_asked_for(client: httpx.Asy
     assert (await client.post("/api/v1/ledger/nothing/import", content=good, headers=headers)).status_code == 404
     binary = await client.post("/api/v1/ledger/devices/import", content=b"%PDF-1.7", headers=headers)
     assert binary.status_code == 422
+
+
+@pytest.mark.usefixtures("market")
+async def test_device_is_found_where_it_is_told_to_be_whatever_its_header(client: httpx.AsyncClient) -> None:
+    """The address has the number as the ledger has it; a column is not both emptied and filled."""
+    new = {" 设备编号": " D-1 ", "model_no": "L-1", "site_no": "410100001", "stall_no": "B1"}
+    made = await client.post("/api/v1/devices", json=new)
+    assert (made.status_code, made.headers["location"]) == (201, "/api/v1/devices/D-1")
+    both = await client.patch("/api/v1/devices/D-1", json={"stall_no": None, "摊位号": "B2"})
+    assert (both.status_code, "both emptied" in both.json()["detail"]) == (409, True)
+
+
+@pytest.mark.usefixtures("market")
+async def test_personal_columns_are_for_fleet_administrators(
+    client: httpx.AsyncClient, as_role: Callable[..., dict[str, str]]
+) -> None:
+    """To others, what a sheet would change tells what is held: a guess would be right or wrong."""
+    new = {"device_no": "D-1", "model_no": "L-1", "site_no": "410100001", "custodian_phone": "13800005678"}
+    assert (await client.post("/api/v1/devices", json=new, headers=as_role("fleet_admin"))).status_code == 201
+    guess = b"device_no,custodian_phone\nD-1,13800005678\n"
+    headers = {"Content-Type": "text/csv"}
+    said = await client.post("/api/v1/ledger/devices/import", content=guess, headers=headers)
+    assert (said.status_code, said.json()["type"]) == (403, "/api/v1/problems#forbidden")
+    assert (await client.patch("/api/v1/devices/D-1", json={"保管人电话": "13800005678"})).status_code == 403
+    assert (await client.post("/api/v1/devices", json=new)).status_code == 403
+
+
+async def test_who_shows_no_key_changes_nothing_from_elsewhere(database_url: str, market: City, tmp_path: Path) -> None:
+    """On this machine it is an operator; over the network it may look."""
+    app = create_app(Settings(database_url=database_url, data_dir=tmp_path))
+    transport = httpx.ASGITransport(app, client=("192.0.2.7", 1234))
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://api") as far:
+        assert (await far.get("/api/v1/devices")).status_code == 200
+        new = {"device_no": "D-1", "model_no": "L-1", "site_no": "410100001"}
+        assert (await far.post("/api/v1/devices", json=new)).status_code == 403
+    assert market.connection.execute("SELECT count(*) FROM devices").fetchone() == (0,)

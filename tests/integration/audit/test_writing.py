@@ -147,3 +147,18 @@ def test_chain_is_whole_when_eight_change_at_once(
     assert (verdict.is_whole, verdict.waiting) == (True, 0)
     assert seals == (verdict.sealed, 1, verdict.sealed)
     assert connection.execute("SELECT count(DISTINCT actor) FROM audit WHERE actor LIKE 'worker%'").fetchone() == (8,)
+
+
+def test_row_whose_key_is_changed_is_told_as_one_that_left_and_one_that_came(connection: Connection) -> None:
+    """No change is without a row, not even that of what a row is known by."""
+    connection.execute("UPDATE registration_gates SET kind = 'scanner' WHERE kind = 'kiosk'")
+    connection.execute("UPDATE registration_gates SET policy = 'warn' WHERE kind = 'scanner'")
+    rows = connection.execute(
+        "SELECT action, label, before ->> 'kind', after ->> 'kind' FROM audit"
+        " WHERE entity = 'registration_gates' AND action <> 'baseline' ORDER BY action"
+    ).fetchall()
+    assert rows == [
+        ("delete", "kiosk", "kiosk", None),
+        ("insert", "scanner", None, "scanner"),
+        ("update", "scanner", "scanner", "scanner"),
+    ]
