@@ -16,11 +16,8 @@ from api.parameters import DeviceNo, Text
 from api.problems import (
     BUSY,
     FORBIDDEN,
+    OF_BODIES,
     OF_CHANGES,
-    SLOW_BODY,
-    TOO_LARGE,
-    UNREADABLE,
-    UNSUPPORTED_MEDIA,
     documented,
 )
 from fleet.identity.credentials import Issued, credentials_of, issue, revoke, rotate
@@ -30,7 +27,7 @@ router = APIRouter(
     prefix="/api/v1/devices/{device_no}", tags=["Credentials"], dependencies=[Depends(require("fleet_admin"))]
 )
 
-OF_BODIES: Final = (FORBIDDEN, SLOW_BODY, TOO_LARGE, UNSUPPORTED_MEDIA, UNREADABLE, BUSY)
+OF_ORDERS: Final = (FORBIDDEN, *OF_BODIES, BUSY)
 # Of an integer column.
 ID_MAX: Final = 2**31 - 1
 
@@ -106,7 +103,7 @@ class EnrolmentReceipt(BaseModel):
     "/credentials",
     status_code=201,
     summary="Give a device a password",
-    responses=documented(*OF_BODIES, besides=OF_CHANGES),
+    responses=documented(*OF_ORDERS, besides=OF_CHANGES),
     openapi_extra=described(CredentialRequest),
 )
 async def post_credential(
@@ -170,7 +167,7 @@ async def delete_credentials(device_no: DeviceNo, reason: Reason, desk: DeskDep,
     "/enrolments",
     status_code=201,
     summary="Make a one-time code for an installer",
-    responses=documented(*OF_BODIES, besides=OF_CHANGES),
+    responses=documented(*OF_ORDERS, besides=OF_CHANGES),
     openapi_extra=described(EnrolmentRequest),
 )
 async def post_invitation(

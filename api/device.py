@@ -19,13 +19,14 @@ from api.device_parts import (
     Place,
     Responsibility,
 )
-from api.ledger import EXAMPLE_DEVICE, EXAMPLE_LOGGER, Model, Presence, Site, State
+from api.ledger import EXAMPLE_DEVICE, EXAMPLE_LOGGER, Model, Presence, Site
 from api.parameters import DeviceNo
 from api.problems import UNKNOWN_DEVICE, ProblemError, documented
 from api.shapes import RecordFields
 from fleet.ledger.net_value import net_value_fen
 from fleet.lifecycle import freshness, metrology
 from fleet.lifecycle.metrology import Verification
+from fleet.lifecycle.states import State
 
 router = APIRouter(prefix="/api/v1/devices", tags=["Devices"])
 

@@ -1,16 +1,18 @@
 """Which devices a list holds: the parameters of the list and what they mean in SQL."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, LiteralString
 
+from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.device_parts import Connectivity, OwnerType
-from api.ledger import Kind, State
+from api.ledger import Kind
 from api.parameters import DEVICE_NO_PATTERN, Day, Text
 from fleet.lifecycle import metrology
 from fleet.lifecycle.metrology import Metrology
+from fleet.lifecycle.states import State
 
 LastHeard = Literal["never", "within_1h", "within_1d", "over_1h", "over_1d", "over_7d", "over_30d"]
 
@@ -125,3 +127,12 @@ def where(asked: Mapping[str, object], clauses_of: Mapping[str, LiteralString] =
     """The clauses of what is asked for, for the end of DEVICES; with CLAUSES_OF_LINES, for that of LINES."""
     clauses: list[LiteralString] = [clause for name, clause in clauses_of.items() if asked.get(name) is not None]
     return f"WHERE {' AND '.join(clauses)}" if clauses else ""
+
+
+def choose(connection: Connection[Any], filters: DeviceFilters) -> list[str] | None:
+    """The numbers of the devices that *filters* choose; None when nothing in particular is asked for: all of them."""
+    if not filters.given:
+        return None
+    asked = parameters(filters, now=datetime.now(UTC))
+    query: LiteralString = f"SELECT d.device_no {DEVICES} {where(asked)}"
+    return [device_no for (device_no,) in connection.execute(query, asked).fetchall()]

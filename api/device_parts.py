@@ -5,10 +5,10 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, Field
 
-from api.ledger import State
 from fleet.lifecycle.freshness import Freshness
 from fleet.lifecycle.holds import HoldKind
 from fleet.lifecycle.metrology import Metrology
+from fleet.lifecycle.states import State
 
 MASKED: Final = "masked; `/personal` has it in clear for those who may see it"
 

@@ -14,13 +14,14 @@ from api import cursors
 from api.database import Database, DatabaseDep
 from api.device_filters import CLAUSES, CLAUSES_OF_LINES, DEVICES, LINES, DeviceFilters, parameters, where
 from api.device_parts import Connectivity
-from api.ledger import EXAMPLE_DEVICE, State
+from api.ledger import EXAMPLE_DEVICE
 from api.parameters import CURSOR_HELP, DEVICE_NO_PATTERN, LIMIT_HELP, Cursor, Limit
 from api.problems import BAD_CURSOR, documented
 from fleet.lifecycle import freshness, metrology
 from fleet.lifecycle.freshness import Freshness
 from fleet.lifecycle.holds import HoldKind
 from fleet.lifecycle.metrology import Metrology
+from fleet.lifecycle.states import State
 
 router = APIRouter(prefix="/api/v1/devices", tags=["Devices"])
 

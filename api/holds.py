@@ -10,15 +10,7 @@ from api.callers import require
 from api.device_parts import Hold
 from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import DeviceNo, Instant, Reason, Text
-from api.problems import (
-    FORBIDDEN,
-    OF_CHANGES,
-    SLOW_BODY,
-    TOO_LARGE,
-    UNREADABLE,
-    UNSUPPORTED_MEDIA,
-    documented,
-)
+from api.problems import FORBIDDEN, OF_BODIES, OF_CHANGES, documented
 from fleet.lifecycle import holds
 from fleet.lifecycle.holds import HoldKind
 
@@ -47,7 +39,7 @@ class HoldOrder(BaseModel):
     "",
     summary="Place a hold",
     openapi_extra=described(HoldOrder),
-    responses=documented(FORBIDDEN, TOO_LARGE, SLOW_BODY, UNSUPPORTED_MEDIA, UNREADABLE, besides=OF_CHANGES),
+    responses=documented(*OF_BODIES, FORBIDDEN, besides=OF_CHANGES),
 )
 async def place(request: Request, device_no: DeviceNo, bodies: BodiesDep, desk: DeskDep, actor: ActorDep) -> Hold:
     """Hold a device from now on. Which steps of its life that forbids is said where they are asked for."""

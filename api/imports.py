@@ -19,9 +19,8 @@ from api.problems import (
     BUSY,
     FORBIDDEN,
     NO_ROUTE,
+    OF_BODIES,
     OF_CHANGES,
-    SLOW_BODY,
-    TOO_LARGE,
     UNREADABLE,
     UNSUPPORTED_MEDIA,
     ProblemError,
@@ -65,9 +64,7 @@ class ImportQuery(BaseModel):
     "/{noun}/import",
     summary="Import a sheet",
     openapi_extra=_REQUEST,
-    responses=documented(
-        FORBIDDEN, NO_ROUTE, TOO_LARGE, SLOW_BODY, UNSUPPORTED_MEDIA, UNREADABLE, BUSY, besides=OF_CHANGES
-    ),
+    responses=documented(*OF_BODIES, FORBIDDEN, NO_ROUTE, BUSY, besides=OF_CHANGES),
     response_model=Report,
 )
 async def import_entries(

@@ -11,14 +11,13 @@ from starlette.responses import HTMLResponse, Response
 
 from api.database import DatabaseDep
 from api.device import unknown
+from api.device_filters import DeviceFilters, choose
 from api.html import page, table
 from api.ledger_desk import Desk, DeskDep
-from api.ledger_sheets import DeviceChoice
 from api.parameters import DEVICE_NO_PATTERN, DeviceNo
 from api.problems import RULE_BROKEN, UNKNOWN_DEVICE, ProblemError, documented
 from fleet.labels import pdf, svg
 from fleet.labels.label import PAGE_PATH, Label, read_labels
-from fleet.ledger.choosing import choose
 from fleet.lifecycle.states import NAMES, State
 
 router = APIRouter(prefix="/api/v1", tags=["Devices"])
@@ -41,7 +40,7 @@ _PDF: Final[dict[int | str, dict[str, Any]]] = {
 _SVG: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {svg.MEDIA_TYPE: {"schema": {"type": "string"}}}}}
 
 
-class LabelQuery(DeviceChoice):
+class LabelQuery(DeviceFilters):
     """Which devices, and in which form."""
 
     form: Literal["pdf", "svg"] = Field("pdf", alias="format", description="PDF, or all pages in one SVG.")
@@ -51,7 +50,7 @@ class LabelQuery(DeviceChoice):
 async def sheet(request: Request, desk: DeskDep, query: Annotated[LabelQuery, Query()]) -> Response:
     """QR labels of the devices that the filters choose, 24 on A4, site by site; nothing personal stands on them."""
     found = await desk.read(
-        lambda connection: read_labels(connection, choose(connection, query.chosen), limit=MOST_LABELS + 1)
+        lambda connection: read_labels(connection, choose(connection, query), limit=MOST_LABELS + 1)
     )
     if len(found) > MOST_LABELS:
         raise ProblemError(RULE_BROKEN, f"More than {MOST_LABELS} labels are no sheet: choose fewer devices.")
@@ -102,7 +101,7 @@ def _state(state: State) -> str:
 
 
 async def _labels(desk: Desk, device_no: str) -> list[Label]:
-    found = await desk.read(lambda connection: read_labels(connection, [device_no], limit=1))
+    found = await desk.read(lambda connection: read_labels(connection, [device_no], limit=1, retired=True))
     if not found:
         raise unknown(device_no)
     return found

@@ -5,19 +5,6 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, Field
 
-State = Literal[
-    "draft",
-    "in_stock",
-    "in_service",
-    "suspended",
-    "faulty",
-    "repairing",
-    "idle",
-    "recovered",
-    "pending_disposal",
-    "disposed",
-    "lost",
-]
 Kind = Literal[
     "trace_scale",
     "kiosk",

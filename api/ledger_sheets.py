@@ -10,11 +10,9 @@ from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
-from api.ledger import Kind, State
+from api.device_filters import DeviceFilters, choose
 from api.ledger_desk import Desk, DeskDep
-from api.parameters import DEVICE_NO_PATTERN, Text
 from api.problems import NO_ROUTE, RULE_BROKEN, ProblemError, documented
-from fleet.ledger.choosing import Chosen, choose
 from fleet.ledger.export import MEDIA_TYPES, FileFormat, export
 from fleet.ledger.nouns import LEDGERS
 from fleet.ledger.report import Noun
@@ -50,31 +48,7 @@ class ExportQuery(TemplateQuery):
     form: FileFormat = Field("csv", alias="format", description="CSV in UTF-8, or a workbook.")
 
 
-class DeviceChoice(BaseModel):
-    """Which devices."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    site_no: Text | None = Field(None, description="At this site.", examples=["410100001"])
-    kind: Kind | None = Field(None, description="Of this kind.", examples=["trace_scale"])
-    state: State | None = Field(None, description="In this state of the ledger.", examples=["in_service"])
-    region_code: str | None = Field(
-        None,
-        pattern=r"^([0-9]{2}|[0-9]{4}|[0-9]{6})$",
-        description="In this region: six digits of GB/T 2260, or the first four (prefecture) or two (province).",
-        examples=["4101"],
-    )
-    q: str | None = Field(
-        None, pattern=DEVICE_NO_PATTERN, description="The number begins with this.", examples=["TD-4101"]
-    )
-
-    @property
-    def chosen(self) -> Chosen:
-        """Which."""
-        return Chosen(**self.model_dump(include={"site_no", "kind", "state", "region_code", "q"}))
-
-
-class DeviceExportQuery(ExportQuery, DeviceChoice):
+class DeviceExportQuery(ExportQuery, DeviceFilters):
     """Which devices, and in which form."""
 
 
@@ -96,7 +70,7 @@ async def export_devices(
 
     Personal data is masked. An import of the file, with nothing changed in it, changes nothing.
     """
-    return await _exported(request, desk, "devices", query, lambda connection: choose(connection, query.chosen))
+    return await _exported(request, desk, "devices", query, lambda connection: choose(connection, query))
 
 
 @router.get(

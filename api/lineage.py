@@ -14,10 +14,11 @@ from pydantic import BaseModel, Field
 
 from api.database import Database, DatabaseDep
 from api.device import unknown
-from api.ledger import EXAMPLE_DEVICE, State
+from api.ledger import EXAMPLE_DEVICE
 from api.parameters import DeviceNo
 from api.problems import UNKNOWN_DEVICE, documented
 from api.span import Span
+from fleet.lifecycle.states import State
 
 router = APIRouter(prefix="/api/v1/devices", tags=["Lifecycle"])
 

@@ -10,31 +10,24 @@ from api.body import BodiesDep, described
 from api.callers import require
 from api.database import DatabaseDep
 from api.device import unknown
-from api.ledger import State
-from api.ledger_desk import ActorDep, Desk, DeskDep
+from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import DeviceNo, Reason, Text
 from api.problems import (
     FORBIDDEN,
     ILLEGAL_TRANSITION,
+    OF_BODIES,
     OF_CHANGES,
-    SLOW_BODY,
-    TOO_LARGE,
     UNKNOWN_DEVICE,
-    UNREADABLE,
-    UNSUPPORTED_MEDIA,
     documented,
 )
-from fleet.acting import Actor
 from fleet.lifecycle.move import Move, MoveKind
 from fleet.lifecycle.moves import carry_out
 from fleet.lifecycle.report import Report
-from fleet.lifecycle.states import NAMES, TERMINAL, TRANSITIONS
+from fleet.lifecycle.states import NAMES, TERMINAL, TRANSITIONS, State
 
 router = APIRouter(tags=["Lifecycle"])
 MAY: Final = [Depends(require("operator", "fleet_admin"))]
-ANSWERS: Final = documented(
-    ILLEGAL_TRANSITION, FORBIDDEN, TOO_LARGE, SLOW_BODY, UNSUPPORTED_MEDIA, UNREADABLE, besides=OF_CHANGES
-)
+ANSWERS: Final = documented(*OF_BODIES, ILLEGAL_TRANSITION, FORBIDDEN, besides=OF_CHANGES)
 MOST_MOVES: Final = 1000
 FEN_MAX: Final = 2**53
 
@@ -239,84 +232,72 @@ async def transitions(database: DatabaseDep, device_no: DeviceNo) -> TakenSteps:
     return TakenSteps(items=[Taken.model_validate(row) for row in rows if row["to_state"] is not None])
 
 
-@router.post(
-    "/api/v1/devices/{device_no}/transitions",
-    summary="Change the state",
-    openapi_extra=described(TransitionOrder),
-    responses=ANSWERS,
-    dependencies=MAY,
+def _route(kind: MoveKind, path: str, asked: type[Order], *, summary: str, description: str) -> None:
+    """A route that makes one move of a device: they differ in what is asked for, and in nothing else."""
+
+    async def move(
+        request: Request, device_no: DeviceNo, bodies: BodiesDep, desk: DeskDep, actor: ActorDep
+    ) -> MovesReport:
+        order = await bodies.read(request, asked)
+        moves = [Move(device_no=device_no, **order.model_dump())]
+        report = await desk.change(
+            actor, lambda connection: carry_out(connection, kind, moves, apply=True).settle(), reason=order.reason
+        )
+        return _told(report)
+
+    router.add_api_route(
+        f"/api/v1/devices/{{device_no}}/{path}",
+        move,
+        methods=["POST"],
+        name=kind,
+        summary=summary,
+        description=description,
+        openapi_extra=described(asked),
+        responses=ANSWERS,
+        dependencies=MAY,
+    )
+
+
+_MOVES: Final[tuple[tuple[MoveKind, str, type[Order], str, str], ...]] = (
+    (
+        "transition",
+        "transitions",
+        TransitionOrder,
+        "Change the state",
+        "One step; 409 says which states may follow the present one.",
+    ),
+    (
+        "swap",
+        "swap",
+        SwapOrder,
+        "Swap for another device",
+        "The new device takes site, stall, merchant and duties over; their series read as one.",
+    ),
+    (
+        "board",
+        "board",
+        BoardOrder,
+        "Note a new mainboard",
+        "The device keeps its number and its history; the old serials are in the audit.",
+    ),
+    ("transfer", "transfer", TransferOrder, "Transfer to another place", "To another site, stall or merchant."),
+    (
+        "recover",
+        "recover",
+        RecoverOrder,
+        "Recover to stock",
+        "Over idle and recovered into the stock; each step is recorded.",
+    ),
+    (
+        "lose",
+        "lose",
+        LoseOrder,
+        "Write down as lost",
+        "Its credentials end, and its number is never issued again.",
+    ),
 )
-async def transition(
-    request: Request, device_no: DeviceNo, bodies: BodiesDep, desk: DeskDep, actor: ActorDep
-) -> MovesReport:
-    """One step; 409 says which states may follow the present one."""
-    return await _one(desk, actor, "transition", device_no, await bodies.read(request, TransitionOrder))
-
-
-@router.post(
-    "/api/v1/devices/{device_no}/swap",
-    summary="Swap for another device",
-    openapi_extra=described(SwapOrder),
-    responses=ANSWERS,
-    dependencies=MAY,
-)
-async def swap(request: Request, device_no: DeviceNo, bodies: BodiesDep, desk: DeskDep, actor: ActorDep) -> MovesReport:
-    """The new device takes site, stall, merchant and duties over; their series read as one."""
-    return await _one(desk, actor, "swap", device_no, await bodies.read(request, SwapOrder))
-
-
-@router.post(
-    "/api/v1/devices/{device_no}/board",
-    summary="Note a new mainboard",
-    openapi_extra=described(BoardOrder),
-    responses=ANSWERS,
-    dependencies=MAY,
-)
-async def board(
-    request: Request, device_no: DeviceNo, bodies: BodiesDep, desk: DeskDep, actor: ActorDep
-) -> MovesReport:
-    """The device keeps its number and its history; the old serials are in the audit."""
-    return await _one(desk, actor, "board", device_no, await bodies.read(request, BoardOrder))
-
-
-@router.post(
-    "/api/v1/devices/{device_no}/transfer",
-    summary="Transfer to another place",
-    openapi_extra=described(TransferOrder),
-    responses=ANSWERS,
-    dependencies=MAY,
-)
-async def transfer(
-    request: Request, device_no: DeviceNo, bodies: BodiesDep, desk: DeskDep, actor: ActorDep
-) -> MovesReport:
-    """To another site, stall or merchant."""
-    return await _one(desk, actor, "transfer", device_no, await bodies.read(request, TransferOrder))
-
-
-@router.post(
-    "/api/v1/devices/{device_no}/recover",
-    summary="Recover to stock",
-    openapi_extra=described(RecoverOrder),
-    responses=ANSWERS,
-    dependencies=MAY,
-)
-async def recover(
-    request: Request, device_no: DeviceNo, bodies: BodiesDep, desk: DeskDep, actor: ActorDep
-) -> MovesReport:
-    """Over idle and recovered into the stock; each step is recorded."""
-    return await _one(desk, actor, "recover", device_no, await bodies.read(request, RecoverOrder))
-
-
-@router.post(
-    "/api/v1/devices/{device_no}/lose",
-    summary="Write down as lost",
-    openapi_extra=described(LoseOrder),
-    responses=ANSWERS,
-    dependencies=MAY,
-)
-async def lose(request: Request, device_no: DeviceNo, bodies: BodiesDep, desk: DeskDep, actor: ActorDep) -> MovesReport:
-    """Its credentials end, and its number is never issued again."""
-    return await _one(desk, actor, "lose", device_no, await bodies.read(request, LoseOrder))
+for _kind, _path, _asked, _summary, _description in _MOVES:
+    _route(_kind, _path, _asked, summary=_summary, description=_description)
 
 
 @router.post(
@@ -334,14 +315,6 @@ async def move_many(request: Request, bodies: BodiesDep, desk: DeskDep, actor: A
         report = await desk.change(actor, lambda connection: carry_out(connection, order.move, moves, apply=True))
     else:
         report = await desk.read(lambda connection: carry_out(connection, order.move, moves, apply=False))
-    return _told(report)
-
-
-async def _one(desk: Desk, actor: Actor, kind: MoveKind, device_no: str, order: Order) -> MovesReport:
-    moves = [Move(device_no=device_no, **order.model_dump())]
-    report = await desk.change(
-        actor, lambda connection: carry_out(connection, kind, moves, apply=True).settle(), reason=order.reason
-    )
     return _told(report)
 
 

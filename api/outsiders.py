@@ -15,18 +15,7 @@ from api.imports import answer
 from api.keyset import PageQuery
 from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import Day, DeviceNo, Reason, Text
-from api.problems import (
-    BAD_CURSOR,
-    BUSY,
-    FORBIDDEN,
-    NOT_WRITTEN,
-    OF_CHANGES,
-    SLOW_BODY,
-    TOO_LARGE,
-    UNREADABLE,
-    UNSUPPORTED_MEDIA,
-    documented,
-)
+from api.problems import BAD_CURSOR, BUSY, FORBIDDEN, NOT_WRITTEN, OF_BODIES, OF_CHANGES, documented
 from api.replays import ReplayReceipt, ReplayRequest
 from api.writers import WritersDep
 from fleet.identity.outsiders import LISTINGS, ListName, parameters
@@ -115,16 +104,7 @@ async def retired(database: DatabaseDep, query: Asked) -> OutsiderPage:
     "/strangers/{device_no}/adopt",
     summary="Register a stranger and replay its quarantine",
     openapi_extra=described(Adoption),
-    responses=documented(
-        FORBIDDEN,
-        TOO_LARGE,
-        SLOW_BODY,
-        UNSUPPORTED_MEDIA,
-        UNREADABLE,
-        BUSY,
-        NOT_WRITTEN,
-        besides=OF_CHANGES,
-    ),
+    responses=documented(*OF_BODIES, FORBIDDEN, BUSY, NOT_WRITTEN, besides=OF_CHANGES),
     response_model=Adopted,
     dependencies=[Depends(require("operator", "fleet_admin"))],
 )

@@ -259,6 +259,8 @@ def answer(
     )
 
 
+# What every route may answer that reads a body.
+OF_BODIES: Final = (SLOW_BODY, TOO_LARGE, UNSUPPORTED_MEDIA, UNREADABLE)
 # What every route may answer that reads from the database.
 _OF_READS: Final = (INVALID_REQUEST, UNAVAILABLE, NOT_MIGRATED, TOO_SLOW)
 # And every one that changes the ledger, or reads it through the fleet's functions.

@@ -10,16 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.body import BodiesDep, described
 from api.database import DatabaseDep
-from api.problems import (
-    BUSY,
-    NOT_WRITTEN,
-    SLOW_BODY,
-    TOO_LARGE,
-    UNREADABLE,
-    UNSUPPORTED_MEDIA,
-    ProblemError,
-    documented,
-)
+from api.problems import BUSY, NOT_WRITTEN, OF_BODIES, ProblemError, documented
 from api.writers import Writers, WritersDep
 from ingest.quarantine import BEFORE, COUNT_OLDER, OLDEST_DAYS, purge_some
 from ingest.refusal import Reason
@@ -54,7 +45,7 @@ class PurgeReceipt(BaseModel):
 @router.post(
     "/purge",
     summary="Delete dead letters",
-    responses=documented(SLOW_BODY, TOO_LARGE, UNSUPPORTED_MEDIA, UNREADABLE, BUSY, NOT_WRITTEN),
+    responses=documented(*OF_BODIES, BUSY, NOT_WRITTEN),
     openapi_extra=described(PurgeRequest),
 )
 async def post_purge(request: Request, bodies: BodiesDep, database: DatabaseDep, writers: WritersDep) -> PurgeReceipt:

@@ -16,13 +16,10 @@ from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import DeviceNo, Reason
 from api.problems import (
     FORBIDDEN,
+    OF_BODIES,
     OF_CHANGES,
     RULE_BROKEN,
-    SLOW_BODY,
-    TOO_LARGE,
     UNKNOWN_ENTRY,
-    UNREADABLE,
-    UNSUPPORTED_MEDIA,
     ProblemError,
     documented,
 )
@@ -36,7 +33,7 @@ router = APIRouter(
 
 _CREATED: Final = 201
 _MOST_COLUMNS: Final = 256
-_KINDS: Final = (FORBIDDEN, TOO_LARGE, SLOW_BODY, UNSUPPORTED_MEDIA, UNREADABLE)
+_KINDS: Final = (*OF_BODIES, FORBIDDEN)
 
 Cell = StrictStr | StrictBool | StrictInt | StrictFloat
 

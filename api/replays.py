@@ -17,17 +17,7 @@ from api import cursors
 from api.body import BodiesDep, described
 from api.database import Database, DatabaseDep
 from api.parameters import CURSOR_HELP, DEVICE_NO_PATTERN, Cursor
-from api.problems import (
-    BAD_CURSOR,
-    BUSY,
-    NOT_WRITTEN,
-    SLOW_BODY,
-    TOO_LARGE,
-    UNREADABLE,
-    UNSUPPORTED_MEDIA,
-    ProblemError,
-    documented,
-)
+from api.problems import BAD_CURSOR, BUSY, NOT_WRITTEN, OF_BODIES, ProblemError, documented
 from api.resolution import StreamName
 from api.writers import Work, Writers, WritersDep
 from ingest.metrics import Metrics
@@ -112,7 +102,7 @@ class ReplayReceipt(BaseModel):
 @router.post(
     "/replay",
     summary="Replay dead letters",
-    responses=documented(SLOW_BODY, TOO_LARGE, UNSUPPORTED_MEDIA, UNREADABLE, BAD_CURSOR, BUSY, NOT_WRITTEN),
+    responses=documented(*OF_BODIES, BAD_CURSOR, BUSY, NOT_WRITTEN),
     openapi_extra=described(ReplayRequest),
 )
 async def post_replay(request: Request, bodies: BodiesDep, database: DatabaseDep, writers: WritersDep) -> ReplayReceipt:

@@ -8,9 +8,10 @@ from pydantic import BaseModel, Field
 
 from api.database import DatabaseDep
 from api.keyset import PageQuery, read_page
-from api.ledger import Site, State
+from api.ledger import Site
 from api.parameters import Text
 from api.problems import BAD_CURSOR, UNKNOWN_ENTRY, ProblemError, documented
+from fleet.lifecycle.states import State
 
 router = APIRouter(prefix="/api/v1/sites", tags=["Sites"])
 

@@ -21,7 +21,7 @@ from api.problems import (
     LEDGER_UNKNOWN,
     NOT_MIGRATED,
     NOT_WRITTEN,
-    SLOW_BODY,
+    OF_BODIES,
     TOO_LARGE,
     UNREADABLE,
     UNSUPPORTED_MEDIA,
@@ -135,9 +135,7 @@ _REQUEST: Final[dict[str, Any]] = {
 @router.post(
     "",
     summary="Report telemetry",
-    responses=documented(
-        SLOW_BODY, TOO_LARGE, UNSUPPORTED_MEDIA, UNREADABLE, BUSY, NOT_WRITTEN, LEDGER_UNKNOWN, besides=[NOT_MIGRATED]
-    ),
+    responses=documented(*OF_BODIES, BUSY, NOT_WRITTEN, LEDGER_UNKNOWN, besides=[NOT_MIGRATED]),
     openapi_extra=_REQUEST,
 )
 async def post_telemetry(request: Request, bodies: BodiesDep, writers: WritersDep) -> Receipt:

@@ -123,6 +123,8 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "http://127.0.0.1:8000",
         pattern=r"^https?://[^\s/]+(/[^\s]*)?$",
+        # Longer, and a telephone cannot read the code any more.
+        max_length=200,
         description="where people reach this installation; labels of devices lead there",
     )
     api_host: str = Field("127.0.0.1", description="address the API binds to")

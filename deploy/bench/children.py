@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import deploy
-from deploy.embedded.process import end_of
+from deploy.embedded.process import end_of, wait_until
 from store.errors import TracefleetError
 from store.settings import PREFIX
 
@@ -33,6 +33,40 @@ def stop(process: "subprocess.Popen[bytes]", how: signal.Signals = signal.SIGTER
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def service(
+    command: str,
+    given: Mapping[str, str],
+    *,
+    folder: Path,
+    is_ready: Callable[[], bool],
+    seconds: float,
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """The process of one of our services, ready; its log is ``<command>.log`` in *folder*.
+
+    Raises TracefleetError, with the end of its log, when it does not come up within *seconds*.
+    """
+    log = folder / f"{command}.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.cli", command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment(given),
+            # Not here: a tracefleet.toml of the folder we were started in is not meant for it.
+            cwd=folder,
+            # Ctrl-C is for us, who then stop it in order.
+            start_new_session=True,
+        )
+    try:
+        if not wait_until(is_ready, process, seconds=seconds):
+            raise TracefleetError(f"{command} did not become ready. The end of its log:\n{end_of(log)}")
+        yield process
+    finally:
+        stop(process)
 
 
 @contextmanager

@@ -2,16 +2,15 @@
 
 import http.client
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from deploy.bench.brokers import HOST, Broker
-from deploy.bench.children import environment, stop
+from deploy.bench.children import service
 from deploy.bench.database import Database
-from deploy.embedded.process import end_of, wait_until
+from deploy.embedded.process import end_of
 from deploy.ports import free_port
 from store.errors import TracefleetError
 
@@ -34,25 +33,9 @@ def serve(database: Database, broker: Broker, folder: Path) -> Iterator[int]:
         "TRACEFLEET_INGEST_METRICS_PORT": str(port),
         "TRACEFLEET_INGEST_WORKER": WORKER,
     }
-    log = folder / "ingest.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.cli", "ingest"],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=environment(given),
-            # Not here: a tracefleet.toml of the folder we were started in is not meant for it.
-            cwd=folder,
-            start_new_session=True,
-        )
-    try:
-        if not wait_until(lambda: _is_ready(port), process, seconds=READY_SECONDS):
-            raise TracefleetError(f"ingest did not become ready. The end of its log:\n{end_of(log)}")
-        with _explained(process, log):
-            yield process.pid
-    finally:
-        stop(process)
+    ready = service("ingest", given, folder=folder, is_ready=lambda: _is_ready(port), seconds=READY_SECONDS)
+    with ready as process, _explained(process, folder / "ingest.log"):
+        yield process.pid
 
 
 @contextmanager

@@ -1,8 +1,6 @@
 """The list of devices over HTTP: how long a filtered page takes with what it counts, one request after the other."""
 
 import http.client
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +9,9 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from deploy.bench.brokers import HOST
-from deploy.bench.children import environment, stop
+from deploy.bench.children import service
 from deploy.bench.database import Database
 from deploy.bench.report import distribution_ms
-from deploy.embedded.process import end_of, wait_until
 from deploy.ports import free_port
 from store.errors import TracefleetError
 
@@ -55,23 +52,8 @@ def serve(database: Database, folder: Path) -> Iterator[int]:
         "TRACEFLEET_API_PORT": str(port),
         "TRACEFLEET_DATA_DIR": str(folder / "data"),
     }
-    log = folder / "api.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.cli", "api"],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=environment(given),
-            cwd=folder,
-            start_new_session=True,
-        )
-    try:
-        if not wait_until(lambda: _is_alive(port), process, seconds=READY_SECONDS):
-            raise TracefleetError(f"the API did not become ready. The end of its log:\n{end_of(log)}")
+    with service("api", given, folder=folder, is_ready=lambda: _is_alive(port), seconds=READY_SECONDS):
         yield port
-    finally:
-        stop(process)
 
 
 def measure_list(port: int, *, counting: str, rounds: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from api.logins import login_of
 from deploy.commands.desk import change, read
+from deploy.commands.files import content_of
 from deploy.commands.span import span
 from fleet.identity.certificate import sha256_of_pem
 from fleet.identity.credentials import Credential, Issued, add_certificate, credentials_of, issue, rotate
@@ -140,12 +141,7 @@ def certificate(
     note: Note = None,
 ) -> None:
     """Let a device in by its client certificate, beside its passwords. The broker has to ask for certificates."""
-    try:
-        text = file.read_text(encoding="ascii", errors="replace")
-    except OSError as error:
-        raise TracefleetError(
-            f"{file} cannot be read: {error.strerror}. Check the path and its permissions."
-        ) from error
+    text = content_of(file).decode("ascii", errors="replace")
     now, sha256 = datetime.now(UTC), sha256_of_pem(text)
     credential_id = change(
         NAME,

@@ -1,23 +1,16 @@
 """``tracefleet devices hold|unhold``: why nothing may be done to a device for a while."""
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
-from psycopg import Connection
 
-from deploy.commands.acting import actor
-from fleet.acting import acting
-from fleet.keys import Keys
+from deploy.commands import desk
 from fleet.lifecycle import holds
 from fleet.lifecycle.holds import Hold, HoldKind
 from fleet.lifecycle.metrology import SHANGHAI
-from store.database import connect_once
-from store.migrations import require_current_schema
-from store.settings import load
 
 NAME: Final = "tracefleet devices hold"
 
@@ -39,9 +32,10 @@ def hold(
 ) -> None:
     """Place a hold on a device, from now on; several may stand at a time."""
     ends_at = until.replace(tzinfo=SHANGHAI) + timedelta(days=1) if until else None
-    placed = _change(
+    placed = desk.change(
+        NAME,
         lambda connection: holds.place(connection, device_no, kind, reason=reason, document=document, ends_at=ends_at),
-        reason,
+        reason=reason,
     )
     _tell(placed, f"{device_no} is held ({kind}); the hold has the number {placed.hold_id}.", as_json=as_json)
 
@@ -53,18 +47,8 @@ def unhold(
     as_json: AsJson = False,
 ) -> None:
     """Lift a hold now. It stays on record."""
-    lifted = _change(lambda connection: holds.lift(connection, device_no, hold_id), reason)
+    lifted = desk.change(NAME, lambda connection: holds.lift(connection, device_no, hold_id), reason=reason)
     _tell(lifted, f"The hold {hold_id} of {device_no} is lifted.", as_json=as_json)
-
-
-def _change(work: Callable[[Connection[Any]], Hold], reason: str) -> Hold:
-    settings = load()
-    require_current_schema(settings, application_name=NAME)
-    with (
-        connect_once(settings.require_database_url(), application_name=NAME) as connection,
-        acting(connection, actor(), keys=Keys.of(settings), reason=reason),
-    ):
-        return work(connection)
 
 
 def _tell(told: Hold, sentence: str, *, as_json: bool) -> None:

@@ -1,33 +1,25 @@
 """``tracefleet keys create|list|revoke``: who may call the API, and as what."""
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import typer
-from psycopg import Connection
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.commands.acting import actor
+from deploy.commands import desk
 from deploy.commands.span import span
-from fleet.acting import acting
 from fleet.identity import api_keys
 from fleet.identity.api_keys import ROLES, ApiKey, Role
-from fleet.keys import Keys
-from store.database import connect_once
-from store.migrations import require_current_schema
-from store.settings import load
 
 app = typer.Typer(no_args_is_help=True, help="Keys of those who call the API.")
 
 NAME: Final = "tracefleet keys"
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-T = TypeVar("T")
 
 
 @app.command(epilog="Example: tracefleet keys create --name erp --role viewer --expires 365d")
@@ -42,7 +34,7 @@ def create(
 ) -> None:
     """Make a key and print it. Only now: afterwards nobody can tell it."""
     roles = [_role(word) for word in role]
-    made, text = _change(lambda connection: api_keys.make(connection, name, roles, expires_in=expires))
+    made, text = desk.change(NAME, lambda connection: api_keys.make(connection, name, roles, expires_in=expires))
     if as_json:
         typer.echo(_json({"key": text, **_told(made)}))
         return
@@ -58,9 +50,7 @@ def create(
 @app.command("list", epilog="Example: tracefleet keys list --json")
 def list_(as_json: AsJson = False) -> None:
     """Show all keys, never their secrets: whose, as what, whether valid, and when last used."""
-    require_current_schema(load(), application_name=NAME)
-    with connect_once(load().require_database_url(), application_name=NAME) as connection:
-        keys = api_keys.listed(connection)
+    keys = desk.read(NAME, api_keys.listed)
     if as_json:
         typer.echo(_json([_told(key) for key in keys]))
         return
@@ -84,7 +74,7 @@ def revoke(
     reason: Annotated[str, typer.Option(help="Why, for the audit.")] = "",
 ) -> None:
     """Revoke a key. The API refuses it within seconds."""
-    revoked = _change(lambda connection: api_keys.revoke(connection, key_id), reason=reason)
+    revoked = desk.change(NAME, lambda connection: api_keys.revoke(connection, key_id), reason=reason)
     typer.echo(f"The key {revoked.key_id} of {revoked.name} is revoked.")
 
 
@@ -93,16 +83,6 @@ def _role(word: str) -> Role:
         if role == word:
             return role
     raise typer.BadParameter(f"there is no role {word!r}; there are {', '.join(ROLES)}", param_hint="--role")
-
-
-def _change(work: Callable[[Connection[Any]], T], *, reason: str = "") -> T:
-    settings = load()
-    require_current_schema(settings, application_name=NAME)
-    with (
-        connect_once(settings.require_database_url(), application_name=NAME) as connection,
-        acting(connection, actor(), keys=Keys.of(settings), reason=reason),
-    ):
-        return work(connection)
 
 
 def _told(key: ApiKey) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from store.errors import TracefleetError
 from store.settings import load
 
 NAME: Final = "tracefleet devices labels"
-# More is no sheet for a printer, and a mistake in the filters.
-MOST_LABELS: Final = 100_000
+# Five hundred pages; more is no sheet for a printer, and a mistake in the filters.
+MOST_LABELS: Final = 12_000
 
 
 def labels(
@@ -39,11 +39,13 @@ def labels(
     chosen = Chosen(site_no=site_no, kind=kind, state=state, region_code=region_code, q=q)
 
     def work(connection: Connection[Any]) -> list[Label]:
-        return read_labels(connection, choose(connection, chosen), limit=MOST_LABELS)
+        return read_labels(connection, choose(connection, chosen), limit=MOST_LABELS + 1)
 
     found = desk.read(NAME, work)
     if not found:
-        raise TracefleetError("no device is chosen: loosen the filters.")
+        raise TracefleetError("no device in use is chosen: loosen the filters.")
+    if len(found) > MOST_LABELS:
+        raise TracefleetError(f"more than {MOST_LABELS} labels are no sheet: choose fewer devices, such as by --site.")
     public_url = load().public_url
     content = sheet_pdf(found, public_url) if used == "pdf" else sheet_svg(found, public_url).encode()
     try:

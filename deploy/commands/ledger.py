@@ -13,6 +13,7 @@ from rich.table import Table
 
 from deploy.commands import sheets
 from deploy.commands.acting import actor
+from deploy.commands.files import content_of
 from deploy.commands.import_progress import progress
 from fleet.acting import acting
 from fleet.errors import SheetError
@@ -21,7 +22,6 @@ from fleet.ledger.imports import import_sheet
 from fleet.ledger.nouns import LEDGERS, Ledger
 from fleet.ledger.report import Noun, Report, RowError
 from store.database import connect_once
-from store.errors import TracefleetError
 from store.migrations import require_current_schema
 from store.settings import load
 
@@ -88,12 +88,7 @@ def _columns(ledger: Ledger) -> Iterator[str]:
 
 
 def _run(noun: Noun, file: Path, *, apply: bool, reason: str) -> Report:
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise TracefleetError(
-            f"{file} cannot be read: {error.strerror}. Check the path and its permissions."
-        ) from error
+    content = content_of(file)
     settings = load()
     keys = Keys.of(settings)
     name = f"tracefleet {command_of(noun)} import"

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.commands import desk
+from deploy.commands.files import content_of
 from fleet.errors import UnknownEntryError
 from fleet.lifecycle.move import SORTS, Move, MoveKind
 from fleet.lifecycle.moves import carry_out
@@ -181,7 +182,7 @@ def _run(
             return move_sheet(connection, kind, content, apply=apply)
         return carry_out(connection, kind, [Move(device_no=device_no or "", **fields)], apply=apply)
 
-    content = _content(file) if file is not None else b""
+    content = content_of(file) if file is not None else b""
     report = desk.change(NAME, work, reason=fields["reason"]) if apply else desk.read(NAME, work)
     if as_json:
         typer.echo(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2).decode())
@@ -189,15 +190,6 @@ def _run(
         _show(report)
     if not report.is_good:
         raise typer.Exit(1)
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise TracefleetError(
-            f"{file} cannot be read: {error.strerror}. Check the path and its permissions."
-        ) from error
 
 
 def _show(report: Report) -> None:

@@ -5,12 +5,9 @@ from typing import Annotated, Final
 
 import typer
 
-from deploy.commands.acting import actor
-from fleet.acting import acting
+from deploy.commands import desk
 from fleet.keys import Keys
 from fleet.ledger.personal import PersonalNoun, reveal
-from store.database import connect_once
-from store.migrations import require_current_schema
 from store.settings import load
 
 EPILOG: Final = 'Example: tracefleet {noun} reveal {example} --reason "call about a fault"'
@@ -45,15 +42,12 @@ def add_to(app: typer.Typer, noun: PersonalNoun) -> None:
 
 
 def _show(noun: PersonalNoun, key: str, reason: str, *, as_json: bool) -> None:
-    settings = load()
-    name = f"tracefleet {noun} reveal"
-    require_current_schema(settings, application_name=name)
-    keys = Keys.of(settings)
-    with (
-        connect_once(settings.require_database_url(), application_name=name) as connection,
-        acting(connection, actor(), keys=keys, reason=reason),
-    ):
-        revealed = reveal(connection, noun, key, keys=keys, reason=reason)
+    keys = Keys.of(load())
+    revealed = desk.change(
+        f"tracefleet {noun} reveal",
+        lambda connection: reveal(connection, noun, key, keys=keys, reason=reason),
+        reason=reason,
+    )
     if as_json:
         typer.echo(json.dumps(dict(revealed.values), ensure_ascii=False))
         return

@@ -15,12 +15,16 @@ ERROR_CORRECTION: Final = "m"
 QUIET_MODULES: Final = 4
 PAGE_PATH: Final = "/d/"
 
-# NULL chooses all.
+# Every character of a number stands on its label, in lines of so many: people type it when a code cannot be read.
+NUMBER_COLUMNS: Final = 24
+
+# NULL chooses all. What is retired needs no label, unless it is asked for.
 LABELS: Final = """
 SELECT d.device_no, k.name_zh AS kind_zh, k.name_en AS kind_en, s.name_zh AS site_zh, s.name_en AS site_en,
        coalesce(d.stall_no, '') AS stall_no
 FROM devices AS d JOIN models AS m USING (model_id) JOIN kinds AS k ON k.kind = m.kind JOIN sites AS s USING (site_id)
-WHERE %(device_nos)s::text[] IS NULL OR d.device_no = ANY(%(device_nos)s::text[])
+WHERE (%(retired)s::bool OR d.state NOT IN ('disposed', 'lost'))
+  AND (%(device_nos)s::text[] IS NULL OR d.device_no = ANY(%(device_nos)s::text[]))
 ORDER BY s.site_no, d.stall_no NULLS FIRST, d.device_no LIMIT %(rows)s
 """
 
@@ -41,10 +45,16 @@ class Label:
         return f"{public_url.rstrip('/')}{PAGE_PATH}{quote(self.device_no, safe='')}"
 
     @property
+    def number_lines(self) -> tuple[str, ...]:
+        """The whole number, in as many lines as it takes."""
+        starts = range(0, len(self.device_no), NUMBER_COLUMNS)
+        return tuple(self.device_no[start : start + NUMBER_COLUMNS] for start in starts)
+
+    @property
     def lines(self) -> tuple[str, ...]:
-        """What is written beside the code: the number first, then kind, site and stall."""
-        lines = (self.device_no, f"{self.kind_zh} {self.kind_en}", self.site_zh, self.site_en)
-        return (*lines, f"摊位 {self.stall_no}") if self.stall_no else lines
+        """What is written beside the code: the number first, then stall, kind and site."""
+        stall = (f"摊位 {self.stall_no}",) if self.stall_no else ()
+        return (*self.number_lines, *stall, f"{self.kind_zh} {self.kind_en}", self.site_zh, self.site_en)
 
 
 # A run of dark modules: row, first column, how many.
@@ -78,22 +88,31 @@ def _runs(row: int, modules: Sequence[int]) -> list[Run]:
     return runs
 
 
-def read_labels(connection: Connection[Any], device_nos: Sequence[str] | None, *, limit: int) -> list[Label]:
+def read_labels(
+    connection: Connection[Any], device_nos: Sequence[str] | None, *, limit: int, retired: bool = False
+) -> list[Label]:
     """The labels of these devices, or of all, site by site and stall by stall, as they are put up; *limit* at most."""
-    wanted = {"device_nos": list(device_nos) if device_nos is not None else None, "rows": limit}
+    wanted = {"device_nos": None if device_nos is None else list(device_nos), "rows": limit, "retired": retired}
     with connection.cursor(row_factory=class_row(Label)) as cursor:
         return cursor.execute(LABELS, wanted).fetchall()
 
 
-def cut(line: str, most: int) -> str:
-    """*line* within *most* half-width columns, Chinese characters being two, with an ellipsis where it was cut."""
-    if _width(line) <= most:
+def cut(line: str, most_em: float) -> str:
+    """*line*, with an ellipsis where it would be wider than *most_em*."""
+    if width_em(line) <= most_em:
         return line
     kept = line
-    while kept and _width(kept) > most - 1:
+    while kept and width_em(kept) + 1 > most_em:
         kept = kept[:-1]
     return f"{kept}…"
 
 
-def _width(line: str) -> int:
-    return sum(1 if ord(character) < 0x2E80 else 2 for character in line)  # noqa: PLR2004 - CJK begins there
+def width_em(line: str) -> float:
+    """How wide *line* is at most, bold, in sizes of its font: nobody knows which one a screen or a printer has."""
+    return sum(map(_width_em, line))
+
+
+def _width_em(character: str) -> float:
+    if ord(character) >= 0x2E80 or character in "MWmw@%—…":  # noqa: PLR2004 - CJK begins there
+        return 1.0
+    return 0.8 if character.isupper() else 0.65

@@ -6,10 +6,10 @@ from typing import Final
 
 from reportlab.lib.units import mm
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
-from reportlab.pdfbase.pdfmetrics import registerFont
+from reportlab.pdfbase.pdfmetrics import registerFont, stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
-from fleet.labels.label import QUIET_MODULES, Label, code_of, cut
+from fleet.labels.label import QUIET_MODULES, Label, code_of
 from fleet.labels.sheet import (
     CODE_MM,
     FONT_MM,
@@ -17,8 +17,9 @@ from fleet.labels.sheet import (
     PADDING_MM,
     PAGE_HEIGHT_MM,
     PAGE_WIDTH_MM,
-    TEXT_COLUMNS,
     TEXT_MM,
+    TEXT_WIDTH_MM,
+    lines_of,
     pages,
     places,
 )
@@ -51,7 +52,11 @@ def _draw(canvas: Canvas, label: Label, public_url: str, x: float, y: float) -> 
         lower = PAGE_HEIGHT_MM - (top + (row + 1) * module)
         path.rect((left + column * module) * mm, lower * mm, length * module * mm, module * mm)
     canvas.drawPath(path, stroke=0, fill=1)
-    canvas.setFont(FONT, FONT_MM * mm)
-    for number, line in enumerate(label.lines, 1):
-        height = PAGE_HEIGHT_MM - (y + PADDING_MM + number * LINE_MM)
-        canvas.drawString((x + TEXT_MM) * mm, height * mm, cut(line, TEXT_COLUMNS))
+    for place, line in enumerate(lines_of(label), 1):
+        width_mm = stringWidth(line.text, FONT, FONT_MM)
+        height = PAGE_HEIGHT_MM - (y + PADDING_MM + place * LINE_MM)
+        written = canvas.beginText((x + TEXT_MM) * mm, height * mm)
+        written.setFont(FONT, FONT_MM * mm)
+        written.setHorizScale(100 * min(1.0, TEXT_WIDTH_MM / width_mm) if width_mm else 100)
+        written.textOut(line.text)
+        canvas.drawText(written)

@@ -1,9 +1,10 @@
 """The sheet that labels are put on: A4, three columns of eight, 70 mm × 37 mm each. In millimetres. Pure."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from fleet.labels.label import Label
+from fleet.labels.label import Label, cut, width_em
 
 PAGE_WIDTH_MM: Final = 210.0
 PAGE_HEIGHT_MM: Final = 297.0
@@ -18,8 +19,27 @@ CODE_MM: Final = HEIGHT_MM - 2 * PADDING_MM
 TEXT_MM: Final = PADDING_MM + CODE_MM + 1.0
 LINE_MM: Final = 5.2
 FONT_MM: Final = 2.8
-# Half-width columns of that size that fit beside the code.
-TEXT_COLUMNS: Final = 23
+# What is left beside the code.
+TEXT_WIDTH_MM: Final = WIDTH_MM - TEXT_MM - 1.0
+MOST_LINES: Final = int(CODE_MM // LINE_MM)
+# A line may be squeezed to so much of its width before it is cut.
+SQUEEZE: Final = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a label: what is written, and how wide it may become; None where it fits by itself."""
+
+    text: str
+    squeezed_mm: float | None
+
+
+def lines_of(label: Label) -> list[Line]:
+    """The lines that find room beside the code; the number is never cut."""
+    most_em = TEXT_WIDTH_MM / FONT_MM
+    numbers = len(label.number_lines)
+    texts = [text if place < numbers else cut(text, most_em / SQUEEZE) for place, text in enumerate(label.lines)]
+    return [Line(text, TEXT_WIDTH_MM if width_em(text) > most_em else None) for text in texts[:MOST_LINES]]
 
 
 def pages(labels: Sequence[Label]) -> list[Sequence[Label]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Final
 
-from fleet.labels.label import QUIET_MODULES, Label, code_of, cut
+from fleet.labels.label import QUIET_MODULES, Label, code_of
 from fleet.labels.sheet import (
     CODE_MM,
     FONT_MM,
@@ -13,9 +13,9 @@ from fleet.labels.sheet import (
     PADDING_MM,
     PAGE_HEIGHT_MM,
     PAGE_WIDTH_MM,
-    TEXT_COLUMNS,
     TEXT_MM,
     WIDTH_MM,
+    lines_of,
     pages,
     places,
 )
@@ -55,7 +55,10 @@ def _drawn(label: Label, public_url: str, x: float, y: float) -> Iterator[str]:
     path = "".join(f"M{column} {row}h{length}v1h-{length}z" for row, column, length in code.runs)
     left, top = x + PADDING_MM + QUIET_MODULES * module, y + PADDING_MM + QUIET_MODULES * module
     yield f'<path transform="translate({left:.3f} {top:.3f}) scale({module:.4f})" d="{path}"/>'
-    for number, line in enumerate(label.lines, 1):
-        weight = ' font-weight="bold"' if number == 1 else ""
-        where = f'x="{x + TEXT_MM:g}" y="{y + PADDING_MM + number * LINE_MM:g}"'
-        yield f"<text {where}{weight}>{escape(cut(line, TEXT_COLUMNS))}</text>"
+    numbers = len(label.number_lines)
+    for place, line in enumerate(lines_of(label), 1):
+        weight = ' font-weight="bold"' if place <= numbers else ""
+        # Whatever the font is: it fills the width, and never more.
+        fit = f' textLength="{line.squeezed_mm:g}" lengthAdjust="spacingAndGlyphs"' if line.squeezed_mm else ""
+        where = f'x="{x + TEXT_MM:g}" y="{y + PADDING_MM + place * LINE_MM:g}"'
+        yield f"<text {where}{weight}{fit}>{escape(line.text)}</text>"

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from fleet.lifecycle.states import NAMES
+
 SITE_KINDS: Final = {
     "slaughterhouse": "屠宰厂",
     "wholesale_market": "批发市场",
@@ -30,19 +32,7 @@ DEVICE_KINDS: Final = {
     "door_sensor": "门磁",
     "gateway": "网关",
 }
-DEVICE_STATES: Final = {
-    "draft": "草稿",
-    "in_stock": "在库",
-    "in_service": "在用",
-    "suspended": "停用",
-    "faulty": "故障",
-    "repairing": "维修",
-    "idle": "闲置",
-    "recovered": "回收入库",
-    "pending_disposal": "待处置",
-    "disposed": "已处置",
-    "lost": "盘亏",
-}
+DEVICE_STATES: Final[dict[str, str]] = {state: chinese for state, (chinese, _) in NAMES.items()}
 TRANSPORT_SECURITY: Final = {"none": "无", "tls": "单向TLS", "mutual_tls": "双向TLS", "unknown": "未知"}
 ASSET_STANDARDS: Final = {
     "GB/T 14885-2010": "固定资产分类与代码2010",

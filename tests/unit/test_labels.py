@@ -6,9 +6,9 @@ import zlib
 import pytest
 import segno
 
-from fleet.labels.label import Label, code_of, cut
+from fleet.labels.label import Label, code_of, cut, width_em
 from fleet.labels.pdf import sheet_pdf
-from fleet.labels.sheet import CODE_MM
+from fleet.labels.sheet import CODE_MM, FONT_MM, MOST_LINES, TEXT_WIDTH_MM, lines_of
 from fleet.labels.svg import label_svg, sheet_svg
 
 URL = "https://trace.example.cn/fleet/"
@@ -44,7 +44,7 @@ def test_label_tells_what_people_need() -> None:
     svg = label_svg(LABEL, URL)
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
     assert texts[0] == "TD-410100-SC-000001-0"
-    assert texts[1:] == ["追溯秤 trace scale", "郑州建设路农贸市场", "Jianshe Road", "摊位 B001"]
+    assert texts[1:] == ["摊位 B001", "追溯秤 trace scale", "郑州建设路农贸市场", "Jianshe Road"]
 
 
 def test_hostile_name_is_text() -> None:
@@ -54,10 +54,23 @@ def test_hostile_name_is_text() -> None:
     assert "&lt;script" in svg
 
 
-@pytest.mark.parametrize(("line", "most", "kept"), [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("市场市场", 5, "市场…")])
-def test_long_line_is_cut_by_its_width(line: str, most: int, kept: str) -> None:
-    """A Chinese character is two columns wide."""
+@pytest.mark.parametrize(("line", "most", "kept"), [("abc", 2, "abc"), ("abcd", 2.4, "ab…"), ("市场市场", 3, "市场…")])
+def test_long_line_is_cut_by_its_width(line: str, most: float, kept: str) -> None:
+    """A Chinese character is as wide as it is high."""
     assert cut(line, most) == kept
+
+
+@pytest.mark.parametrize("number", ["TD-410100-SC-000001-0", "W" * 64, "a1-_" * 16])
+def test_number_is_never_cut_and_no_line_leaves_its_label(number: str) -> None:
+    """In as many lines as it takes, squeezed where the font might be too wide."""
+    label = Label(number, "追溯秤", "trace scale", "市场" * 40, "WWWW Market " * 20, "B001")
+    svg = label_svg(label, URL)
+    lines = lines_of(label)
+    assert "".join(line.text for line in lines).startswith(number)
+    assert len(lines) <= MOST_LINES
+    for line in lines:
+        assert line.squeezed_mm is not None or width_em(line.text) * FONT_MM <= TEXT_WIDTH_MM
+    assert svg.count("textLength") == sum(line.squeezed_mm is not None for line in lines)
 
 
 def test_sheet_has_24_labels_a_page() -> None:

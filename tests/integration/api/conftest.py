@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from api.app import create_app
+from api.writers import Writers
 from fleet.acting import Actor, acting
 from fleet.identity import api_keys
 from fleet.identity.api_keys import Role
@@ -112,6 +113,12 @@ class City:
         now = datetime.now(UTC)
         row = {"started_at": now, "heartbeat_at": now, "connected": True, "unacknowledged": 0, "lag_seconds": 0.1}
         self.add("workers", worker=worker, **(row | more))
+
+
+def writers_of(client: httpx.AsyncClient) -> Writers:
+    """The writers of the application behind *client*."""
+    found: Writers = client._transport.app.state.writers  # type: ignore[attr-defined]
+    return found
 
 
 @pytest.fixture

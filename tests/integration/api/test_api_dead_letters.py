@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from api.writers import WAITING_MAX, WRITERS, Writers
+from api.writers import WAITING_MAX, WRITERS
+from tests.integration.api.conftest import writers_of
 
 pytestmark = pytest.mark.anyio
 
@@ -53,12 +54,6 @@ def count(connection: Connection, table: str, condition: str = "true") -> int:
     row = connection.execute(query).fetchone()
     assert row is not None
     return int(row[0])
-
-
-def writers_of(client: httpx.AsyncClient) -> Writers:
-    """The writers of the application behind *client*."""
-    found: Writers = client._transport.app.state.writers  # type: ignore[attr-defined]
-    return found
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -56,3 +56,32 @@ async def test_lineage_tells_who_stood_there(client: httpx.AsyncClient) -> None:
         assert (first["device_no"], second["device_no"]) == ("D-1", "D-2")
         assert (first["until"], second["until"]) == (second["since"], None)
     assert (await client.get("/api/v1/devices/D-404/lineage")).status_code == 404
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("limit", [1, 5, 100])
+async def test_devices_that_replace_each_other_by_turns_read_as_one(
+    client: httpx.AsyncClient, city: Any, walk: Any, order: str, limit: int
+) -> None:
+    """A, B and A again, each speaking all the time: every moment once, from the one that stood there."""
+    begun, hour = datetime(2026, 11, 20, 8, 7, 30, tzinfo=UTC), timedelta(hours=1)
+    model, site = city.model("L-1", "logger"), city.site("410100001")
+    first = city.device("A", model, site, stall_no="X", state="in_service")
+    second = city.device("B", model, site, state="in_stock")
+    city.connection.execute("DELETE FROM device_placements")
+    for device, since, until, before in ((first, 0, 1, None), (second, 1, 2, first), (first, 2, None, second)):
+        city.connection.execute(
+            "INSERT INTO device_placements (device_id, site_id, stall_no, since, until, predecessor_id)"
+            " VALUES (%s, %s, 'X', %s, %s, %s)",
+            (device, site, begun + since * hour, None if until is None else begun + until * hour, before),
+        )
+    for device in (first, second):
+        boot = city.boot(device, f"b{device}")
+        for number in range(24):
+            city.record("coldchain", device, boot, number, begun + number * hour / 6, probe=None)
+    asked = {"from": begun.isoformat(), "to": (begun + 4 * hour).isoformat(), "order": order, "limit": limit}
+    path = "/api/v1/devices/A/records/coldchain"
+    pages = await walk(client, path, {**asked, "lineage": "true", "resolution": "raw"})
+    expected = [("B" if number in range(6, 12) else "A", number) for number in range(24)]
+    found = [(item["device_no"], item["seq"]) for page in pages for item in page]
+    assert found == (expected if order == "asc" else expected[::-1])

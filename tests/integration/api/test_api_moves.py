@@ -1,7 +1,5 @@
 """``/api/v1/devices/{device_no}/transitions`` and its neighbours, and many moves at once."""
 
-from datetime import UTC, datetime, timedelta
-
 import httpx
 import pytest
 
@@ -50,39 +48,14 @@ async def test_state_is_refused_when_it_may_not_follow(client: httpx.AsyncClient
     assert (await client.get("/api/v1/devices/D-9/transitions")).status_code == 404
 
 
-async def test_swapped_devices_read_as_one_series(client: httpx.AsyncClient, two_devices: City) -> None:
-    """Each within its own time at the place: nothing twice, nothing missing, page after page."""
-    old, new = 1, 2
-    two_devices.connection.execute("UPDATE device_placements SET since = now() - INTERVAL '2 hours'")
-    boots = {device: two_devices.boot(device, f"b{device}") for device in (old, new)}
-    now = datetime.now(UTC)
-    for minutes in (50, 40, 30):
-        two_devices.record("coldchain", old, boots[old], minutes, now - timedelta(minutes=minutes), temperature_c=1.0)
-    # On the bench, before it came to the place.
-    two_devices.record("coldchain", new, boots[new], 1, now - timedelta(minutes=20), temperature_c=20.0)
-    order = {"new_device_no": "D-2", "reason": "无显示"}
-    swapped = await client.post("/api/v1/devices/D-1/swap", json=order)
+@pytest.mark.usefixtures("two_devices")
+async def test_device_takes_the_place_of_another(client: httpx.AsyncClient) -> None:
+    """With all that belongs to the place; the other one goes to stock."""
+    swapped = await client.post("/api/v1/devices/D-1/swap", json={"new_device_no": "D-2", "reason": "无显示"})
     assert swapped.status_code == 200, swapped.text
-    later = datetime.now(UTC)
-    two_devices.record("coldchain", new, boots[new], 2, later + timedelta(seconds=1), temperature_c=2.0)
-    two_devices.record("coldchain", old, boots[old], 60, later + timedelta(seconds=2), temperature_c=30.0)
-    span = {"from": (now - timedelta(hours=1)).isoformat(), "to": (later + timedelta(minutes=1)).isoformat()}
-    found: list[float] = []
-    cursor: dict[str, str] = {}
-    while True:
-        page = await client.get(
-            "/api/v1/devices/D-2/records/coldchain",
-            params={**span, "resolution": "raw", "lineage": "true", "order": "asc", "limit": "2", **cursor},
-        )
-        assert page.status_code == 200, page.text
-        found += [item["record"]["temperature_c"] for item in page.json()["items"]]
-        if page.json()["next_cursor"] is None:
-            break
-        cursor = {"cursor": page.json()["next_cursor"]}
-    assert found == [1.0, 1.0, 1.0, 2.0]
-    told = (await client.get("/api/v1/devices/D-2/lineage")).text
-    assert "D-1" in told
-    assert "D-2" in told
+    new = (await client.get("/api/v1/devices/D-2")).json()
+    assert (new["state"], new["stall_no"]) == ("in_service", "B1")
+    assert (await client.get("/api/v1/devices/D-1")).json()["state"] == "recovered"
 
 
 async def test_places_are_changed_one_by_one(client: httpx.AsyncClient, two_devices: City) -> None:

@@ -18,7 +18,7 @@ from api.ndjson import LINES_MAX, UNPACKED_BYTES_MAX
 from api.problems import NOT_WRITTEN, ProblemError
 from api.rim import BODY_BYTES_MAX
 from api.telemetry import RECORDS_MAX
-from api.writers import WAITING_MAX, WRITERS, Writers
+from api.writers import WAITING_MAX, WRITERS
 from ingest.arrival import Arrival
 from ingest.batch import Batch
 from ingest.intake import take_in
@@ -29,6 +29,7 @@ from ingest.replay import replay
 from ingest.writer import write
 from store.database import connect_service
 from store.settings import Settings
+from tests.integration.api.conftest import writers_of
 
 pytestmark = pytest.mark.anyio
 
@@ -95,12 +96,6 @@ def count(connection: Connection, table: str) -> int:
     row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
     assert row is not None
     return int(row[0])
-
-
-def writers_of(client: httpx.AsyncClient) -> Writers:
-    """The writers of the application behind *client*."""
-    found: Writers = client._transport.app.state.writers  # type: ignore[attr-defined]
-    return found
 
 
 async def until(condition: Callable[[], object]) -> None:
