@@ -37,7 +37,7 @@ REASONS: Final[Words] = {
     "clock_out_of_range": ("impossible time", "时间超出范围"),
     "no_time": ("no time", "缺少时间"),
     "unknown_device": ("device not in the ledger", "设备未登记"),
-    "retired_device": ("device disposed of", "设备已处置"),
+    "retired_device": ("device retired: disposed of or lost", "设备已退役（处置或盘亏）"),
     "wrong_stream": ("stream not of this kind of device", "该类设备不应有此数据流"),
     "database_rejected": ("refused by the database", "数据库拒绝"),
     "crashed": ("fault of ours", "程序故障"),

@@ -21,7 +21,6 @@ FENCES: Final = {
         "fleet/",
         "api/",
         "store/exporter.py",
-        "deploy/bench/ledger_logins.py",
     },
     "uvicorn": {"api/server.py"},
     "grafana_foundation_sdk": {"grafana/"},
