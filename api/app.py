@@ -30,6 +30,7 @@ from api import (
     ledger_desk,
     ledger_entries,
     ledger_sheets,
+    lifecycle,
     lineage,
     merchants,
     moves,
@@ -88,7 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.exports = ledger_sheets.slots()
     app.state.imports = imports.slots()
     app.state.enrolments = enrolments.Enrolments()
-    of_devices = (devices, labels, device, moves, lineage, holds, retired_numbers)
+    of_devices = (devices, labels, device, lifecycle, moves, lineage, holds, retired_numbers)
     of_the_ledger = (*of_devices, sites, merchants, parties, personal, catalogues, audit, outsiders)
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)

@@ -35,7 +35,6 @@ from fleet.keys import Keys
 from store.errors import TracefleetError
 from store.settings import Settings
 
-MOST_DEVICES: Final = 50_000
 MOST_CONNECTIONS: Final = 1000
 # A large fleet takes its time to come up: so many devices a second.
 BIRTHS_PER_SECOND: Final = 400

@@ -98,13 +98,14 @@ def read_entries(
 ) -> Iterator[dict[str, Value | None]]:
     """The entries of *noun* as sheets show them, in the order of their keys; with *keys*, those whose first key is one.
 
-    Every column of the noun is there under its English name, None where it is empty; personal data is masked.
+    Every column of the noun is there under its English name, None where it is empty; personal data is masked. Within a
+    transaction: it reads by a cursor of the server, for the client's would hold all entries before the first is told.
     """
     query, parameters = (ALL[noun], None) if keys is None else (SOME[noun], {"keys": list(keys)})
-    with connection.cursor(row_factory=dict_row) as cursor:
+    with connection.cursor("entries", row_factory=dict_row) as cursor:
+        cursor.itersize = FETCHED_AT_ONCE
         cursor.execute(query, parameters)
-        while entries := cursor.fetchmany(FETCHED_AT_ONCE):
-            yield from entries
+        yield from cursor
 
 
 def read_held(connection: Connection[Any], noun: Noun, keys: Sequence[Value]) -> list[DictRow]:

@@ -8,11 +8,10 @@ from decimal import Decimal
 from typing import IO, Any, Final, Literal
 
 from psycopg import Connection
-from psycopg.rows import dict_row
 
 from fleet.errors import RefusedError
 from fleet.ledger.columns import Column, Entry, Ledger
-from fleet.ledger.entries import ALL, SOME
+from fleet.ledger.entries import read_entries
 from fleet.ledger.harmless import harmless, harmless_typed
 from fleet.ledger.nouns import LEDGERS
 from fleet.ledger.report import Noun, Value
@@ -24,7 +23,6 @@ MEDIA_TYPES: Final[Mapping[FileFormat, str]] = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-FETCHED_AT_ONCE: Final = 2_000
 # Besides the header, in the format itself; what is written below is lost without a word.
 WORKBOOK_ROWS: Final = 1_048_575
 YES_NO: Final[Mapping[Language, Mapping[bool, str]]] = {
@@ -48,7 +46,7 @@ def export(
     entries, whatever their number; a workbook is gathered in a temporary file besides. What others change meanwhile is
     not seen.
     """
-    entries = _Counted(_entries(connection, noun, keys))
+    entries = _Counted(read_entries(connection, noun, keys))
     with connection.transaction():
         if form == "csv":
             write_csv(LEDGERS[noun], entries, language, file)
@@ -68,15 +66,6 @@ class _Counted:
         for entry in self._entries:
             self.count += 1
             yield entry
-
-
-def _entries(connection: Connection[Any], noun: Noun, keys: Sequence[str] | None) -> Iterator[Entry]:
-    query, parameters = (ALL[noun], None) if keys is None else (SOME[noun], {"keys": list(keys)})
-    # A cursor of the server: the client's would hold all entries before the first is written.
-    with connection.cursor("export", row_factory=dict_row) as cursor:
-        cursor.itersize = FETCHED_AT_ONCE
-        cursor.execute(query, parameters)
-        yield from cursor
 
 
 def write_csv(ledger: Ledger, entries: Iterable[Entry], language: Language, file: IO[bytes]) -> None:

@@ -6,7 +6,7 @@ Which steps a hold forbids is said in :mod:`fleet.lifecycle.states`. Place and l
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -15,7 +15,6 @@ from fleet.errors import RefusedError, UnknownEntryError
 from fleet.lifecycle.states import TERMINAL
 
 HoldKind = Literal["evidence", "dispute", "maintenance", "inspection"]
-HOLD_KINDS: Final[tuple[HoldKind, ...]] = get_args(HoldKind)
 
 # Before the row: an import takes the table first, and would wait for us crosswise.
 TAKE_TABLE: Final = "LOCK TABLE device_holds IN ROW EXCLUSIVE MODE"

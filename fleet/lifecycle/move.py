@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 MoveKind = Literal["transition", "swap", "board", "transfer", "recover", "lose"]
-MOVE_KINDS: Final[tuple[MoveKind, ...]] = get_args(MoveKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

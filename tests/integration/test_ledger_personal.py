@@ -48,7 +48,8 @@ def test_numbers_are_nowhere_in_the_database(connection: Connection, keys: Keys)
 def test_entries_show_masks_and_masks_change_nothing(connection: Connection, keys: Keys) -> None:
     """What is exported comes back; another mask than the one that is held is an error."""
     _enter(connection, keys, MERCHANTS)
-    [entry] = read_entries(connection, "merchants")
+    with connection.transaction():
+        [entry] = read_entries(connection, "merchants")
     assert (entry["phone"], entry["identity_no"]) == ("138****8000", "1101**********002X")
     same = _enter(connection, keys, "merchant_code,phone\n4101000010001,138****8000\n")
     other = _enter(connection, keys, "merchant_code,phone\n4101000010001,139****8000\n")
