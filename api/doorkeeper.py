@@ -12,7 +12,7 @@ import structlog
 from fastapi import Depends, Request
 
 from api.problems import UNAVAILABLE, ProblemError
-from fleet.health import Health
+from fleet.checks import Checks
 from fleet.identity.accesses import Accesses
 from fleet.identity.snapshot import Identities
 from store.settings import Settings
@@ -28,7 +28,7 @@ class Doorkeeper:
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
         self._identities = Identities()
-        self._health = Health({CHECK: None})
+        self._checks = Checks({CHECK: None})
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.accesses = Accesses()
 
@@ -50,7 +50,7 @@ class Doorkeeper:
 
     def _keep_up(self) -> None:
         self._run("identities", lambda: self._identities.follow(self._database_url))
-        self._run(CHECK, lambda: self.accesses.record(self._database_url, self._health))
+        self._run(CHECK, lambda: self.accesses.record(self._database_url, self._checks))
 
     def _run(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         task = self._tasks.get(name)

@@ -12,15 +12,11 @@ import psycopg
 import structlog
 from psycopg import AsyncConnection
 
+from fleet.leading import Lock, hand_over, leads
 from fleet.retention import delete_old, delete_unreferenced_payloads, read_rules
 
 log = structlog.get_logger()
 
-# Any fixed number: who holds it does the round.
-LEADER_LOCK: Final = 0x7461636500000002
-
-TRY_LOCK: Final = "SELECT pg_try_advisory_lock(%(lock)s)"
-UNLOCK: Final = "SELECT pg_advisory_unlock(%(lock)s)"
 # No row: it is not the job's time. What failed or was interrupted is tried again after 5 minutes.
 BEGIN: Final = """
 INSERT INTO housekeeping_runs (job, last_started_at) VALUES (%(job)s, now())
@@ -48,12 +44,11 @@ async def keep_house(connection: AsyncConnection[Any]) -> list[str]:
     A failing job is recorded and does not stop the others. *connection* is in autocommit.
     Raises psycopg.Error when the connection is lost.
     """
-    leading = await (await connection.execute(TRY_LOCK, {"lock": LEADER_LOCK})).fetchone()
-    if leading != (True,):
+    if not await leads(connection, Lock.HOUSEKEEPING):
         return []
     done = [job.name for job in await _jobs(connection) if await _run(connection, job)]
     # Not in a finally: what gets past _run is a connection at its end or a cancellation, and the lock goes with those.
-    await connection.execute(UNLOCK, {"lock": LEADER_LOCK})
+    await hand_over(connection, Lock.HOUSEKEEPING)
     return done
 
 

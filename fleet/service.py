@@ -5,7 +5,7 @@ housekeeping  every 60 s ──▶ is a job due, and nobody else at it? ──�
 door          when nats-server asks (fleet.identity.broker) ──▶ who may connect, and who may no longer
 audit         every  5 s ──▶ seal what nobody sealed ──▶ audit_seals
 anchor        every 60 s ──▶ did the chain's head move? ──▶ a file outside the database
-health        ◀── all    ──▶ /readyz
+checks        ◀── all    ──▶ /readyz
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from fleet.audit import anchors, keeping
 from fleet.census import take_census
-from fleet.health import Health
+from fleet.checks import Checks
 from fleet.housekeeping import keep_house
 from fleet.identity.broker import CHECKS, keep_the_door
 from fleet.keys import Keys
@@ -49,21 +49,21 @@ async def run(settings: Settings) -> None:
     stop = told_to_stop()
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    health = Health(_checks(settings))
+    checks = Checks(_checks(settings))
     exporter = Exporter(
         registry,
         host=settings.metrics_host,
         port=settings.fleet_metrics_port,
-        readiness=health.readiness,
+        readiness=checks.readiness,
         setting="TRACEFLEET_FLEET_METRICS_PORT",
     )
-    forever = partial(sweep_forever, database_url=settings.require_database_url(), metrics=metrics, health=health)
+    forever = partial(sweep_forever, database_url=settings.require_database_url(), metrics=metrics, checks=checks)
     with exporter:
         log.info("fleet runs", metrics_port=settings.fleet_metrics_port)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(forever(sweep), name=sweep.name) for sweep in _sweeps(settings, metrics, health)]
+            tasks = [group.create_task(forever(sweep), name=sweep.name) for sweep in _sweeps(settings, metrics, checks)]
             if settings.nats_url is not None:
-                door = keep_the_door(settings, settings.nats_url, metrics=metrics, health=health)
+                door = keep_the_door(settings, settings.nats_url, metrics=metrics, checks=checks)
                 tasks.append(group.create_task(door, name="door"))
             await stop.wait()
             for task in tasks:
@@ -75,10 +75,10 @@ def _checks(settings: Settings) -> dict[str, str | None]:
     return {"database": "not reached yet", "census": "not taken yet", "housekeeping": None, **keeping.CHECKS, **door}
 
 
-def _sweeps(settings: Settings, metrics: Metrics, health: Health) -> list[Sweep]:
+def _sweeps(settings: Settings, metrics: Metrics, checks: Checks) -> list[Sweep]:
     keys, file = Keys.of(settings), anchors.file_of(settings)
-    sealing = partial(keeping.seal_stragglers, keys=keys, metrics=metrics, health=health)
-    anchoring = partial(keeping.anchor_head, keys=keys, file=file, metrics=metrics, health=health)
+    sealing = partial(keeping.seal_stragglers, keys=keys, metrics=metrics, checks=checks)
+    anchoring = partial(keeping.anchor_head, keys=keys, file=file, metrics=metrics, checks=checks)
     return [
         Sweep("census", CENSUS_SECONDS, CENSUS_LIMIT_SECONDS, partial(take_census, metrics=metrics)),
         Sweep("housekeeping", HOUSEKEEPING_SECONDS, HOUSEKEEPING_LIMIT_SECONDS, keep_house),

@@ -8,10 +8,11 @@ from typing import Any, Final
 import psycopg
 from psycopg import AsyncConnection
 
-from fleet.health import Health
+from fleet.checks import Checks
 from fleet.metrics import Metrics
 from store.backoff import Backoff
 from store.database import connect_service, explain_unreachable
+from store.errors import TracefleetError
 
 LONGEST_WAIT_SECONDS: Final = 10.0
 
@@ -26,7 +27,7 @@ class Sweep:
     work: Callable[[AsyncConnection[Any]], Awaitable[object]]
 
 
-async def sweep_forever(sweep: Sweep, database_url: str, *, metrics: Metrics, health: Health) -> None:
+async def sweep_forever(sweep: Sweep, database_url: str, *, metrics: Metrics, checks: Checks) -> None:
     """Run *sweep* until cancelled.
 
     Each run has a connection of its own: there are a few a minute, and what a server, a proxy or a firewall did to an
@@ -39,14 +40,15 @@ async def sweep_forever(sweep: Sweep, database_url: str, *, metrics: Metrics, he
         try:
             with seconds.time():
                 await _once(sweep, database_url)
-        except (psycopg.Error, OSError) as error:  # OSError: a time limit among them
-            _complain(health, sweep, database_url, error)
+        # OSError: a time limit among them; ours: no key to seal with, and the like.
+        except (psycopg.Error, OSError, TracefleetError) as error:
+            _complain(checks, sweep, database_url, error)
             await asyncio.sleep(backoff.next_seconds())
         else:
             backoff.reset()
             succeeded.set_to_current_time()
-            health.fine("database")
-            health.fine(sweep.name)
+            checks.fine("database")
+            checks.fine(sweep.name)
             await asyncio.sleep(sweep.every_seconds)
 
 
@@ -57,13 +59,13 @@ async def _once(sweep: Sweep, database_url: str) -> None:
             await sweep.work(connection)
 
 
-def _complain(health: Health, sweep: Sweep, database_url: str, error: Exception) -> None:
+def _complain(checks: Checks, sweep: Sweep, database_url: str, error: Exception) -> None:
     if isinstance(error, TimeoutError):
-        health.trouble(sweep.name, f"took longer than {sweep.limit_seconds:g} s and was broken off")
-    elif _is_lost(error):
-        health.trouble("database", explain_unreachable(database_url, error))
+        checks.trouble(sweep.name, f"took longer than {sweep.limit_seconds:g} s and was broken off")
+    elif not isinstance(error, TracefleetError) and _is_lost(error):
+        checks.trouble("database", explain_unreachable(database_url, error))
     else:
-        health.trouble(sweep.name, " ".join(str(error).split()))
+        checks.trouble(sweep.name, " ".join(str(error).split()))
 
 
 def _is_lost(error: Exception) -> bool:

@@ -11,8 +11,8 @@ from psycopg import AsyncConnection
 
 from fleet.audit.anchors import append
 from fleet.audit.sealing import AT_ONCE, HEAD, TRY_TURN, seal_some
+from fleet.checks import Checks
 from fleet.errors import AnchorFileError, KeyFileError
-from fleet.health import Health
 from fleet.keys import Keys
 from fleet.metrics import Metrics
 
@@ -29,12 +29,12 @@ SELECT coalesce((SELECT max(seal_no) FROM audit_seals), 0)::bigint AS head,
 """
 
 
-async def seal_stragglers(connection: AsyncConnection[Any], *, keys: Keys, metrics: Metrics, health: Health) -> None:
+async def seal_stragglers(connection: AsyncConnection[Any], *, keys: Keys, metrics: Metrics, checks: Checks) -> None:
     """Seal what was changed past :mod:`fleet.acting`: with psql, by a migration. *connection* is in autocommit.
 
     A transaction for some rows at a time, so that those who change the ledger do not wait long in between.
     """
-    key = await _key(connection, keys, health)
+    key = await _key(connection, keys, checks)
     if key is not None:
         while await seal_some(connection, key) == AT_ONCE:
             pass
@@ -44,10 +44,10 @@ async def seal_stragglers(connection: AsyncConnection[Any], *, keys: Keys, metri
 
 
 async def anchor_head(
-    connection: AsyncConnection[Any], *, keys: Keys, file: Path, metrics: Metrics, health: Health
+    connection: AsyncConnection[Any], *, keys: Keys, file: Path, metrics: Metrics, checks: Checks
 ) -> bool:
     """Note the head in *file* where it moved; whether it did. *connection* is in autocommit."""
-    key = await _key(connection, keys, health)
+    key = await _key(connection, keys, checks)
     if key is None:
         return False
     async with connection.transaction():
@@ -57,18 +57,18 @@ async def anchor_head(
         try:
             is_noted = head is not None and await asyncio.to_thread(append, file, key, head[0], bytes(head[1]))
         except AnchorFileError as error:
-            health.trouble(ANCHOR_CHECK, str(error))
+            checks.trouble(ANCHOR_CHECK, str(error))
             return False
-    health.fine(ANCHOR_CHECK)
+    checks.fine(ANCHOR_CHECK)
     metrics.audit_anchored.set_to_current_time()
     return is_noted
 
 
-async def _key(connection: AsyncConnection[Any], keys: Keys, health: Health) -> bytes | None:
+async def _key(connection: AsyncConnection[Any], keys: Keys, checks: Checks) -> bytes | None:
     try:
         key = await keys.key_for(connection, "audit")
     except KeyFileError as error:
-        health.trouble(KEY_CHECK, str(error))
+        checks.trouble(KEY_CHECK, str(error))
         return None
-    health.fine(KEY_CHECK)
+    checks.fine(KEY_CHECK)
     return key

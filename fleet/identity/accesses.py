@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg import AsyncConnection
 
-from fleet.health import Health
+from fleet.checks import Checks
 from fleet.identity.snapshot import Admitted, Denied
 from store.backoff import Backoff
 from store.database import connect_service, explain_unreachable
@@ -120,7 +120,7 @@ class Accesses:
         else:
             count.again(at)
 
-    async def record(self, database_url: str, health: Health) -> None:
+    async def record(self, database_url: str, checks: Checks) -> None:
         """Write what happened, each second until cancelled, through any loss of the database."""
         backoff = Backoff(cap_seconds=5)
         while True:
@@ -128,12 +128,12 @@ class Accesses:
                 async with await connect_service(
                     database_url, application_name="tracefleet fleet accesses"
                 ) as connection:
-                    await self._record(connection, health, backoff)
+                    await self._record(connection, checks, backoff)
             except (psycopg.Error, OSError) as error:
-                health.trouble("accesses", explain_unreachable(database_url, error))
+                checks.trouble("accesses", explain_unreachable(database_url, error))
                 await asyncio.sleep(backoff.next_seconds())
 
-    async def _record(self, connection: AsyncConnection[Any], health: Health, backoff: Backoff) -> None:
+    async def _record(self, connection: AsyncConnection[Any], checks: Checks, backoff: Backoff) -> None:
         flushes = 0
         while True:
             await self.flush(connection)
@@ -141,7 +141,7 @@ class Accesses:
                 await connection.execute(TRIM, {"most": MOST_STRANGERS})
                 await connection.execute(TRIM_DEVICES, {"most": MOST_OF_A_DEVICE})
             flushes += 1
-            health.fine("accesses")
+            checks.fine("accesses")
             backoff.reset()
             await asyncio.sleep(FLUSH_SECONDS)
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from fleet.health import Health
+from fleet.checks import Checks
 from fleet.identity.accesses import Accesses
 from fleet.identity.answers import Issuer
 from fleet.identity.bus import Bus, BusError, connected
@@ -38,7 +38,7 @@ def issuer_of(settings: Settings) -> Issuer:
         return Issuer(Keys.of(settings).key(connection, "broker"))
 
 
-async def keep_the_door(settings: Settings, url: SecretStr, *, metrics: Metrics, health: Health) -> None:
+async def keep_the_door(settings: Settings, url: SecretStr, *, metrics: Metrics, checks: Checks) -> None:
     """Answer who may connect to nats-server at *url*, and close who may no longer, until cancelled.
 
     Raises KeyFileError when the installation's key is missing or another one.
@@ -49,37 +49,37 @@ async def keep_the_door(settings: Settings, url: SecretStr, *, metrics: Metrics,
     system_url = settings.nats_system_url or url
     async with asyncio.TaskGroup() as group:
         group.create_task(identities.follow(database_url), name="identities")
-        group.create_task(accesses.record(database_url, health), name="accesses")
-        callout = Callout(identities, await _issuer(settings, health), accesses, metrics)
+        group.create_task(accesses.record(database_url, checks), name="accesses")
+        callout = Callout(identities, await _issuer(settings, checks), accesses, metrics)
         await identities.loaded.wait()
-        health.fine("identities")
+        checks.fine("identities")
 
         async def answer(bus: Bus) -> None:
             await bus.answer(SUBJECT, callout.answer, queue=QUEUE)
             await bus.answer(STATUS, callout.status, queue=QUEUE)
-            health.fine("logins")
+            checks.fine("logins")
             await bus.ended()
 
         async def revoke(bus: Bus) -> None:
             # Whoever is let in from now on is let in by a snapshot whose changes are acted upon.
-            health.fine("revocation")
+            checks.fine("revocation")
             await _while_connected(bus, revocation.keep(Connections(bus)))
 
         for check, where, work in (("logins", url, answer), ("revocation", system_url, revoke)):
-            group.create_task(_on_the_bus(where, work, check=check, health=health), name=check)
+            group.create_task(_on_the_bus(where, work, check=check, checks=checks), name=check)
 
 
-async def _issuer(settings: Settings, health: Health) -> Issuer:
+async def _issuer(settings: Settings, checks: Checks) -> Issuer:
     backoff = Backoff(cap_seconds=LONGEST_WAIT_SECONDS)
     while True:
         try:
             return await asyncio.to_thread(issuer_of, settings)
         except DatabaseError as error:
-            health.trouble("identities", str(error))
+            checks.trouble("identities", str(error))
             await asyncio.sleep(backoff.next_seconds())
 
 
-async def _on_the_bus(url: SecretStr, work: Callable[[Bus], Awaitable[None]], *, check: str, health: Health) -> None:
+async def _on_the_bus(url: SecretStr, work: Callable[[Bus], Awaitable[None]], *, check: str, checks: Checks) -> None:
     """Do *work* on a connection to *url*, and on a new one whenever it ends."""
     backoff = Backoff(cap_seconds=LONGEST_WAIT_SECONDS)
     where = urlsplit(url.get_secret_value())
@@ -91,7 +91,7 @@ async def _on_the_bus(url: SecretStr, work: Callable[[Bus], Awaitable[None]], *,
                 await work(bus)
         except BusError as error:
             words = str(error)
-        health.trouble(check, f"nats-server at {where.hostname}:{where.port or 4222}: {words}")
+        checks.trouble(check, f"nats-server at {where.hostname}:{where.port or 4222}: {words}")
         await asyncio.sleep(backoff.next_seconds())
 
 

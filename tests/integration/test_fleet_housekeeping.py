@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from fleet import retention
-from fleet.housekeeping import LEADER_LOCK, keep_house
+from fleet.housekeeping import keep_house
+from fleet.leading import Lock
 
 Connection = psycopg.Connection[tuple[object, ...]]
 pytestmark = pytest.mark.anyio
@@ -150,9 +151,9 @@ async def test_nobody_else_keeps_house_while_one_is_at_it(
     connection: Connection, housekeeper: psycopg.AsyncConnection[Any]
 ) -> None:
     """The lock goes with the connection of the one that vanished."""
-    connection.execute("SELECT pg_advisory_lock(%s)", (LEADER_LOCK,))
+    connection.execute("SELECT pg_advisory_lock(%s)", (Lock.HOUSEKEEPING,))
     assert await keep_house(housekeeper) == []
-    connection.execute("SELECT pg_advisory_unlock(%s)", (LEADER_LOCK,))
+    connection.execute("SELECT pg_advisory_unlock(%s)", (Lock.HOUSEKEEPING,))
     assert await keep_house(housekeeper) != []
 
 

@@ -23,7 +23,7 @@ from structlog.testing import capture_logs
 
 from fleet.audit.verification import verify
 from fleet.census import take_census
-from fleet.health import Health
+from fleet.checks import Checks
 from fleet.keys import Keys
 from fleet.metrics import Metrics
 from fleet.service import run
@@ -33,7 +33,7 @@ from store.settings import Settings
 
 Connection = psycopg.Connection[tuple[object, ...]]
 LIMIT_SECONDS = 60
-COMMAND = "from deploy.commands.fleet import fleet; fleet()"
+COMMAND = "from deploy.commands.fleet import app; app([])"
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ async def test_sweep_outlives_a_database_that_goes_and_comes_back(database_url: 
     await link.mend()
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    health = Health({"database": None})
+    checks = Checks({"database": None})
     tries = 0
 
     async def census(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
@@ -219,10 +219,10 @@ async def test_sweep_outlives_a_database_that_goes_and_comes_back(database_url: 
 
     sweep = Sweep("census", 0.02, 10, census)
     with capture_logs() as logs:
-        task = asyncio.create_task(sweep_forever(sweep, link.url, metrics=metrics, health=health))
+        task = asyncio.create_task(sweep_forever(sweep, link.url, metrics=metrics, checks=checks))
         await _eventually(lambda: tries > 1)
         await link.cut()
-        await _eventually(lambda: health.readiness()["database"] is not None)
+        await _eventually(lambda: checks.readiness()["database"] is not None)
         succeeded, runs = tries, _runs(registry)
         await _eventually(lambda: _runs(registry) > runs + 3)
         assert tries == succeeded
@@ -246,18 +246,18 @@ def _runs(registry: CollectorRegistry) -> float:
 @pytest.mark.anyio
 async def test_sweep_is_broken_off_when_it_takes_too_long(database_url: str) -> None:
     """Its own check says so; the database is not blamed."""
-    health = Health({"database": None, "slow": None})
+    checks = Checks({"database": None, "slow": None})
 
     async def never_ends(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
         await connection.execute("SELECT pg_sleep(60)")
 
     sweep = Sweep("slow", 0.02, 0.2, never_ends)
-    task = asyncio.create_task(sweep_forever(sweep, database_url, metrics=Metrics(CollectorRegistry()), health=health))
-    await _eventually(lambda: health.readiness()["slow"] is not None)
-    assert health.readiness()["database"] is None
+    task = asyncio.create_task(sweep_forever(sweep, database_url, metrics=Metrics(CollectorRegistry()), checks=checks))
+    await _eventually(lambda: checks.readiness()["slow"] is not None)
+    assert checks.readiness()["database"] is None
     task.cancel()
     await asyncio.wait({task})
-    assert json.dumps(health.readiness()["slow"]) == '"took longer than 0.2 s and was broken off"'
+    assert json.dumps(checks.readiness()["slow"]) == '"took longer than 0.2 s and was broken off"'
 
 
 async def _eventually(condition: Callable[[], object]) -> None:

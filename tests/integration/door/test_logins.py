@@ -163,7 +163,7 @@ def test_known_devices_are_let_in_while_the_database_is_away(world: World) -> No
         link.cut_all()
         device = world.connect(issued)
         assert device.is_in
-        until(lambda: fleet.health.readiness()["accesses"], what="word that the database is away")
+        until(lambda: fleet.checks.readiness()["accesses"], what="word that the database is away")
         link.open()
         assert remembered(world, ADMITTED, "A") == [(1, "127.0.0.1", "127.0.0.1")]
         device.leave()
@@ -176,7 +176,7 @@ def test_fleet_finds_the_broker_again_when_it_was_away(world: World) -> None:
     fleet = world.start_fleet()
     issued = world.issue("A")
     world.stop_broker()
-    until(lambda: fleet.health.readiness()["logins"], what="word that the broker is away")
+    until(lambda: fleet.checks.readiness()["logins"], what="word that the broker is away")
     world.start_broker()
     fleet.wait_ready()
     device = world.connect(issued)

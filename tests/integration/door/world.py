@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from deploy.embedded.broker import EmbeddedBroker
 from deploy.embedded.broker_access import prepare
 from fleet.acting import Actor, acting
-from fleet.health import Health
+from fleet.checks import Checks
 from fleet.identity.broker import CHECKS, issuer_of, keep_the_door
 from fleet.identity.bus import BusError, connected
 from fleet.identity.credentials import Issued, issue, issue_many, revoke
@@ -47,9 +47,9 @@ class Fleet:
     def __init__(self, settings: Settings) -> None:
         assert settings.nats_url is not None
         self.registry = CollectorRegistry()
-        self.health = Health(dict.fromkeys(CHECKS, "not yet"))
+        self.checks = Checks(dict.fromkeys(CHECKS, "not yet"))
         self._loop = asyncio.new_event_loop()
-        door = keep_the_door(settings, settings.nats_url, metrics=Metrics(self.registry), health=self.health)
+        door = keep_the_door(settings, settings.nats_url, metrics=Metrics(self.registry), checks=self.checks)
         self._task = self._loop.create_task(door)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -62,7 +62,7 @@ class Fleet:
 
     def wait_ready(self) -> None:
         """Return when it answers, and has compared who is connected."""
-        until(lambda: not any(self.health.readiness().values()), what=f"health: {self.health.readiness()}")
+        until(lambda: not any(self.checks.readiness().values()), what=f"checks: {self.checks.readiness()}")
 
     def logins(self, outcome: str) -> float:
         """How many it answered so."""

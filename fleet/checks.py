@@ -7,7 +7,7 @@ import structlog
 log = structlog.get_logger()
 
 
-class Health:
+class Checks:
     """Checks by name; written by the event loop, read by the exporter's threads."""
 
     def __init__(self, checks: Mapping[str, str | None]) -> None:

@@ -1,0 +1,72 @@
+"""Work that one replica does at a time: whoever holds its advisory lock leads, the others pass.
+
+The work itself is the fleet's plain functions on a connection of their own, in a thread: what takes seconds of
+reckoning must not keep a device waiting at the door.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from enum import IntEnum
+from typing import Any, Final
+
+from psycopg import AsyncConnection, Connection
+
+from store.database import connect_once
+
+TRY_LOCK: Final = "SELECT pg_try_advisory_lock(%(lock)s)"
+UNLOCK: Final = "SELECT pg_advisory_unlock(%(lock)s)"
+
+
+class Lock(IntEnum):
+    """Any fixed numbers; 0x7461636500000001 is the migrations'."""
+
+    HOUSEKEEPING = 0x7461636500000002
+    DAYS = 0x7461636500000003
+    HEALTH = 0x7461636500000004
+    OBSOLESCENCE = 0x7461636500000005
+    RETIREMENT = 0x7461636500000006
+    OUTAGES = 0x7461636500000007
+    SECURITY = 0x7461636500000008
+
+
+async def leads(connection: AsyncConnection[Any], lock: Lock) -> bool:
+    """Whether *connection* leads from now on, until :func:`hand_over` or its end."""
+    return await (await connection.execute(TRY_LOCK, {"lock": lock})).fetchone() == (True,)
+
+
+async def hand_over(connection: AsyncConnection[Any], lock: Lock) -> None:
+    """Lead no longer."""
+    await connection.execute(UNLOCK, {"lock": lock})
+
+
+def led(
+    lock: Lock, work: Callable[[Connection[Any]], object], database_url: str, *, name: str
+) -> Callable[[AsyncConnection[Any]], Awaitable[None]]:
+    """*work* as a sweep's: done by one replica at a time, in a thread, on a connection of its own in autocommit.
+
+    Raises DatabaseError, psycopg.Error, and what *work* raises. When it is cancelled, what the server is at is broken
+    off, and the thread with it. A leader that loses the lock with its connection finishes what it has begun: two at
+    once must do no harm, only needless work.
+    """
+
+    async def sweep(connection: AsyncConnection[Any]) -> None:
+        if not await leads(connection, lock):
+            return
+        await _in_a_thread(work, database_url, name=name)
+        # Not in a finally: what gets past the work is a connection at its end or a cancellation; the lock goes with it.
+        await hand_over(connection, lock)
+
+    return sweep
+
+
+async def _in_a_thread(work: Callable[[Connection[Any]], object], database_url: str, *, name: str) -> None:
+    connection = await asyncio.to_thread(connect_once, database_url, application_name=f"tracefleet fleet {name}")
+    working = asyncio.ensure_future(asyncio.to_thread(work, connection))
+    try:
+        await asyncio.shield(working)
+    except asyncio.CancelledError:
+        connection.cancel()
+        await asyncio.wait([working])
+        raise
+    finally:
+        connection.close()

@@ -1,0 +1,197 @@
+-- The retirement loop (依法依规处置): a case carries a device from the first doubt to the books closed. What each step needs
+-- and who may take it is said in fleet.retirement.states; here stands what may never be, whoever writes.
+
+-- From this moment the device's identity is retired, wherever the thing itself still is: nothing it says is accepted.
+ALTER TABLE devices ADD COLUMN decommissioned_at timestamptz;
+-- What may come instead of a kind that the notice forbids.
+ALTER TABLE registration_gates
+    ADD COLUMN instead_zh text,
+    ADD COLUMN instead_en text;
+UPDATE registration_gates SET instead_zh = '二维码查询（追溯码、小程序）', instead_en = 'QR look-up on the customer''s own telephone'
+WHERE kind = 'kiosk';
+UPDATE registration_gates SET instead_zh = '联网智能秤（手持终端配合）或商超ERP上传', instead_en = 'a networked scale with a handheld terminal, or upload from the shop''s ERP'
+WHERE kind = 'trace_scale';
+
+-- A campaign: all kiosks of a prefecture by a day.
+CREATE TABLE programmes (
+    programme_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    programme_no text NOT NULL UNIQUE,
+    name_zh      text NOT NULL,
+    name_en      text NOT NULL,
+    -- Which devices: in this region and below it (two, four or six digits), of these kinds, at these kinds of site.
+    region_code  text NOT NULL CHECK (region_code ~ '^([0-9]{2}|[0-9]{4}|[0-9]{6})$'),
+    kinds        text[] NOT NULL CHECK (kinds <> '{}'),
+    site_kinds   text[] NOT NULL DEFAULT '{}',
+    begins_on    date NOT NULL,
+    due_on       date NOT NULL CHECK (due_on > begins_on),
+    -- How many are to go; NULL: all of them.
+    target       integer CHECK (target > 0),
+    basis        text,
+    ended_on     date,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    updated_at   timestamptz NOT NULL DEFAULT now()
+);
+
+-- Who has to approve, by what the device cost when it was bought: rows in the order of their limits, the first that holds
+-- counts. Limits are of one device and of all that are proposed together. Thresholds are local law: data 可配置.
+CREATE TABLE approval_tiers (
+    tier_id          integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tier             text NOT NULL UNIQUE,
+    name_zh          text NOT NULL,
+    name_en          text NOT NULL,
+    owner_types      text[] NOT NULL,
+    -- Below both; NULL: no limit.
+    single_below_fen bigint,
+    bundle_below_fen bigint,
+    -- 'filed': the department decides and files (备案); 'approved': an authority's reply (批复) is needed.
+    outcome          text NOT NULL CHECK (outcome IN ('filed', 'approved')),
+    basis            text,
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    updated_at       timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO approval_tiers (tier, name_zh, name_en, owner_types, single_below_fen, bundle_below_fen, outcome, basis) VALUES
+    ('owner', '所有者同意', 'the owner''s consent', '{site,merchant,leased}', NULL, NULL, 'approved', '非国有资产，由所有者决定'),
+    ('department', '主管部门审批并备案', 'the department approves and files', '{government,operator}', 10000000, 20000000, 'filed', '按原值分级，默认值，可配置'),
+    ('authority', '财政部门审核、政府批准', 'the finance authority approves', '{government,operator}', NULL, NULL, 'approved', '按原值分级，默认值，可配置');
+
+-- How long a case may stay in a state before somebody is reminded, and before it is escalated.
+CREATE TABLE case_deadlines (
+    state          text PRIMARY KEY,
+    days           integer NOT NULL CHECK (days > 0),
+    remind_days    integer NOT NULL CHECK (remind_days >= 0),
+    escalate_days  integer NOT NULL CHECK (escalate_days >= 0),
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    updated_at     timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO case_deadlines (state, days, remind_days, escalate_days) VALUES
+    ('opened', 15, 3, 7), ('proposed', 15, 3, 7), ('appraised', 30, 5, 10), ('approved', 15, 3, 7), ('executing', 7, 1, 3),
+    ('silent', 30, 5, 10), ('recovered', 15, 3, 7), ('wiped', 60, 10, 15), ('disposed', 30, 5, 10), ('written_off', 30, 5, 10);
+
+CREATE TABLE cases (
+    case_id        integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    case_no        text NOT NULL UNIQUE,
+    device_id      integer NOT NULL REFERENCES devices,
+    flag_id        integer REFERENCES flags,
+    programme_id   integer REFERENCES programmes,
+    -- Cases proposed together: their original values count together.
+    bundle         uuid,
+    -- 'state': property of the government or the operator; 'owner': of a site, a merchant or a lessor, the shorter way.
+    path           text NOT NULL CHECK (path IN ('state', 'owner')),
+    state          text NOT NULL CHECK (state IN (
+        'opened', 'kept', 'proposed', 'appraised', 'approved', 'rejected', 'executing', 'silent', 'recovered', 'wiped',
+        'disposed', 'written_off', 'archived', 'withdrawn', 'stopped')),
+    state_since    timestamptz NOT NULL,
+    -- Why: the flag's findings, or what the proposer says; frozen when it is opened.
+    grounds        jsonb NOT NULL,
+    -- The day by which the present state is to be left.
+    due_on         date,
+    reminded_at    timestamptz,
+    escalated_at   timestamptz,
+    kept_until     date,
+    opened_by      text NOT NULL,
+    proposed_by    text,
+    proposed_at    timestamptz,
+    appraised_by   text,
+    appraised_at   timestamptz,
+    appraisal      text CHECK (appraisal IN ('no_use_left', 'not_worth_repair', 'usable')),
+    tier           text,
+    approved_by    text,
+    approved_at    timestamptz,
+    approval       text CHECK (approval IN ('approved', 'filed')),
+    executed_by    text,
+    executed_at    timestamptz,
+    -- Since when nothing was accepted; with the attempts that were refused, the proof of silence.
+    silent_since   timestamptz,
+    silence        jsonb,
+    -- What comes in its place: a device of the ledger, or another way to do its work.
+    successor_id   integer REFERENCES devices,
+    replacement    text CHECK (replacement IN ('none', 'device', 'qr_lookup', 'erp_upload')),
+    recovered_place text,
+    recovered_by   text,
+    photo_sha256   text CHECK (photo_sha256 ~ '^[0-9a-f]{64}$'),
+    wiped_by       text,
+    wiped_at       timestamptz,
+    method         text CHECK (method IN ('transfer', 'public_warehouse', 'sale', 'donation', 'scrap', 'loss', 'returned')),
+    recipient      text,
+    recycler_licence text,
+    receipt_no     text,
+    income_fen     bigint CHECK (income_fen >= 0),
+    disposed_at    timestamptz,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    updated_at     timestamptz NOT NULL DEFAULT now(),
+    -- Four eyes, whatever the order of calls.
+    CONSTRAINT cases_maker_is_not_checker CHECK (approved_by NOT IN (proposed_by, coalesce(appraised_by, proposed_by))),
+    CONSTRAINT cases_are_proposed_first CHECK (approved_by IS NULL OR proposed_by IS NOT NULL),
+    CONSTRAINT cases_are_approved_first CHECK (
+        (executed_at IS NULL AND state NOT IN ('executing', 'silent', 'recovered', 'wiped', 'disposed', 'written_off', 'archived'))
+        OR (approved_by IS NOT NULL AND approval IS NOT NULL AND executed_by IS NOT NULL))
+);
+-- One at a time: a case that is over does not stand in the way of another.
+CREATE UNIQUE INDEX cases_open ON cases (device_id) WHERE state NOT IN ('kept', 'rejected', 'archived', 'withdrawn', 'stopped');
+CREATE INDEX cases_by_device ON cases (device_id, case_id);
+CREATE INDEX cases_by_state ON cases (state, due_on);
+CREATE INDEX cases_by_bundle ON cases (bundle) WHERE bundle IS NOT NULL;
+CREATE INDEX cases_by_programme ON cases (programme_id) WHERE programme_id IS NOT NULL;
+
+CREATE TABLE case_steps (
+    step_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    case_id    integer NOT NULL REFERENCES cases,
+    from_state text,
+    to_state   text NOT NULL,
+    at         timestamptz NOT NULL,
+    actor      text NOT NULL DEFAULT acting_as(),
+    reason     text,
+    document   text,
+    -- What was told with it: appraisal, method, receipt, numbers that guards went by.
+    details    jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX case_steps_by_case ON case_steps (case_id, step_id);
+
+-- Papers are kept elsewhere; here is what they are, and the hash by which each is known to be the same.
+CREATE TABLE case_documents (
+    document_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    case_id     integer NOT NULL REFERENCES cases,
+    kind        text NOT NULL CHECK (kind IN (
+        'application', 'value_evidence', 'appraisal', 'consent', 'approval', 'photo', 'wipe_record', 'receipt', 'income', 'write_off', 'other')),
+    name        text NOT NULL,
+    sha256      text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+    size_bytes  bigint CHECK (size_bytes >= 0),
+    note        text,
+    added_by    text NOT NULL DEFAULT acting_as(),
+    added_at    timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (case_id, sha256)
+);
+
+-- A retired identity that speaks: refused, counted, kept. One row for a device and a way until somebody has dealt with it.
+CREATE TABLE security_events (
+    security_event_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    device_id    integer NOT NULL REFERENCES devices,
+    -- 'broker': refused at its login; 'ingest': a message of it was refused.
+    channel      text NOT NULL CHECK (channel IN ('broker', 'ingest')),
+    first_at     timestamptz NOT NULL,
+    last_at      timestamptz NOT NULL,
+    attempts     bigint NOT NULL CHECK (attempts > 0),
+    -- Hosts, client ids, reasons, numbers of dead letters.
+    evidence     jsonb NOT NULL DEFAULT '{}',
+    raised_at    timestamptz NOT NULL DEFAULT now(),
+    settled_at   timestamptz,
+    settled_by   text,
+    note         text,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    updated_at   timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX security_events_open ON security_events (device_id, channel) WHERE settled_at IS NULL;
+CREATE INDEX security_events_by_device ON security_events (device_id, security_event_id);
+
+CREATE TRIGGER case_steps_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON case_steps
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting();
+
+SELECT put_under_audit(table_name, naming, keys) FROM (VALUES
+    ('programmes', 'programme_no', 'programme_id'),
+    ('approval_tiers', 'tier', 'tier_id'),
+    ('case_deadlines', 'state', 'state'),
+    ('cases', 'case_no', 'case_id'),
+    ('case_steps', 'case_id,step_id', 'step_id'),
+    ('case_documents', 'case_id,document_id', 'document_id'),
+    ('security_events', 'device_id,security_event_id', 'security_event_id')
+) AS tables (table_name, naming, keys);
