@@ -22,6 +22,7 @@ from psycopg import Connection
 from fleet.days.calendar import reckon_sites
 from fleet.days.day import DAY, NO_SLOT, begin_of, slots_between, slots_over
 from fleet.days.sources import of_the_boots, of_the_letters, of_the_streams
+from fleet.presence.gaps import detect_day
 
 # Whole slots alone count for or against anybody.
 _FIRST: Final[LiteralString] = "ceil(extract(epoch FROM since - %(begins)s::timestamptz) / 300)::int"
@@ -135,8 +136,10 @@ def roll(connection: Connection[Any], day: date, *, now: datetime, device_ids: S
     keep what was reckoned of them before. To be called in a transaction.
     """
     started = time.monotonic()
-    reckon_sites(connection, day, now=now, anew=device_ids is None)
     begins = begin_of(day)
+    if device_ids is None and begins + DAY <= now:
+        detect_day(connection, day, now=now)
+    reckon_sites(connection, day, now=now, anew=device_ids is None)
     asked = {"day": day, "begins": begins, "ends": begins + DAY, "over": slots_over(day, now)}
     connection.execute(WITHOUT_LOOPS)
     if device_ids is not None:
