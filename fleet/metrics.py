@@ -45,6 +45,9 @@ class Metrics:
             ["list"],
             registry=registry,
         )
+        self.outages = Gauge(
+            "tracefleet_fleet_outages", "Outages that last: ours, and those of sites.", ["scope"], registry=registry
+        )
         self.job_failures = Gauge(
             "tracefleet_fleet_job_failures",
             "Failed runs so far of each job that keeps the store in order.",

@@ -4,6 +4,8 @@ census        every 15 s ──▶ gauges ──▶ /metrics
 housekeeping  every 60 s ──▶ is a job due, and nobody else at it? ──▶ delete ──▶ jobs
 door          when nats-server asks (fleet.identity.broker) ──▶ who may connect, and who may no longer
 audit         every  5 s ──▶ seal what nobody sealed ──▶ audit_seals
+days          every 60 s ──▶ which days are due, by one replica ──▶ site_days, device_days
+outages       every 60 s ──▶ is a site, or are we, out? by one replica ──▶ outages
 anchor        every 60 s ──▶ did the chain's head move? ──▶ a file outside the database
 checks        ◀── all    ──▶ /readyz
 """
@@ -21,7 +23,9 @@ from fleet.checks import Checks
 from fleet.housekeeping import keep_house
 from fleet.identity.broker import CHECKS, keep_the_door
 from fleet.keys import Keys
+from fleet.leading import Lock, led
 from fleet.metrics import Metrics
+from fleet.presence.watching import roll_days, watch_outages
 from fleet.sweep import Sweep, sweep_forever
 from store.exporter import Exporter
 from store.settings import Settings
@@ -37,6 +41,11 @@ ANCHOR_SECONDS: Final = 60.0
 # An update of the whole ledger with psql is sealed in one round.
 AUDIT_LIMIT_SECONDS: Final = 300.0
 ANCHOR_LIMIT_SECONDS: Final = 30.0
+DAYS_SECONDS: Final = 60.0
+# After weeks without a round there are weeks to roll up, each day a transaction.
+DAYS_LIMIT_SECONDS: Final = 3600.0
+OUTAGES_SECONDS: Final = 60.0
+OUTAGES_LIMIT_SECONDS: Final = 60.0
 
 log = structlog.get_logger()
 
@@ -78,10 +87,15 @@ def _checks(settings: Settings) -> dict[str, str | None]:
 def _sweeps(settings: Settings, metrics: Metrics, checks: Checks) -> list[Sweep]:
     keys, file = Keys.of(settings), anchors.file_of(settings)
     sealing = partial(keeping.seal_stragglers, keys=keys, metrics=metrics, checks=checks)
+    url = settings.require_database_url()
+    rolling = partial(roll_days, keys=keys)
+    watching = partial(watch_outages, keys=keys, metrics=metrics)
     anchoring = partial(keeping.anchor_head, keys=keys, file=file, metrics=metrics, checks=checks)
     return [
         Sweep("census", CENSUS_SECONDS, CENSUS_LIMIT_SECONDS, partial(take_census, metrics=metrics)),
         Sweep("housekeeping", HOUSEKEEPING_SECONDS, HOUSEKEEPING_LIMIT_SECONDS, keep_house),
         Sweep("audit", AUDIT_SECONDS, AUDIT_LIMIT_SECONDS, sealing),
+        Sweep("days", DAYS_SECONDS, DAYS_LIMIT_SECONDS, led(Lock.DAYS, rolling, url, name="days")),
+        Sweep("outages", OUTAGES_SECONDS, OUTAGES_LIMIT_SECONDS, led(Lock.OUTAGES, watching, url, name="outages")),
         Sweep("anchor", ANCHOR_SECONDS, ANCHOR_LIMIT_SECONDS, anchoring),
     ]

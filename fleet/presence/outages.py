@@ -24,6 +24,15 @@ TAKE: Final[LiteralString] = f"""
 SELECT {COLUMNS} FROM outages AS o LEFT JOIN sites AS s USING (site_id)
 WHERE o.outage_id = %(outage_id)s FOR UPDATE OF o
 """  # noqa: S608 - constants of ours
+# The latest first. Each filter is NULL where it is not asked for.
+LIST: Final[LiteralString] = f"""
+SELECT {COLUMNS} FROM outages AS o LEFT JOIN sites AS s USING (site_id)
+WHERE (%(scope)s::text IS NULL OR o.scope = %(scope)s) AND (%(site_no)s::text IS NULL OR s.site_no = %(site_no)s)
+  AND (%(open)s::bool IS NULL OR (o.ended_at IS NULL AND o.dismissed_at IS NULL) = %(open)s)
+  AND (%(since)s::timestamptz IS NULL OR o.ended_at IS NULL OR o.ended_at >= %(since)s)
+  AND (%(after)s::int4 IS NULL OR o.outage_id < %(after)s)
+ORDER BY o.outage_id DESC LIMIT %(rows)s
+"""  # noqa: S608 - constants of ours
 SITE: Final = "SELECT site_id FROM sites WHERE site_no = %(site_no)s"
 
 
