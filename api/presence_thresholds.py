@@ -1,13 +1,12 @@
 """``/api/v1/presence-thresholds``: after how long without a word a device is late, and silent."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.body import BodiesDep, described
 from api.callers import require
-from api.ledger import Kind
 from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import Reason, Text
 from api.problems import FORBIDDEN, OF_BODIES, OF_CHANGES, documented
@@ -16,6 +15,18 @@ from fleet.presence import thresholds
 router = APIRouter(prefix="/api/v1/presence-thresholds", tags=["Outages"])
 MAY: Final = [Depends(require("fleet_admin"))]
 SECONDS_MAX: Final = 90 * 86_400
+SiteKind = Literal[
+    "slaughterhouse",
+    "wholesale_market",
+    "wet_market",
+    "supermarket",
+    "group_caterer",
+    "cold_store",
+    "specialty_shop",
+    "check_point",
+    "origin_wholesaler",
+    "ecommerce",
+]
 
 
 class ThresholdLine(BaseModel):
@@ -42,13 +53,13 @@ class ThresholdOrder(BaseModel):
 
     kind: Text = Field(examples=["logger"])
     model_no: Text | None = None
-    site_kind: Kind | None = None
+    site_kind: SiteKind | None = None
     late_seconds: int = Field(gt=0, le=SECONDS_MAX)
     silent_seconds: int = Field(gt=0, le=SECONDS_MAX, description="more than late_seconds")
     reason: Reason
 
 
-@router.get("", summary="Thresholds of presence")
+@router.get("", summary="Thresholds of presence", responses=documented())
 async def list_thresholds(desk: DeskDep) -> Thresholds:
     """By kind, the general before the particular."""
     return Thresholds.model_validate({"items": await desk.read(thresholds.thresholds)}, from_attributes=True)

@@ -75,6 +75,11 @@ async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncC
     assert document["security"] == [{}, {"key": []}]
     paths = document["paths"]
     assert set(paths) == {
+        "/api/v1/outages",
+        "/api/v1/outages/{outage_id}/dismiss",
+        "/api/v1/outages/{outage_id}/end",
+        "/api/v1/presence-thresholds",
+        "/api/v1/presence-thresholds/{threshold_id}",
         "/api/v1/audit",
         "/api/v1/broker/authenticate",
         "/api/v1/broker/authorize",
