@@ -1,6 +1,6 @@
 """Days that were over when something of them came: whoever rolls days up is told, and does it again."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from psycopg import AsyncConnection
@@ -25,15 +25,16 @@ class StaleDays:
 
     def __init__(self) -> None:
         self._days: set[tuple[int, date]] = set()
-        # The day of the last arrival: nearly all of a batch came on one.
-        self._begins_at = self._ends_at = datetime.min.replace(tzinfo=BUSINESS_ZONE)
+        # The day of the last arrival: nearly all of a batch came on one. In UTC, as arrivals are: times of one zone
+        # compare several times as fast.
+        self._begins_at = self._ends_at = datetime.min.replace(tzinfo=UTC)
 
     def note(self, portion: Portion, oldest_at: datetime) -> None:
         """Look at *portion*, whose oldest record is of *oldest_at*: two comparisons, where it came on its own day."""
         received_at = portion.telling.arrival.received_at
         if not self._begins_at <= received_at < self._ends_at:
             local = received_at.astimezone(BUSINESS_ZONE)
-            self._begins_at = local.replace(hour=0, minute=0, second=0, microsecond=0)
+            self._begins_at = local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
             self._ends_at = self._begins_at + _DAY
         if oldest_at >= self._begins_at:
             return

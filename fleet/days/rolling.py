@@ -118,9 +118,9 @@ WHERE (kept.*) IS DISTINCT FROM (excluded.*)
 ROLL: Final[LiteralString] = roll_of("")
 ROLL_SOME: Final[LiteralString] = roll_of("AND device_id = ANY (%(device_ids)s::int4[])")
 # Sums of the day are joined device by device. Left to itself, the planner takes what was filled just now for a handful
-# of rows, and looks each device up in all the others.
-WITHOUT_LOOPS: Final = "SELECT set_config('enable_nestloop', 'off', true)"
-AS_USUAL: Final = "SELECT set_config('enable_nestloop', 'on', true)"
+# of rows, and looks each device up in all the others. Memory for the sums of a hundred thousand devices, of one leader.
+WITHOUT_LOOPS: Final = "SELECT set_config('enable_nestloop', 'off', true), set_config('work_mem', '64MB', true)"
+AS_USUAL: Final = "SET LOCAL enable_nestloop TO DEFAULT; SET LOCAL work_mem TO DEFAULT"
 COUNT: Final = "SELECT count(*) FROM device_days WHERE day = %(day)s::date"
 NOTE: Final = """
 INSERT INTO rolled_days (day, rolled_at, devices, seconds)
