@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from deploy.bench import database, machine
 from deploy.bench.database import Database
+from deploy.bench.fleet_health import measure_health
 from deploy.bench.fleet_seed import DAYS, seed
 from deploy.bench.ledger import Measured, judged, sentence
 from deploy.bench.progress import Bar
@@ -20,7 +21,9 @@ from deploy.bench.run import signals_interrupt
 from fleet.keys import Keys
 from store.database import connect_once
 
+HEALTH_SECONDS: Final = 5.0
 HOW: Final = {
+    "health_sweep": "the first round, which writes every row, and others a minute apart, on one connection",
     "fleet": f"every device placed, {DAYS} days of each and today; ANALYZE and VACUUM before anything is measured",
 }
 
@@ -37,8 +40,15 @@ class Rig:
     now: datetime
 
 
+def _health(rig: Rig) -> Iterator[Measured]:
+    with connect_once(rig.database.url, application_name=database.NAME) as connection:
+        more = measure_health(connection, now=rig.now, rounds=rig.rounds)
+    slowest = max(more["first_seconds"], *more["steady_seconds"])
+    yield judged("health_sweep", f"max < {HEALTH_SECONDS:g} s", slowest, more, met=slowest < HEALTH_SECONDS)
+
+
 Measure = Callable[[Rig], Iterator[Measured]]
-MEASURES: Final[tuple[tuple[str, Measure], ...]] = ()
+MEASURES: Final[tuple[tuple[str, Measure], ...]] = (("the health sweep", _health),)
 
 
 def run(devices: int, *, quick: bool, database_url: str | None) -> dict[str, Any]:
@@ -68,6 +78,3 @@ def run(devices: int, *, quick: bool, database_url: str | None) -> dict[str, Any
                 bar.say(sentence(one))
             bar.end_scenario()
     return {"machine": about, "settings": settings | {"devices": devices, "method": HOW}, "measures": told}
-
-
-__all__ = ["MEASURES", "Measure", "Measured", "Rig", "judged", "run"]

@@ -70,7 +70,8 @@ STATUSES: Final = """
 INSERT INTO latest (device_id, stream, probe, at, seq, received_at, record)
 SELECT d.device_id, 'status', '', %(now)s::timestamptz, 1, %(now)s::timestamptz,
        jsonb_build_object('uptime_s', 86400, 'firmware', '2.' || d.device_id %% 12 || '.1',
-                          'rssi_dbm', -60 - d.device_id %% 40, 'storage_free_pct', 40 + d.device_id %% 50, 'backlog', 0, 'errors', '[]'::jsonb)
+                          'rssi_dbm', -60 - d.device_id %% 40, 'storage_free_pct', 40 + d.device_id %% 50,
+                          'backlog', 0, 'errors', '[]'::jsonb)
        || CASE WHEN m.kind IN ('logger', 'door_sensor', 'handheld') THEN '{"battery_pct": 60}'::jsonb ELSE '{}' END
 FROM devices AS d JOIN models AS m USING (model_id) WHERE d.device_id %% 20 <> 7
 """

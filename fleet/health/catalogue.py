@@ -1,4 +1,4 @@
-"""All checks of a device's health, by name. Their thresholds and points are defaults of ours, and stand nowhere else."""
+"""All checks of a device's health, by name. Their thresholds and points stand nowhere else."""
 
 from collections.abc import Mapping
 from typing import Final

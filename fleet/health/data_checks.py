@@ -1,4 +1,7 @@
-"""Checks of what a device sends: gaps, errors, delays, backlog, its clock. 默认值: thresholds and points are ours."""
+"""Checks of what a device sends: gaps, errors, delays, backlog, its clock.
+
+Thresholds and points are defaults of ours 默认值.
+"""
 
 from typing import Final
 

@@ -1,4 +1,7 @@
-"""Checks of the device itself: battery, restarts, storage, printer, firmware. 默认值: thresholds and points are ours."""
+"""Checks of the device itself: battery, restarts, storage, printer, firmware.
+
+Thresholds and points are defaults of ours 默认值.
+"""
 
 from typing import Final
 

@@ -1,4 +1,7 @@
-"""Checks of a device's line: whether, how lately and how well it is heard. 默认值: thresholds and points are ours."""
+"""Checks of a device's line: whether, how lately and how well it is heard.
+
+Thresholds and points are defaults of ours 默认值.
+"""
 
 from typing import Final
 

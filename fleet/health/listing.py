@@ -44,12 +44,12 @@ def list_of(clauses: LiteralString) -> LiteralString:
 SELECT d.device_no, m.kind, m.model_no, s.site_no, s.region_code, d.stall_no, h.presence, h.presence_since,
        h.excused_by, h.score, {BAND_IN_SQL} AS band, h.reasons
 {_FROM} {clauses} ORDER BY coalesce(h.score, 101), d.device_no LIMIT %(rows)s::int4
-"""  # noqa: S608 - constants and clauses of ours
+"""
 
 
 def bands_of(clauses: LiteralString) -> LiteralString:
     """The query that counts by band."""
-    return f"SELECT {BAND_IN_SQL} AS band, count(*) AS devices {_FROM} {clauses} GROUP BY 1"  # noqa: S608 - as above
+    return f"SELECT {BAND_IN_SQL} AS band, count(*) AS devices {_FROM} {clauses} GROUP BY 1"
 
 
 def where(asked: Mapping[str, Any]) -> LiteralString:

@@ -1,4 +1,7 @@
-"""Checks of what is weighed by: the zero of a scale, its verification (检定). 默认值: thresholds and points are ours."""
+"""Checks of what is weighed by: the zero of a scale, its verification (检定).
+
+Thresholds and points are defaults of ours 默认值.
+"""
 
 from typing import Final
 

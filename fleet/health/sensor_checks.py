@@ -1,4 +1,7 @@
-"""Checks of probes and doors: lines too flat, jumps too steep, doors never shut, probes that cannot read. 默认值: thresholds and points are ours."""
+"""Checks of probes and doors: lines too flat, jumps too steep, doors never shut, probes that cannot read.
+
+Thresholds and points are defaults of ours 默认值.
+"""
 
 from typing import Final
 
