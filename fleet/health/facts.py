@@ -7,6 +7,7 @@ from typing import Any, Final, LiteralString, NamedTuple
 from psycopg import Connection
 
 from fleet.lifecycle.metrology import today
+from fleet.presence.presence import PRESENCE
 
 # Complete days before today; today counts besides.
 WINDOW_DAYS: Final = 7
@@ -14,17 +15,6 @@ WINDOW_DAYS: Final = 7
 MANY_READINGS: Final = 48
 _AT_ONCE: Final = 5000
 
-_PRESENCE: Final[LiteralString] = """
-SELECT d.device_id,
-       CASE WHEN p.last_heard_at IS NULL THEN 'never_seen'
-            WHEN p.last_heard_at < %(now)s::timestamptz - INTERVAL '1 day' THEN 'silent'
-            WHEN p.last_heard_at < %(now)s::timestamptz - INTERVAL '20 minutes' THEN 'late'
-            ELSE 'online' END AS presence,
-       coalesce(p.last_heard_at, d.state_since) AS presence_since,
-       CASE WHEN d.state <> 'in_service' THEN 'not_in_service' END AS excused_by
-FROM devices AS d LEFT JOIN device_presence AS p USING (device_id)
-WHERE is_placed(d.state)
-"""
 FACTS: Final[LiteralString] = f"""
 WITH days AS MATERIALIZED (
     SELECT device_id,
@@ -48,9 +38,9 @@ WITH days AS MATERIALIZED (
     WHERE day BETWEEN %(first)s::date AND %(today)s::date
     GROUP BY device_id
 )
-SELECT d.device_id, m.kind, p.presence, (extract(epoch FROM p.presence_since) * 1000000)::int8 AS presence_since,
-       p.excused_by,
-       (extract(epoch FROM %(now)s::timestamptz - p.presence_since) / 3600)::int4 AS presence_hours,
+SELECT d.device_id, m.kind, d.state, p.presence,
+       (extract(epoch FROM p.presence_since) * 1000000)::int8 AS presence_since, p.excused_by,
+       greatest(floor(extract(epoch FROM %(now)s::timestamptz - p.presence_since) / 3600), 0)::int4 AS presence_hours,
        w.expected_slots, w.online_slots, w.records, w.late, w.dead_lettered, w.conflicts, w.missing, w.restarts,
        w.trades, w.unprinted, w.error_days,
        coalesce((l.record ->> 'battery_pct')::float8, w.battery_pct) AS battery_pct, w.battery_slope, w.battery_days,
@@ -66,7 +56,7 @@ SELECT d.device_id, m.kind, p.presence, (extract(epoch FROM p.presence_since) * 
        h.score AS score_before, CASE WHEN h.reasons <> '[]' THEN h.reasons::text END AS reasons_before
 FROM devices AS d
 JOIN models AS m USING (model_id)
-JOIN ({_PRESENCE}) AS p USING (device_id)
+JOIN ({PRESENCE}) AS p USING (device_id)
 LEFT JOIN days AS w USING (device_id)
 LEFT JOIN latest AS l ON l.device_id = d.device_id AND l.stream = 'status' AND l.probe = ''
                      AND l.received_at >= %(now)s::timestamptz - INTERVAL '2 days'
@@ -86,6 +76,7 @@ class Facts(NamedTuple):
 
     device_id: int
     kind: str
+    state: str = "in_service"
     presence: str = "online"
     presence_since: int = 0
     excused_by: str | None = None

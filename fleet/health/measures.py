@@ -20,17 +20,17 @@ HOURS_A_DAY: Final = 24
 
 
 def never_seen_days(facts: Facts) -> float | None:
-    """Whole days in the ledger without a word."""
+    """Whole days in service without a word."""
     return _days_as(facts, "never_seen")
 
 
 def silent_days(facts: Facts) -> float | None:
-    """Whole days of silence that nothing excuses."""
+    """Whole days since its last word, where it is silent and nothing excuses it."""
     return _days_as(facts, "silent")
 
 
 def late_hours(facts: Facts) -> float | None:
-    """Whole hours of being late that nothing excuses."""
+    """Whole hours since its last word, where it is late and nothing excuses it."""
     return facts.presence_hours if facts.presence == "late" and facts.excused_by is None else None
 
 
