@@ -107,7 +107,7 @@ async def list_health(database: DatabaseDep, query: Annotated[HealthQuery, Query
     )
 
 
-@router.get("/health/checks", summary="What each check means")
+@router.get("/health/checks", summary="What each check means", responses=documented())
 async def list_checks() -> list[HealthCheck]:
     """The catalogue: what is measured, from where on it costs how many points, and what to do. Defaults of ours."""
     return [HealthCheck.of(check) for check in CHECKS]

@@ -20,14 +20,14 @@ WITH days AS MATERIALIZED (
     SELECT device_id,
            sum(expected_slots)::int4 AS expected_slots, sum(online_slots)::int4 AS online_slots,
            sum(records)::int8 AS records, sum(late)::int8 AS late, sum(dead_lettered)::int8 AS dead_lettered,
-           sum(conflicts)::int8 AS conflicts, sum(missing::float8)::int8 AS missing, sum(restarts)::int4 AS restarts,
+           sum(conflicts)::int8 AS conflicts, sum(missing::float8) AS missing, sum(restarts)::int8 AS restarts,
            sum(trades)::int8 AS trades, sum(unprinted)::int8 AS unprinted,
            string_agg(array_to_string(error_codes, ' '), ',') FILTER (WHERE error_codes <> '{{}}') AS error_days,
            min(battery_pct) FILTER (WHERE day >= %(today)s::date - 1) AS battery_pct,
            regr_slope(battery_pct, day - %(today)s::date) AS battery_slope, count(battery_pct)::int4 AS battery_days,
            sum(rssi_dbm::float8) / count(rssi_dbm) AS rssi_dbm,
            sum(readings)::int8 AS readings, sum(sensor_faults)::int8 AS sensor_faults,
-           sum(temperature_jumps)::int4 AS temperature_jumps,
+           sum(temperature_jumps)::int8 AS temperature_jumps,
            max(day) FILTER (WHERE readings >= %(many)s::int4 AND day < %(today)s::date) AS read_on,
            min(day) FILTER (WHERE readings >= %(many)s::int4) AS first_read_on,
            max(day) FILTER (WHERE temperature_c_max > temperature_c_min) AS varied_on,
@@ -44,8 +44,8 @@ SELECT d.device_id, m.kind, d.state, p.presence,
        w.expected_slots, w.online_slots, w.records, w.late, w.dead_lettered, w.conflicts, w.missing, w.restarts,
        w.trades, w.unprinted, w.error_days,
        coalesce((l.record ->> 'battery_pct')::float8, w.battery_pct) AS battery_pct, w.battery_slope, w.battery_days,
-       w.rssi_dbm, coalesce(c.clock_offset_ms, (l.record ->> 'clock_offset_ms')::float8::int8) AS clock_offset_ms,
-       (l.record ->> 'backlog')::int8 AS backlog, (l.record ->> 'storage_free_pct')::float8 AS storage_free_pct,
+       w.rssi_dbm, coalesce(c.clock_offset_ms::float8, (l.record ->> 'clock_offset_ms')::float8) AS clock_offset_ms,
+       (l.record ->> 'backlog')::float8 AS backlog, (l.record ->> 'storage_free_pct')::float8 AS storage_free_pct,
        w.readings, w.sensor_faults, w.temperature_jumps,
        w.read_on - coalesce(w.varied_on, w.first_read_on - 1) AS flat_days,
        w.door_on - coalesce(w.shut_on, w.first_door_on - 1) AS open_days,
@@ -87,7 +87,7 @@ class Facts(NamedTuple):
     late: int | None = None
     dead_lettered: int | None = None
     conflicts: int | None = None
-    missing: int | None = None
+    missing: float | None = None
     restarts: int | None = None
     trades: int | None = None
     unprinted: int | None = None
@@ -96,8 +96,8 @@ class Facts(NamedTuple):
     battery_slope: float | None = None
     battery_days: int | None = None
     rssi_dbm: float | None = None
-    clock_offset_ms: int | None = None
-    backlog: int | None = None
+    clock_offset_ms: float | None = None
+    backlog: float | None = None
     storage_free_pct: float | None = None
     readings: int | None = None
     sensor_faults: int | None = None

@@ -10,6 +10,8 @@ from fleet.health.check import Check, Number
 from fleet.health.facts import Facts
 
 FULL: Final = 100
+# What a device gone mad tells is shown as no more than this; JSON has room for it everywhere.
+LARGEST: Final = 10**12
 # What a score is called; whose score is none is in no band of these.
 GOOD: Final = 80
 FAIR: Final = 60
@@ -87,6 +89,7 @@ def _reason(check: Check, facts: Facts, number: float) -> Reason:
     step = check.reached(number)
     if step is None:
         raise ValueError(f"{check.name} costs nothing at {number}")
+    number = min(max(number, -LARGEST), LARGEST)
     shown = round(number, check.digits) if check.digits else round(number)
     told, threshold = check.shown(facts) if check.shown else (shown, _whole(step.threshold))
     return Reason(

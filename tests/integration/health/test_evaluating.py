@@ -73,6 +73,18 @@ def test_what_it_says_of_itself_counts(fleet: Fleet) -> None:
     assert (firmware["number"], firmware["threshold"]) == ("2.3.9", "2.4.0")
 
 
+def test_largest_numbers_that_a_device_can_send_stop_nothing(fleet: Fleet) -> None:
+    """One device gone mad is judged like any other, and the round after it writes nothing."""
+    most = 2**63 - 1
+    device_id = fleet.device("D-1", "logger")
+    fleet.heard(device_id, NOW, clock_offset_ms=-(2**63))
+    fleet.status(device_id, backlog=most, clock_offset_ms=most, battery_pct=0, firmware="9" * 100)
+    fleet.days(device_id, 7, missing=most, restarts=2**31 - 1, temperature_jumps=2**31 - 1, rssi_dbm=-3e38)
+    assert fleet.evaluate().written == 1
+    assert fleet.health(device_id)["score"] == 0  # type: ignore[index]
+    assert fleet.evaluate(NOW + MINUTE).written == 0
+
+
 def test_status_of_long_ago_says_nothing(fleet: Fleet) -> None:
     """A backlog of last month is none of today."""
     device_id = fleet.device("D-1", "kiosk")
