@@ -17,6 +17,7 @@ from api import (
     database,
     dead_letters,
     device,
+    device_health,
     devices,
     doorkeeper,
     enrol_page,
@@ -95,9 +96,9 @@ def create_app(settings: Settings) -> FastAPI:
     of_the_ledger = (*of_devices, sites, merchants, parties, personal, catalogues, audit, outsiders)
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
-    of_presence = (outages, presence_thresholds)
+    of_the_fleet = (outages, presence_thresholds, device_health)
     of_the_door = (credentials, enrolments, broker)
-    for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_presence, *of_the_door):
+    for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door):
         # A key that is shown has to be a good one on every address, whether it is needed there or not.
         app.include_router(module.router, dependencies=[Depends(callers.identify)])
     for module in (health, pages, enrol_page):

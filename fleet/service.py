@@ -7,6 +7,7 @@ audit         every  5 s ──▶ seal what nobody sealed ──▶ audit_seals
 days          every 60 s ──▶ which days are due, by one replica ──▶ site_days, device_days
 outages       every 60 s ──▶ is a site, or are we, out? by one replica ──▶ outages
 anchor        every 60 s ──▶ did the chain's head move? ──▶ a file outside the database
+health        every 60 s ──▶ by one: every device judged ──▶ device_health; by each: counted ──▶ gauges
 checks        ◀── all    ──▶ /readyz
 """
 
@@ -20,6 +21,7 @@ from prometheus_client import CollectorRegistry
 from fleet.audit import anchors, keeping
 from fleet.census import take_census
 from fleet.checks import Checks
+from fleet.health.sweeping import health_sweep
 from fleet.housekeeping import keep_house
 from fleet.identity.broker import CHECKS, keep_the_door
 from fleet.keys import Keys
@@ -46,6 +48,8 @@ DAYS_SECONDS: Final = 60.0
 DAYS_LIMIT_SECONDS: Final = 3600.0
 OUTAGES_SECONDS: Final = 60.0
 OUTAGES_LIMIT_SECONDS: Final = 60.0
+HEALTH_SECONDS: Final = 60.0
+HEALTH_LIMIT_SECONDS: Final = 120.0
 
 log = structlog.get_logger()
 
@@ -91,6 +95,7 @@ def _sweeps(settings: Settings, metrics: Metrics, checks: Checks) -> list[Sweep]
     rolling = partial(roll_days, keys=keys)
     watching = partial(watch_outages, keys=keys, metrics=metrics)
     anchoring = partial(keeping.anchor_head, keys=keys, file=file, metrics=metrics, checks=checks)
+    health = health_sweep(url, metrics)
     return [
         Sweep("census", CENSUS_SECONDS, CENSUS_LIMIT_SECONDS, partial(take_census, metrics=metrics)),
         Sweep("housekeeping", HOUSEKEEPING_SECONDS, HOUSEKEEPING_LIMIT_SECONDS, keep_house),
@@ -98,4 +103,5 @@ def _sweeps(settings: Settings, metrics: Metrics, checks: Checks) -> list[Sweep]
         Sweep("days", DAYS_SECONDS, DAYS_LIMIT_SECONDS, led(Lock.DAYS, rolling, url, name="days")),
         Sweep("outages", OUTAGES_SECONDS, OUTAGES_LIMIT_SECONDS, led(Lock.OUTAGES, watching, url, name="outages")),
         Sweep("anchor", ANCHOR_SECONDS, ANCHOR_LIMIT_SECONDS, anchoring),
+        Sweep("health", HEALTH_SECONDS, HEALTH_LIMIT_SECONDS, health),
     ]
