@@ -27,13 +27,14 @@ QUERIES: Final[Mapping[str, LiteralString]] = {
        sum(lookups) AS lookups, sum(scans - scan_errors) AS scans {_DAYS}""",
     "replaced_function": f"""SELECT count(*) FILTER (WHERE expected_slots > 0) AS open_days, sum(lookups) AS lookups,
        (SELECT sum(q.lookups) FROM site_lookups AS q WHERE q.site_id = %(site_id)s::int AND q.channel = 'qr'
-          AND q.day BETWEEN %(first)s::date AND %(last)s::date) AS qr_lookups {_DAYS}""",
+          AND q.day BETWEEN %(first)s::date AND %(last)s::date) AS qr_lookups {_DAYS}""",  # noqa: S608 - constants
     "unavailable": f"""SELECT count(*) FILTER (WHERE expected_slots > 0) AS expected_days,
        sum(expected_slots) AS expected_slots, sum(online_slots) AS online_slots,
        round(100.0 * sum(online_slots) / nullif(sum(expected_slots), 0), 1) AS availability_pct {_DAYS}""",
     "dying": f"""SELECT sum(readings) AS readings, sum(sensor_faults) AS sensor_faults,
        round(100.0 * sum(sensor_faults) / nullif(sum(readings + sensor_faults), 0), 1) AS fault_pct,
-       count(*) FILTER (WHERE readings >= %(flat_readings)s::int AND temperature_c_min = temperature_c_max) AS flat_days,
+       count(*) FILTER (WHERE readings >= %(flat_readings)s::int AND temperature_c_min = temperature_c_max)
+           AS flat_days,
        sum(temperature_jumps) AS jumps {_DAYS}""",
     "repairs": """SELECT count(*) FILTER (WHERE t.to_state = 'repairing') AS repairs,
        coalesce(sum(t.cost_fen), 0) AS cost_fen, max(d.original_value_fen) AS original_value_fen
@@ -44,13 +45,13 @@ WHERE t.device_id = %(device_id)s::int AND 'repairing' IN (t.from_state, t.to_st
     "firmware_behind": f"""SELECT coalesce((SELECT y.firmware FROM device_days AS y
          WHERE y.device_id = d.device_id AND y.firmware IS NOT NULL
            AND y.day BETWEEN %(firmware_from)s::date AND %(day)s::date ORDER BY y.day DESC LIMIT 1), d.firmware)
-       AS firmware, m.min_firmware, m.transport_security {_LEDGER}""",
+       AS firmware, m.min_firmware, m.transport_security {_LEDGER}""",  # noqa: S608 - constants
     "error_rate": f"""SELECT sum(records + dead_lettered + conflicts) AS records,
        sum(dead_lettered + conflicts + scan_errors + sensor_faults) AS errors,
        round(100.0 * sum(dead_lettered + conflicts + scan_errors + sensor_faults)
              / nullif(sum(records + dead_lettered + conflicts), 0), 1) AS error_pct {_DAYS}""",
     "verification": f"SELECT d.verification_result, d.verified_until {_LEDGER}",
-    "past_service_life": f"""SELECT coalesce(d.commissioned_on, d.accepted_on, d.acquired_on) AS in_use_since,
+    "past_service_life": """SELECT coalesce(d.commissioned_on, d.accepted_on, d.acquired_on) AS in_use_since,
        (extract(year FROM lived) * 12 + extract(month FROM lived))::int AS months_in_use,
        coalesce(d.min_service_months, m.service_life_months) AS service_life_months
 FROM devices AS d JOIN models AS m USING (model_id)
@@ -69,7 +70,7 @@ FROM (SELECT device_id, jsonb_build_object('day', day, {shown}) AS shown,
       WHERE device_id = ANY(%(device_ids)s::int4[]) AND day BETWEEN %(first)s::date AND %(last)s::date
         AND expected_slots > 0) AS few
 WHERE place <= %(rows)s::int GROUP BY device_id
-"""
+"""  # noqa: S608 - constants
 
 
 SAMPLES: Final[Mapping[str, LiteralString]] = {

@@ -1,4 +1,4 @@
-"""What the rules need to know of a device as of a day, and how far back each of them looks. Values; nothing is read here."""
+"""What the rules need to know of a device as of a day, and how far back each of them looks: values alone."""
 
 from dataclasses import dataclass
 from datetime import date

@@ -71,7 +71,7 @@ def error_rate(facts: Facts, p: ErrorRate) -> Shown | Answer:
     return Shown(
         {"records": records, "errors": errors, "error_pct": round(pct, 1)},
         f"最近{p.days}天{records}条数据中有{errors}条有差错，差错率{pct:.1f}%（上限{p.max_pct:g}%）。",
-        f"Of {records} records in {p.days} days {errors} were faulty, {pct:.1f} %; {p.max_pct:g} % is the most allowed.",
+        f"Of {records} records in {p.days} days {errors} were faulty, {pct:.1f} %; {p.max_pct:g} % is the most.",
         {"max_pct": p.max_pct},
     )
 

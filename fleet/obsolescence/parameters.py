@@ -1,4 +1,4 @@
-"""What can be set of each rule, with its unit, its bounds and its default (默认值, 可配置). The API serves these schemas.
+"""What can be set of each rule: its unit, its bounds, its default (默认值, 可配置). The API serves these schemas.
 
 Bounds keep a slip of the pen out, not a policy: nobody means a window of no day or of ten years.
 """

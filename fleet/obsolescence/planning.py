@@ -1,4 +1,4 @@
-"""What a run makes of its judgements: which findings open, go and clear, which devices are flagged, which held back. Pure.
+"""What a run makes of its judgements: findings that open, go and clear, devices flagged and held back. Pure.
 
 finding   opens when its rule holds; is gone since the day its rule no longer did; clears when it stayed gone for the
           rule's clear_after_days; comes back when it holds meanwhile. Of another version of its rule, it is cleared and

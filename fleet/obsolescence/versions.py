@@ -133,7 +133,7 @@ def add_version(
     effective_from: date,
     today: date,
     parameters: Mapping[str, Any] | None = None,
-    **changes: Any,
+    **changes: object,
 ) -> RuleVersion:
     """A new version of *rule*: the one that would count on that day, but for *parameters* and *changes* (CHANGEABLE).
 
@@ -160,7 +160,7 @@ def add_version(
 
 
 def apply_change(
-    before: RuleVersion, parameters: Mapping[str, Any], changes: Mapping[str, Any]
+    before: RuleVersion, parameters: Mapping[str, Any], changes: Mapping[str, object]
 ) -> tuple[RuleVersion, list[str]]:
     """*before* with what is changed, and every complaint about that; with complaints it is *before* still. Pure."""
     errors = [f"{name} is nothing that a rule has" for name in changes if name not in CHANGEABLE]
@@ -209,9 +209,8 @@ def _complaints(told: Mapping[str, Any]) -> list[str]:
         value = told.get(name, 0)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
             errors.append(f"{name} is a whole number from 0 to {highest}")
-    for name in ("is_enabled", "is_mandatory"):
-        if not isinstance(told.get(name, True), bool):
-            errors.append(f"{name} is true or false")
+    flags = ("is_enabled", "is_mandatory")
+    errors += [f"{name} is true or false" for name in flags if not isinstance(told.get(name, True), bool)]
     for name in ("name_zh", "name_en", "text_zh", "text_en", "basis"):
         value = told.get(name, "-")
         if not isinstance(value, str) or not value.strip() or len(value) > NAME_MAX or "\0" in value:
@@ -226,8 +225,8 @@ def _version(row: dict[str, Any]) -> RuleVersion:
     except ValidationError as error:
         where: Sequence[str] = [_place(one["loc"]) for one in error.errors()]
         raise RefusedError(
-            f"version {row['version']} of the rule {row['rule']} has parameters that cannot be used: {', '.join(where)}. "
-            "Add another version with good ones."
+            f"version {row['version']} of the rule {row['rule']} has parameters that cannot be used: "
+            f"{', '.join(where)}. Add another version with good ones."
         ) from error
 
 

@@ -37,8 +37,8 @@ class Fleet:
         given = {"acquired_on": date(2017, 5, 1), **more}
         row = self.connection.execute(
             f"INSERT INTO devices (device_no, model_id, site_id, {', '.join(given)})"  # noqa: S608
-            f" SELECT %s, model_id, site_id{', %s' * len(given)} FROM models, sites WHERE model_no = %s AND site_no = %s"
-            " RETURNING device_id",
+            f" SELECT %s, model_id, site_id{', %s' * len(given)} FROM models, sites"
+            " WHERE model_no = %s AND site_no = %s RETURNING device_id",
             (device_no, *given.values(), kind, site_no),
         ).fetchone()
         assert row is not None
