@@ -4,6 +4,7 @@ census        every 15 s ──▶ gauges ──▶ /metrics
 housekeeping  every 60 s ──▶ is a job due, and nobody else at it? ──▶ delete ──▶ jobs
 door          when nats-server asks (fleet.identity.broker) ──▶ who may connect, and who may no longer
 audit         every  5 s ──▶ seal what nobody sealed ──▶ audit_seals
+obsolescence  every  5 min ──▶ is yesterday rolled up, and not judged yet? ──▶ findings, flags
 anchor        every 60 s ──▶ did the chain's head move? ──▶ a file outside the database
 checks        ◀── all    ──▶ /readyz
 """
@@ -22,6 +23,7 @@ from fleet.housekeeping import keep_house
 from fleet.identity.broker import CHECKS, keep_the_door
 from fleet.keys import Keys
 from fleet.metrics import Metrics
+from fleet.obsolescence.sweeping import obsolescence_sweep
 from fleet.sweep import Sweep, sweep_forever
 from store.exporter import Exporter
 from store.settings import Settings
@@ -34,6 +36,9 @@ CENSUS_LIMIT_SECONDS: Final = 60.0
 HOUSEKEEPING_LIMIT_SECONDS: Final = 3600.0
 AUDIT_SECONDS: Final = 5.0
 ANCHOR_SECONDS: Final = 60.0
+OBSOLESCENCE_SECONDS: Final = 300.0
+# A minute for 100,000 devices, and more for the first time.
+OBSOLESCENCE_LIMIT_SECONDS: Final = 1800.0
 # An update of the whole ledger with psql is sealed in one round.
 AUDIT_LIMIT_SECONDS: Final = 300.0
 ANCHOR_LIMIT_SECONDS: Final = 30.0
@@ -79,9 +84,11 @@ def _sweeps(settings: Settings, metrics: Metrics, checks: Checks) -> list[Sweep]
     keys, file = Keys.of(settings), anchors.file_of(settings)
     sealing = partial(keeping.seal_stragglers, keys=keys, metrics=metrics, checks=checks)
     anchoring = partial(keeping.anchor_head, keys=keys, file=file, metrics=metrics, checks=checks)
+    judging = obsolescence_sweep(settings.require_database_url(), keys, metrics)
     return [
         Sweep("census", CENSUS_SECONDS, CENSUS_LIMIT_SECONDS, partial(take_census, metrics=metrics)),
         Sweep("housekeeping", HOUSEKEEPING_SECONDS, HOUSEKEEPING_LIMIT_SECONDS, keep_house),
+        Sweep("obsolescence", OBSOLESCENCE_SECONDS, OBSOLESCENCE_LIMIT_SECONDS, judging),
         Sweep("audit", AUDIT_SECONDS, AUDIT_LIMIT_SECONDS, sealing),
         Sweep("anchor", ANCHOR_SECONDS, ANCHOR_LIMIT_SECONDS, anchoring),
     ]
