@@ -21,6 +21,7 @@ from api import (
     doorkeeper,
     enrol_page,
     enrolments,
+    findings,
     health,
     holds,
     imports,
@@ -45,6 +46,7 @@ from api import (
     registration,
     replays,
     retired_numbers,
+    rules,
     sites,
     telemetry,
     writers,
@@ -88,13 +90,15 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.bodies = Bodies()
     app.state.exports = ledger_sheets.slots()
     app.state.imports = imports.slots()
+    app.state.what_ifs = rules.slots()
     app.state.enrolments = enrolments.Enrolments()
     of_devices = (devices, labels, device, lifecycle, moves, lineage, holds, retired_numbers)
     of_the_ledger = (*of_devices, sites, merchants, parties, personal, catalogues, audit, outsiders)
+    of_obsolescence = (rules, findings)
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
     of_the_door = (credentials, enrolments, broker)
-    for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_door):
+    for module in (*of_the_ledger, *of_obsolescence, *of_sheets, *of_telemetry, *of_the_door):
         # A key that is shown has to be a good one on every address, whether it is needed there or not.
         app.include_router(module.router, dependencies=[Depends(callers.identify)])
     for module in (health, pages, enrol_page):

@@ -21,6 +21,10 @@ TAGS: Final = [
     },
     {"name": "Lifecycle", "description": "Devices through their lives (全生命周期): steps, swaps, transfers, losses."},
     {"name": "Outsiders", "description": "Strangers and ghosts (未登记与从未上线), and identities gone astray."},
+    {
+        "name": "Obsolescence",
+        "description": "Which devices no longer serve (淘汰判定): rules, findings with their evidence, flags.",
+    },
     {"name": "Audit", "description": "Who changed what in the ledger (审计), and what it said on any past day."},
     {"name": "Records", "description": "What devices reported, raw or rolled up."},
     {"name": "Sites", "description": "Node enterprises (节点企业), where devices stand."},

@@ -18,6 +18,7 @@ from deploy.commands import (
     dead_letters,
     doctor,
     enrol,
+    findings,
     fleet,
     history,
     holds,
@@ -30,6 +31,7 @@ from deploy.commands import (
     moves,
     outsiders,
     personal,
+    rules,
     simulate,
     up,
     workers,
@@ -94,6 +96,8 @@ ledger.devices.command(epilog="Example: tracefleet devices unhold TD-410100-SC-0
 )
 history.add_to(ledger.devices)
 moves.add_to(ledger.devices)
+rules.add_to(fleet.app)
+findings.add_to(fleet.app)
 ledger.devices.command(epilog="Example: tracefleet devices labels --out labels.pdf --site 410100001")(labels.labels)
 outsiders.add_to(ledger.devices)
 app.add_typer(outsiders.app, name="outsiders", epilog="Example: tracefleet outsiders strangers")

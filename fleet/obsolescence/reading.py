@@ -29,7 +29,11 @@ FINDING_CLAUSES: Final[Mapping[str, LiteralString]] = {
     "cleared": "f.cleared_at IS NOT NULL",
     "below": "f.finding_id < %(below)s::int8",
 }
-FLAG_CLAUSES: Final[Mapping[str, LiteralString]] = {**_CLAUSES, "below": "f.flag_id < %(below)s::int8"}
+FLAG_CLAUSES: Final[Mapping[str, LiteralString]] = {
+    **_CLAUSES,
+    "open": "f.ended_at IS NULL",
+    "below": "f.flag_id < %(below)s::int8",
+}
 FINDINGS: Final[LiteralString] = f"""
 SELECT f.finding_id, d.device_no, m.kind, s.site_no, s.region_code, f.rule, r.name_zh, r.name_en, f.rule_version,
        f.weight, f.is_mandatory, f.found_on, f.window_from, f.window_to, f.numbers, f.sentence_zh, f.sentence_en,
@@ -94,8 +98,6 @@ def listing(
 ) -> LiteralString:
     """*query* for what is asked, the newest first, `%(rows)s` of them."""
     chosen: list[LiteralString] = [clause for name, clause in clauses.items() if asked.get(name)]
-    if query is FLAGS:
-        chosen.append("f.ended_at IS NULL")
     where: LiteralString = f"WHERE {' AND '.join(chosen)}" if chosen else ""
     return f"{query} {where} ORDER BY {key} DESC LIMIT %(rows)s::int"
 
@@ -139,6 +141,8 @@ def _sentence(row: Mapping[str, Any], standing: list[dict[str, Any]]) -> tuple[s
             f"该{kind_zh}已达淘汰标准，{held[0]}：{why_zh}。",
             f"This {kind_en} would be flagged, {held[1]}. {why_en}",
         )
-    return f"该{kind_zh}未达淘汰标准，仅予记录：{why_zh}。" if row["verdict"] == "noted" else (
-        f"该{kind_zh}未达淘汰标准，列入关注：{why_zh}。"
-    ), f"This {kind_en} is {row['verdict']}{'ed' if row['verdict'] == 'watch' else ''}, not flagged. {why_en}"
+    told_zh, told_en = ("仅予记录", "noted") if row["verdict"] == "noted" else ("列入关注", "watched")
+    return (
+        f"该{kind_zh}未达淘汰标准，{told_zh}：{why_zh}。",
+        f"This {kind_en} is {told_en}, not flagged. {why_en}",
+    )

@@ -63,7 +63,7 @@ def evaluate_due(connection: Connection[Any], *, keys: Keys, now: datetime) -> E
 
 async def count(connection: AsyncConnection[Any], metrics: Metrics) -> None:
     """Bring the gauges up to date; every rule has one, of flags only kinds and regions with any."""
-    findings: dict[str, int] = dict(await (await connection.execute(FINDINGS)).fetchall())  # type: ignore[arg-type]
+    findings: dict[str, int] = dict(await (await connection.execute(FINDINGS)).fetchall())
     flags = await (await connection.execute(FLAGS)).fetchall()
     for rule in RULES:
         metrics.findings.labels(rule).set(findings.get(rule, 0))

@@ -18,6 +18,9 @@ from fleet.obsolescence.versions import Policy, RuleVersion, apply_change, polic
 
 # Each asks the whole fleet, which takes seconds for 100,000 devices.
 STEPS_MAX: Final = 400
+# Windows reach back from the first.
+FIRST_DAY: Final = date(2012, 1, 1)
+LAST_DAY: Final = date(2999, 12, 31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ def what_if(
 
 
 def _days(begins_on: date, ends_on: date, step_days: int) -> tuple[date, ...]:
+    if begins_on < FIRST_DAY or ends_on > LAST_DAY:
+        raise RefusedError(f"no day before {FIRST_DAY} or after {LAST_DAY} can be judged.")
     if ends_on < begins_on or step_days < 1:
         raise RefusedError("the period ends before it begins, or its steps are no days: correct them.")
     steps = (ends_on - begins_on).days // step_days
@@ -92,9 +97,12 @@ def _changed(connection: Connection[Any], changes: Changes, ends_on: date) -> tu
             errors += [f"{rule}: {complaint}" for complaint in complaints]
     unknown = changes.policy.keys() - {"watch_score", "flag_score"}
     errors += [f"{name} of the policy cannot be tried" for name in sorted(unknown)]
+    policy = policy if unknown else replace(policy, **changes.policy)
+    if policy.flag_score < policy.watch_score:
+        errors.append(f"flag_score {policy.flag_score} is below watch_score {policy.watch_score}")
     if errors:
         raise RefusedError(f"nothing was tried: {'; '.join(errors)}.")
-    return versions, replace(policy, **changes.policy)
+    return versions, policy
 
 
 def _answer(days: tuple[date, ...], begins_on: date, as_is: Course, tried: Course) -> WhatIf:
