@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.obsolescence.course import Course
 from fleet.obsolescence.facts import Facts
 from fleet.obsolescence.holding import Held
 from fleet.obsolescence.judging import Ground, Judgement, explain, verdict
-from fleet.obsolescence.course import Course
 from fleet.obsolescence.parameters import Dormant, PastServiceLife
 from fleet.obsolescence.planning import Judged, OpenFinding, OpenFlag, Plan, Standing, plan
 from fleet.obsolescence.versions import Policy, RuleVersion
@@ -23,7 +23,21 @@ def version(rule: str, weight: int, number: int = 1, clear_after_days: int = 3) 
     of = Dormant() if rule == "dormant" else PastServiceLife()
     since = datetime(2012, 1, 1, tzinfo=UTC)
     return RuleVersion(
-        rule, number, date(2012, 1, 1), True, "名", "n", "文", "t", of, weight, False, clear_after_days, None, since, "t"
+        rule,
+        number,
+        date(2012, 1, 1),
+        True,
+        "名",
+        "n",
+        "文",
+        "t",
+        of,
+        weight,
+        False,
+        clear_after_days,
+        None,
+        since,
+        "t",
     )
 
 
@@ -138,7 +152,8 @@ ANSWERS = st.sampled_from(["holds", "no", "unsaid"])
 @given(st.lists(st.tuples(ANSWERS, ANSWERS, st.booleans()), max_size=30))
 def test_course_never_contradicts_itself(days: list[tuple[str, str, bool]]) -> None:
     """By any course of things: one open finding of a rule and a device, no flag without grounds, none new in an
-    outage, and the same day planned again is nothing."""
+    outage, and the same day planned again is nothing.
+    """
     course = Course(VERSIONS, POLICY)
     for n, (asleep, old, out) in enumerate(days):
         day = DAY + timedelta(days=n)

@@ -154,6 +154,4 @@ def test_sentence_tells_the_numbers(holds: Callable[[Facts, Any], Shown | Answer
     found = holds(replace(ASLEEP, dormant_open_days=52), parameters.Dormant())
     assert isinstance(found, Shown)
     assert found.sentence_zh == "最近60天中有52天开门营业，但没有一笔有效交易或查询。"
-    assert found.sentence_en == (
-        "In 60 days, on 52 of which the site was open, not one sale or look-up came from it."
-    )
+    assert found.sentence_en == ("In 60 days, on 52 of which the site was open, not one sale or look-up came from it.")

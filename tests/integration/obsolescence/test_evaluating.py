@@ -131,7 +131,8 @@ def test_outage_holds_flags_back(fleet: Fleet) -> None:
     day = DAY + NEXT
     fleet.days([here, there], ends=day, days=1, trades=0)
     fleet.connection.execute(
-        "INSERT INTO outages (scope, began_at, source, reason) VALUES ('platform', %s, 'declared', 'move')", (after(DAY),)
+        "INSERT INTO outages (scope, began_at, source, reason) VALUES ('platform', %s, 'declared', 'move')",
+        (after(DAY),),
     )
     assert fleet.run(day).held_back == 1
     fleet.connection.execute("UPDATE outages SET dismissed_at = now()")
@@ -215,9 +216,7 @@ def test_query_of_each_finding_shows_its_numbers(fleet: Fleet) -> None:
     )
     fleet.run()
     found = [of for device_id in (scale, kiosk, logger) for of in fleet.findings(device_id)]
-    assert {of["rule"] for of in found} == {
-        row["rule"] for row in fleet.rows("SELECT rule FROM obsolescence_rules")
-    }
+    assert {of["rule"] for of in found} == {row["rule"] for row in fleet.rows("SELECT rule FROM obsolescence_rules")}
     for of in found:
         [shown] = fleet.rows(of["query"].replace("%", "%%"))
         numbers = {name: value for name, value in of["numbers"].items() if name != "thresholds"}
