@@ -17,6 +17,7 @@ from api import (
     database,
     dead_letters,
     device,
+    device_health,
     devices,
     doorkeeper,
     enrol_page,
@@ -97,8 +98,9 @@ def create_app(settings: Settings) -> FastAPI:
     of_obsolescence = (rules, findings)
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
+    of_judgements = (device_health,)
     of_the_door = (credentials, enrolments, broker)
-    for module in (*of_the_ledger, *of_obsolescence, *of_sheets, *of_telemetry, *of_the_door):
+    for module in (*of_the_ledger, *of_obsolescence, *of_sheets, *of_telemetry, *of_judgements, *of_the_door):
         # A key that is shown has to be a good one on every address, whether it is needed there or not.
         app.include_router(module.router, dependencies=[Depends(callers.identify)])
     for module in (health, pages, enrol_page):

@@ -20,6 +20,7 @@ TAGS: Final = [
         "description": "In clear, by role, with a reason, and every reading in the audit (个人信息).",
     },
     {"name": "Lifecycle", "description": "Devices through their lives (全生命周期): steps, swaps, transfers, losses."},
+    {"name": "Device health", "description": "How well devices are, 0 to 100, and why (健康评分)."},
     {"name": "Outsiders", "description": "Strangers and ghosts (未登记与从未上线), and identities gone astray."},
     {
         "name": "Obsolescence",

@@ -63,6 +63,24 @@ class Metrics:
             ["job"],
             registry=registry,
         )
+        self.presence = Gauge(
+            "tracefleet_fleet_presence",
+            "Devices in places, by how they were heard.",
+            ["kind", "presence"],
+            registry=registry,
+        )
+        self.health_devices = Gauge(
+            "tracefleet_fleet_health_devices",
+            "Devices in places, by health: good from 80, fair from 60, poor below, none where nothing is expected.",
+            ["kind", "band"],
+            registry=registry,
+        )
+        self.health_reasons = Gauge(
+            "tracefleet_fleet_health_reasons",
+            "Devices whose health is lowered by a check.",
+            ["check"],
+            registry=registry,
+        )
         self.audit_head = Gauge(
             "tracefleet_fleet_audit_head", "Number of the last seal of the audit's chain.", registry=registry
         )

@@ -6,6 +6,7 @@ door          when nats-server asks (fleet.identity.broker) ──▶ who may co
 audit         every  5 s ──▶ seal what nobody sealed ──▶ audit_seals
 obsolescence  every  5 min ──▶ is yesterday rolled up, and not judged yet? ──▶ findings, flags
 anchor        every 60 s ──▶ did the chain's head move? ──▶ a file outside the database
+health        every 60 s ──▶ by one: every device judged ──▶ device_health; by each: counted ──▶ gauges
 checks        ◀── all    ──▶ /readyz
 """
 
@@ -19,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from fleet.audit import anchors, keeping
 from fleet.census import take_census
 from fleet.checks import Checks
+from fleet.health.sweeping import health_sweep
 from fleet.housekeeping import keep_house
 from fleet.identity.broker import CHECKS, keep_the_door
 from fleet.keys import Keys
@@ -42,6 +44,8 @@ OBSOLESCENCE_LIMIT_SECONDS: Final = 1800.0
 # An update of the whole ledger with psql is sealed in one round.
 AUDIT_LIMIT_SECONDS: Final = 300.0
 ANCHOR_LIMIT_SECONDS: Final = 30.0
+HEALTH_SECONDS: Final = 60.0
+HEALTH_LIMIT_SECONDS: Final = 120.0
 
 log = structlog.get_logger()
 
@@ -85,10 +89,12 @@ def _sweeps(settings: Settings, metrics: Metrics, checks: Checks) -> list[Sweep]
     sealing = partial(keeping.seal_stragglers, keys=keys, metrics=metrics, checks=checks)
     anchoring = partial(keeping.anchor_head, keys=keys, file=file, metrics=metrics, checks=checks)
     judging = obsolescence_sweep(settings.require_database_url(), keys, metrics)
+    health = health_sweep(settings.require_database_url(), metrics)
     return [
         Sweep("census", CENSUS_SECONDS, CENSUS_LIMIT_SECONDS, partial(take_census, metrics=metrics)),
         Sweep("housekeeping", HOUSEKEEPING_SECONDS, HOUSEKEEPING_LIMIT_SECONDS, keep_house),
         Sweep("obsolescence", OBSOLESCENCE_SECONDS, OBSOLESCENCE_LIMIT_SECONDS, judging),
         Sweep("audit", AUDIT_SECONDS, AUDIT_LIMIT_SECONDS, sealing),
         Sweep("anchor", ANCHOR_SECONDS, ANCHOR_LIMIT_SECONDS, anchoring),
+        Sweep("health", HEALTH_SECONDS, HEALTH_LIMIT_SECONDS, health),
     ]

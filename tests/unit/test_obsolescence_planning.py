@@ -151,9 +151,7 @@ ANSWERS = st.sampled_from(["holds", "no", "unsaid"])
 
 @given(st.lists(st.tuples(ANSWERS, ANSWERS, st.booleans()), max_size=30))
 def test_course_never_contradicts_itself(days: list[tuple[str, str, bool]]) -> None:
-    """By any course of things: one open finding of a rule and a device, no flag without grounds, none new in an
-    outage, and the same day planned again is nothing.
-    """
+    """One open finding of a rule and a device, no flag without grounds, none new in an outage."""
     course = Course(VERSIONS, POLICY)
     for n, (asleep, old, out) in enumerate(days):
         day = DAY + timedelta(days=n)

@@ -1,6 +1,7 @@
 """The life of findings and flags over runs of the rules."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -91,7 +92,7 @@ def test_closed_market_and_unheard_platform_flag_nobody(fleet: Fleet) -> None:
 def test_warm_store_is_no_fault_of_its_logger(fleet: Fleet) -> None:
     """A compressor fails: high temperatures, that move. A probe that sticks or fails is another matter."""
     warm, stuck, failing = (fleet.device(f"L-{n}", "logger") for n in (1, 2, 3))
-    cold = {"trades": 0, "readings": 288, "temperature_c_min": 1.0, "temperature_c_max": 4.0}
+    cold: dict[str, Any] = {"trades": 0, "readings": 288, "temperature_c_min": 1.0, "temperature_c_max": 4.0}
     fleet.days([warm, stuck, failing], **cold)
     fleet.days(warm, days=5, **(cold | {"temperature_c_min": 14.0, "temperature_c_max": 22.5}))
     fleet.days(stuck, days=7, **(cold | {"temperature_c_min": 4.0}))
