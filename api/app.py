@@ -50,6 +50,7 @@ from api import (
     rules,
     sites,
     telemetry,
+    what_ifs,
     writers,
 )
 from api.body import Bodies
@@ -91,11 +92,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.bodies = Bodies()
     app.state.exports = ledger_sheets.slots()
     app.state.imports = imports.slots()
-    app.state.what_ifs = rules.slots()
+    app.state.what_ifs = what_ifs.slots()
     app.state.enrolments = enrolments.Enrolments()
     of_devices = (devices, labels, device, lifecycle, moves, lineage, holds, retired_numbers)
     of_the_ledger = (*of_devices, sites, merchants, parties, personal, catalogues, audit, outsiders)
-    of_obsolescence = (rules, findings)
+    # What-if before the rules: its name is no rule's.
+    of_obsolescence = (what_ifs, rules, findings)
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
     of_judgements = (device_health,)
