@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,13 +12,15 @@ from api.body import BodiesDep, described
 from api.callers import require
 from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import Day, Reason
-from api.problems import FORBIDDEN, OF_BODIES, OF_CHANGES, documented
+from api.problems import FORBIDDEN, OF_BODIES, OF_CHANGES, UNKNOWN_ENTRY, documented
 from fleet.lifecycle import metrology
 from fleet.obsolescence import versions
 from fleet.obsolescence.rules import RULES
 from fleet.obsolescence.versions import Policy, RuleVersion
 
 router = APIRouter(prefix="/api/v1", tags=["Obsolescence"])
+
+_OF_LISTS: Final = documented(besides=[kind for kind in OF_CHANGES if kind is not UNKNOWN_ENTRY])
 
 RuleName = Annotated[
     str, Path(pattern=r"^[a-z_]{1,64}$", description="Name of the rule.", examples=["dormant"], title="rule")
@@ -137,7 +139,7 @@ class PolicyOrder(BaseModel):
     reason: Reason
 
 
-@router.get("/rules", summary="The rules that count on a day", responses=documented(besides=OF_CHANGES))
+@router.get("/rules", summary="The rules that count on a day", responses=_OF_LISTS)
 async def list_rules(desk: DeskDep, query: Annotated[OnDay, Query()]) -> RulesOn:
     """Each with its version, its parameters, and what may be set."""
     on = query.on or metrology.today()
@@ -151,7 +153,7 @@ async def list_rules(desk: DeskDep, query: Annotated[OnDay, Query()]) -> RulesOn
     )
 
 
-@router.get("/rule-policy", summary="The policy of flags", responses=documented(besides=OF_CHANGES))
+@router.get("/rule-policy", summary="The policy of flags", responses=_OF_LISTS)
 async def get_policy(desk: DeskDep, query: Annotated[OnDay, Query()]) -> Policies:
     """The version in force on a day, and all of them."""
     on = query.on or metrology.today()
