@@ -58,6 +58,8 @@ class Facts:
     transport_security: str = "unknown"
     support_ends_on: date | None = None
     withdrawn_on: date | None = None
+    # How long it is on record, as far as any rule looks back.
+    dormant_days: int = 0
     dormant_open_days: int = 0
     dormant_trades: int = 0
     dormant_lookups: int = 0

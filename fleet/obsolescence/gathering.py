@@ -23,6 +23,7 @@ _FACTS: Final[LiteralString] = """
 WITH days AS (
     SELECT device_id,
            count(*) FILTER (WHERE day >= %(dormant_from)s::date AND expected_slots > 0) AS dormant_open_days,
+           %(day)s::date - min(day) + 1 AS dormant_days,
            sum(trades) FILTER (WHERE day >= %(dormant_from)s::date) AS dormant_trades,
            sum(lookups) FILTER (WHERE day >= %(dormant_from)s::date) AS dormant_lookups,
            sum(scans - scan_errors) FILTER (WHERE day >= %(dormant_from)s::date) AS dormant_scans,
@@ -43,7 +44,8 @@ WITH days AS (
                               AND temperature_c_min = temperature_c_max) AS dying_flat_days,
            sum(temperature_jumps) FILTER (WHERE day >= %(dying_from)s::date) AS dying_jumps,
            max((to_char(day, 'YYYYMMDD') || firmware) COLLATE "C")
-               FILTER (WHERE day >= %(firmware_from)s::date AND firmware IS NOT NULL) AS firmware
+               FILTER (WHERE day >= %(firmware_from)s::date AND firmware IS NOT NULL) AS firmware,
+           sum(expected_slots) FILTER (WHERE day >= %(firmware_from)s::date) AS firmware_expected_slots
     FROM device_days
     WHERE day BETWEEN %(first)s::date AND %(day)s::date -- of these: days
     GROUP BY device_id
@@ -71,8 +73,11 @@ SELECT d.device_id, d.device_no, k.kind, %(day)s::date AS day, s.site_id, k.name
        d.acquired_on, d.accepted_on, d.commissioned_on,
        coalesce(d.min_service_months, m.service_life_months) AS service_life_months, d.original_value_fen,
        d.exemption_document, d.verified_until, d.verification_result,
-       coalesce(substr(w.firmware, 9), d.firmware) AS firmware, m.min_firmware, m.transport_security,
+       -- While its site was closed it could not tell of its firmware, and what the ledger says may be long past.
+       coalesce(substr(w.firmware, 9), CASE WHEN w.firmware_expected_slots > 0 THEN d.firmware END) AS firmware,
+       m.min_firmware, m.transport_security,
        m.support_ends_on, m.withdrawn_on,
+       coalesce(w.dormant_days, 0)::int8 AS dormant_days,
        coalesce(w.dormant_open_days, 0)::int8 AS dormant_open_days,
        coalesce(w.dormant_trades, 0)::int8 AS dormant_trades,
        coalesce(w.dormant_lookups, 0)::int8 AS dormant_lookups,

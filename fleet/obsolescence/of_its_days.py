@@ -18,7 +18,8 @@ def dormant(facts: Facts, p: Dormant) -> Shown | Answer:
     scans = facts.dormant_scans if facts.kind in SCANNING_KINDS else 0
     if facts.dormant_trades + facts.dormant_lookups + scans > 0:
         return Answer.NO
-    if facts.state != "in_service" or facts.dormant_open_days < p.min_open_days:
+    # One that was set up 40 days ago, or is known for 40 days, may have its first customer within the 60.
+    if facts.state != "in_service" or facts.dormant_days < p.days or facts.dormant_open_days < p.min_open_days:
         return Answer.UNSAID
     numbers = {
         "open_days": facts.dormant_open_days,

@@ -83,7 +83,7 @@ def firmware_behind(facts: Facts, p: FirmwareBehind) -> Shown | Answer:
             f"型号{facts.model_no}的数据传输没有加密保护。",
             f"The model {facts.model_no} sends its data without any protection.",
         )
-    return Answer.NO
+    return Answer.UNSAID if facts.min_firmware and not facts.firmware else Answer.NO
 
 
 def support_ended(facts: Facts, p: SupportEnded) -> Shown | Answer:
