@@ -44,7 +44,9 @@ WHERE t.device_id = %(device_id)s::int AND 'repairing' IN (t.from_state, t.to_st
   AND t.at < (%(last)s::date + 1)::timestamp AT TIME ZONE 'Asia/Shanghai'""",
     "firmware_behind": f"""SELECT coalesce((SELECT y.firmware FROM device_days AS y
          WHERE y.device_id = d.device_id AND y.firmware IS NOT NULL
-           AND y.day BETWEEN %(firmware_from)s::date AND %(day)s::date ORDER BY y.day DESC LIMIT 1), d.firmware)
+           AND y.day BETWEEN %(firmware_from)s::date AND %(day)s::date ORDER BY y.day DESC LIMIT 1),
+         CASE WHEN (SELECT sum(o.expected_slots) FROM device_days AS o WHERE o.device_id = d.device_id
+                      AND o.day BETWEEN %(firmware_from)s::date AND %(day)s::date) > 0 THEN d.firmware END)
        AS firmware, m.min_firmware, m.transport_security {_LEDGER}""",  # noqa: S608 - constants
     "error_rate": f"""SELECT sum(records + dead_lettered + conflicts) AS records,
        sum(dead_lettered + conflicts + scan_errors + sensor_faults) AS errors,
