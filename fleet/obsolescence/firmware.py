@@ -1,6 +1,7 @@
 """Which of two versions of firmware is the older: 1.9 before 1.10, 2.0-rc1 before 2.0, V2.0 the same as 2.0.0. Pure."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _PARTS: Final = re.compile(r"\d+|[a-z]+")
@@ -12,6 +13,8 @@ _DRAFT, _END, _LETTERS, _NUMBER = range(4)
 Key = tuple[tuple[int, int, str], ...]
 
 
+# A fleet of a hundred thousand has a few dozen versions.
+@lru_cache(maxsize=1024)
 def key(version: str) -> Key:
     """What versions are sorted by. Whatever is no letter or digit only parts them; a leading v says nothing."""
     parts: list[tuple[int, int, str]] = []

@@ -1,18 +1,22 @@
 """Findings, flags and verdicts as rows: what is open, and what a run writes, each sort in one statement."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
+import orjson
 from psycopg import ClientCursor, Connection
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from fleet.obsolescence import evidence
 from fleet.obsolescence.facts import Windows
 from fleet.obsolescence.judging import explain
 from fleet.obsolescence.planning import NewFlag, OpenFinding, OpenFlag, Plan, Stand
 from fleet.obsolescence.versions import Policy
+
+Row = dict[str, Any]
+
+ROWS_AT_ONCE: Final = 5000
 
 FINDINGS: Final = """
 SELECT finding_id, device_id, rule, rule_version, weight, is_mandatory, gone_since FROM findings
@@ -33,11 +37,9 @@ INSERT INTO findings (device_id, rule, rule_version, weight, is_mandatory, found
                       sample, query, sentence_zh, sentence_en, opened_at)
 SELECT e.device_id, e.rule, e.rule_version, e.weight, e.is_mandatory, %(day)s::date, e.window_from, e.window_to,
        e.numbers, e.sample, e.query, e.sentence_zh, e.sentence_en, %(now)s::timestamptz
-FROM unnest(%(device_id)s::int4[], %(rule)s::text[], %(rule_version)s::int4[], %(weight)s::int4[],
-            %(is_mandatory)s::bool[], %(window_from)s::date[], %(window_to)s::date[], %(numbers)s::jsonb[],
-            %(sample)s::jsonb[], %(query)s::text[], %(sentence_zh)s::text[], %(sentence_en)s::text[])
-    AS e (device_id, rule, rule_version, weight, is_mandatory, window_from, window_to, numbers, sample, query,
-          sentence_zh, sentence_en)
+FROM jsonb_to_recordset(%(rows)s::jsonb)
+    AS e (device_id int, rule text, rule_version int, weight int, is_mandatory bool, window_from date, window_to date,
+          numbers jsonb, sample jsonb, query text, sentence_zh text, sentence_en text)
 """
 GO: Final = "UPDATE findings SET gone_since = %(day)s::date WHERE finding_id = ANY(%(finding_ids)s::int8[])"
 COME_BACK: Final = "UPDATE findings SET gone_since = NULL WHERE finding_id = ANY(%(finding_ids)s::int8[])"
@@ -51,8 +53,7 @@ SELECT e.device_id, %(day)s::date, %(now)s::timestamptz, %(policy_version)s::int
        ARRAY(SELECT f.finding_id FROM findings AS f
              WHERE f.device_id = e.device_id AND f.cleared_at IS NULL AND f.gone_since IS NULL ORDER BY f.finding_id),
        e.sentence_zh, e.sentence_en
-FROM unnest(%(device_id)s::int4[], %(score)s::int4[], %(sentence_zh)s::text[], %(sentence_en)s::text[])
-    AS e (device_id, score, sentence_zh, sentence_en)
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS e (device_id int, score int, sentence_zh text, sentence_en text)
 """
 SENTENCES: Final = """
 SELECT finding_id, sentence_zh, sentence_en FROM findings WHERE finding_id = ANY(%(finding_ids)s::int8[])
@@ -64,8 +65,7 @@ FROM unnest(%(flag_id)s::int4[], %(because)s::text[]) AS e (flag_id, because) WH
 STAND: Final = """
 INSERT INTO device_verdicts AS v (device_id, verdict, score, since, evaluated_at, held_back_by)
 SELECT e.device_id, e.verdict, e.score, %(now)s::timestamptz, %(now)s::timestamptz, e.held_back_by
-FROM unnest(%(device_id)s::int4[], %(verdict)s::text[], %(score)s::int4[], %(held_back_by)s::text[])
-    AS e (device_id, verdict, score, held_back_by)
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS e (device_id int, verdict text, score int, held_back_by text)
 ON CONFLICT (device_id) DO UPDATE
 SET verdict = EXCLUDED.verdict, score = EXCLUDED.score, evaluated_at = EXCLUDED.evaluated_at,
     held_back_by = EXCLUDED.held_back_by,
@@ -110,39 +110,48 @@ def write(
     for query, finding_ids in ((GO, made.gone), (COME_BACK, made.back), (CLEAR, made.cleared)):
         if finding_ids:
             connection.execute(query, told | {"finding_ids": finding_ids})
-    if made.opened:
-        connection.execute(OPEN_FINDINGS, told | _opened(connection, made, windows))
+    _insert(connection, OPEN_FINDINGS, _opened(connection, made, windows), told)
     if made.ended:
         ends = {"flag_id": [of.flag_id for of, _ in made.ended], "because": [why for _, why in made.ended]}
         connection.execute(END_FLAGS, told | ends)
-    if made.flagged:
-        flags = _flags(made.flagged, _sentences(connection, made.flagged))
-        connection.execute(OPEN_FLAGS, told | flags | {"policy_version": policy.version})
-    _write_verdicts(connection, made.stands, told)
+    flags = _flags(made.flagged, _sentences(connection, made.flagged))
+    _insert(connection, OPEN_FLAGS, flags, told | {"policy_version": policy.version})
+    connection.execute(FORGET, {"device_id": [stand.device_id for stand in made.stands]})
+    _insert(connection, STAND, made.stands, told)
 
 
-def _opened(connection: Connection[Any], made: Plan, windows: Windows) -> dict[str, list[Any]]:
+def _insert(
+    connection: Connection[Any], query: LiteralString, rows: Sequence[Row | Stand], told: Mapping[str, Any]
+) -> None:
+    """Insert *rows* by *query*, thousands at a time: a value of the server's has its greatest size."""
+    for first in range(0, len(rows), ROWS_AT_ONCE):
+        # As one JSON text: psycopg would write arrays of texts item by item, in Python.
+        text = orjson.dumps(rows[first : first + ROWS_AT_ONCE]).decode()
+        connection.execute(query, {**told, "rows": text})
+
+
+def _opened(connection: Connection[Any], made: Plan, windows: Windows) -> list[Row]:
     sampled = evidence.samples(connection, made.opened)
-    grounds = [ground for _, ground in made.opened]
-    ids = [judged.facts.device_id for judged, _ in made.opened]
+    rows = []
     with ClientCursor(connection) as cursor:
-        queries = [evidence.query_of(cursor, judged, ground, windows) for judged, ground in made.opened]
-    return {
-        "device_id": ids,
-        "rule": [ground.rule for ground in grounds],
-        "rule_version": [ground.version for ground in grounds],
-        "weight": [ground.weight for ground in grounds],
-        "is_mandatory": [ground.is_mandatory for ground in grounds],
-        "window_from": [ground.window_from for ground in grounds],
-        "window_to": [ground.window_to for ground in grounds],
-        "numbers": [Jsonb({**ground.numbers, "thresholds": ground.thresholds}) for ground in grounds],
-        "sample": [
-            Jsonb(sampled.get((device_id, ground.rule), [])) for device_id, ground in zip(ids, grounds, strict=True)
-        ],
-        "query": queries,
-        "sentence_zh": [ground.sentence_zh for ground in grounds],
-        "sentence_en": [ground.sentence_en for ground in grounds],
-    }
+        for judged, ground in made.opened:
+            device_id = judged.facts.device_id
+            row = {
+                "device_id": device_id,
+                "rule": ground.rule,
+                "rule_version": ground.version,
+                "weight": ground.weight,
+                "is_mandatory": ground.is_mandatory,
+                "window_from": ground.window_from,
+                "window_to": ground.window_to,
+                "numbers": {**ground.numbers, "thresholds": ground.thresholds},
+                "sample": sampled.get((device_id, ground.rule), []),
+                "query": evidence.query_of(cursor, judged, ground, windows),
+                "sentence_zh": ground.sentence_zh,
+                "sentence_en": ground.sentence_en,
+            }
+            rows.append(row)
+    return rows
 
 
 def _sentences(connection: Connection[Any], flagged: Sequence[NewFlag]) -> dict[int, tuple[str, str]]:
@@ -152,37 +161,14 @@ def _sentences(connection: Connection[Any], flagged: Sequence[NewFlag]) -> dict[
     return {finding_id: (zh, en) for finding_id, zh, en in rows}
 
 
-def _flags(flagged: Sequence[NewFlag], before: dict[int, tuple[str, str]]) -> dict[str, list[Any]]:
-    told = [
-        explain(
-            flag.judged.facts.kind_zh,
-            flag.judged.facts.kind_en,
-            [
-                before[of.finding_id] if isinstance(of, OpenFinding) else (of.sentence_zh, of.sentence_en)
-                for of in flag.grounds
-            ],
-        )
-        for flag in flagged
-    ]
-    return {
-        "device_id": [flag.judged.facts.device_id for flag in flagged],
-        "score": [flag.score for flag in flagged],
-        "sentence_zh": [zh for zh, _ in told],
-        "sentence_en": [en for _, en in told],
-    }
-
-
-def _write_verdicts(connection: Connection[Any], stands: Sequence[Stand], told: dict[str, Any]) -> None:
-    ids = [stand.device_id for stand in stands]
-    connection.execute(FORGET, {"device_id": ids})
-    if stands:
-        connection.execute(
-            STAND,
-            told
-            | {
-                "device_id": ids,
-                "verdict": [stand.verdict for stand in stands],
-                "score": [stand.score for stand in stands],
-                "held_back_by": [stand.held_back_by for stand in stands],
-            },
-        )
+def _flags(flagged: Sequence[NewFlag], before: Mapping[int, tuple[str, str]]) -> list[Row]:
+    rows = []
+    for flag in flagged:
+        facts = flag.judged.facts
+        sentences = [
+            before[of.finding_id] if isinstance(of, OpenFinding) else (of.sentence_zh, of.sentence_en)
+            for of in flag.grounds
+        ]
+        zh, en = explain(facts.kind_zh, facts.kind_en, sentences)
+        rows.append({"device_id": facts.device_id, "score": flag.score, "sentence_zh": zh, "sentence_en": en})
+    return rows
