@@ -25,8 +25,9 @@ from api.parameters import DEVICE_NO_PATTERN, Day, DeviceNo, Text
 from api.problems import BAD_CURSOR, BAD_SPAN, UNKNOWN_DEVICE, ProblemError, documented
 from fleet.health import listing
 from fleet.health.catalogue import CHECKS
-from fleet.health.score import Band, Presence
+from fleet.health.score import Band
 from fleet.lifecycle.metrology import today
+from fleet.presence.presence import Presence
 
 router = APIRouter(prefix="/api/v1", tags=["Device health"])
 
@@ -106,7 +107,7 @@ async def list_health(database: DatabaseDep, query: Annotated[HealthQuery, Query
     )
 
 
-@router.get("/health/checks", summary="What each check means")
+@router.get("/health/checks", summary="What each check means", responses=documented())
 async def list_checks() -> list[HealthCheck]:
     """The catalogue: what is measured, from where on it costs how many points, and what to do. Defaults of ours."""
     return [HealthCheck.of(check) for check in CHECKS]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
@@ -11,10 +11,9 @@ from api.ledger import EXAMPLE_DEVICE
 from fleet.health.catalogue import BY_NAME
 from fleet.health.check import Check
 from fleet.health.explaining import explain
-from fleet.health.score import Band, Presence, band_of
+from fleet.health.score import Band, band_of
 from fleet.lifecycle.states import State
-
-ExcusedBy = Literal["closed", "site_outage", "platform_outage", "not_in_service"]
+from fleet.presence.presence import Excuse, Presence
 
 
 def _known(name: str) -> str:
@@ -52,7 +51,7 @@ class DeviceHealth(BaseModel):
     state: State = Field(description="in the ledger")
     presence: Presence | None = Field(description="null: it stands nowhere, or was not judged yet")
     presence_since: datetime | None
-    excused_by: ExcusedBy | None = Field(description="why silence is no failure of its own just now")
+    excused_by: Excuse | None = Field(description="why silence is no failure of its own just now")
     score: int | None = Field(ge=0, le=100, description="null where nothing is expected of it")
     band: Band = Field(description="good from 80, fair from 60, poor below; none without a score")
     changed_at: datetime | None = Field(description="since when all this reads as it does")
@@ -82,7 +81,7 @@ class HealthLine(BaseModel):
     stall_no: str | None = Field(examples=["B001"])
     presence: Presence
     presence_since: datetime
-    excused_by: ExcusedBy | None
+    excused_by: Excuse | None
     score: int | None
     band: Band
     reasons: list[HealthReason] = Field(description="the worst first")

@@ -16,11 +16,11 @@ from fleet.lifecycle.metrology import today
 
 DAYS: Final = 60
 
-# All of the ledger's devices stand somewhere, and every model has a firmware that some have not got.
+# All of the ledger's devices stand somewhere, and every model has a least firmware that some have not got.
 PLACED: Final = (
     "UPDATE devices SET state = 'in_service' WHERE state = 'in_stock'",
     """
-UPDATE models SET min_firmware = '2.' || model_id % 10 || '.0', service_life_months = 72, transport_security = 'tls'
+UPDATE models SET min_firmware = '2.1.0', service_life_months = 72, transport_security = 'tls'
 """,
 )
 # Checked once over all rows afterwards: a check of each row would take longer than the rows.

@@ -2,23 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from fleet.health.facts import Facts
 
 Number = int | float | str
 Unit = Literal["pct", "days", "hours", "times", "seconds", "records", "dbm", "version"]
-
-SYMBOLS: Final[dict[Unit, tuple[str, str]]] = {
-    "pct": ("%", " %"),
-    "days": (" 天", " days"),
-    "hours": (" 小时", " hours"),
-    "times": (" 次", " times"),
-    "seconds": (" 秒", " s"),
-    "records": (" 条", " records"),
-    "dbm": (" dBm", " dBm"),
-    "version": ("", ""),
-}
 
 
 @dataclass(frozen=True, slots=True)

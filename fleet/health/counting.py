@@ -5,8 +5,9 @@ from typing import Any, Final, LiteralString
 from psycopg import AsyncConnection
 
 from fleet.health.catalogue import CHECKS
-from fleet.health.score import BAND_IN_SQL, BANDS, PRESENCES
+from fleet.health.score import BAND_IN_SQL, BANDS
 from fleet.metrics import Metrics
+from fleet.presence.presence import PRESENCES
 
 KINDS: Final = "SELECT kind FROM kinds"
 COUNT: Final[LiteralString] = f"""

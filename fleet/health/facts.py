@@ -7,6 +7,7 @@ from typing import Any, Final, LiteralString, NamedTuple
 from psycopg import Connection
 
 from fleet.lifecycle.metrology import today
+from fleet.presence.presence import PRESENCE
 
 # Complete days before today; today counts besides.
 WINDOW_DAYS: Final = 7
@@ -14,30 +15,19 @@ WINDOW_DAYS: Final = 7
 MANY_READINGS: Final = 48
 _AT_ONCE: Final = 5000
 
-_PRESENCE: Final[LiteralString] = """
-SELECT d.device_id,
-       CASE WHEN p.last_heard_at IS NULL THEN 'never_seen'
-            WHEN p.last_heard_at < %(now)s::timestamptz - INTERVAL '1 day' THEN 'silent'
-            WHEN p.last_heard_at < %(now)s::timestamptz - INTERVAL '20 minutes' THEN 'late'
-            ELSE 'online' END AS presence,
-       coalesce(p.last_heard_at, d.state_since) AS presence_since,
-       CASE WHEN d.state <> 'in_service' THEN 'not_in_service' END AS excused_by
-FROM devices AS d LEFT JOIN device_presence AS p USING (device_id)
-WHERE is_placed(d.state)
-"""
 FACTS: Final[LiteralString] = f"""
 WITH days AS MATERIALIZED (
     SELECT device_id,
            sum(expected_slots)::int4 AS expected_slots, sum(online_slots)::int4 AS online_slots,
            sum(records)::int8 AS records, sum(late)::int8 AS late, sum(dead_lettered)::int8 AS dead_lettered,
-           sum(conflicts)::int8 AS conflicts, sum(missing::float8)::int8 AS missing, sum(restarts)::int4 AS restarts,
+           sum(conflicts)::int8 AS conflicts, sum(missing::float8) AS missing, sum(restarts)::int8 AS restarts,
            sum(trades)::int8 AS trades, sum(unprinted)::int8 AS unprinted,
            string_agg(array_to_string(error_codes, ' '), ',') FILTER (WHERE error_codes <> '{{}}') AS error_days,
            min(battery_pct) FILTER (WHERE day >= %(today)s::date - 1) AS battery_pct,
            regr_slope(battery_pct, day - %(today)s::date) AS battery_slope, count(battery_pct)::int4 AS battery_days,
            sum(rssi_dbm::float8) / count(rssi_dbm) AS rssi_dbm,
            sum(readings)::int8 AS readings, sum(sensor_faults)::int8 AS sensor_faults,
-           sum(temperature_jumps)::int4 AS temperature_jumps,
+           sum(temperature_jumps)::int8 AS temperature_jumps,
            max(day) FILTER (WHERE readings >= %(many)s::int4 AND day < %(today)s::date) AS read_on,
            min(day) FILTER (WHERE readings >= %(many)s::int4) AS first_read_on,
            max(day) FILTER (WHERE temperature_c_max > temperature_c_min) AS varied_on,
@@ -48,14 +38,14 @@ WITH days AS MATERIALIZED (
     WHERE day BETWEEN %(first)s::date AND %(today)s::date
     GROUP BY device_id
 )
-SELECT d.device_id, m.kind, p.presence, (extract(epoch FROM p.presence_since) * 1000000)::int8 AS presence_since,
-       p.excused_by,
-       (extract(epoch FROM %(now)s::timestamptz - p.presence_since) / 3600)::int4 AS presence_hours,
+SELECT d.device_id, m.kind, d.state, p.presence,
+       (extract(epoch FROM p.presence_since) * 1000000)::int8 AS presence_since, p.excused_by,
+       greatest(floor(extract(epoch FROM %(now)s::timestamptz - p.presence_since) / 3600), 0)::int4 AS presence_hours,
        w.expected_slots, w.online_slots, w.records, w.late, w.dead_lettered, w.conflicts, w.missing, w.restarts,
        w.trades, w.unprinted, w.error_days,
        coalesce((l.record ->> 'battery_pct')::float8, w.battery_pct) AS battery_pct, w.battery_slope, w.battery_days,
-       w.rssi_dbm, coalesce(c.clock_offset_ms, (l.record ->> 'clock_offset_ms')::float8::int8) AS clock_offset_ms,
-       (l.record ->> 'backlog')::int8 AS backlog, (l.record ->> 'storage_free_pct')::float8 AS storage_free_pct,
+       w.rssi_dbm, coalesce(c.clock_offset_ms::float8, (l.record ->> 'clock_offset_ms')::float8) AS clock_offset_ms,
+       (l.record ->> 'backlog')::float8 AS backlog, (l.record ->> 'storage_free_pct')::float8 AS storage_free_pct,
        w.readings, w.sensor_faults, w.temperature_jumps,
        w.read_on - coalesce(w.varied_on, w.first_read_on - 1) AS flat_days,
        w.door_on - coalesce(w.shut_on, w.first_door_on - 1) AS open_days,
@@ -66,7 +56,7 @@ SELECT d.device_id, m.kind, p.presence, (extract(epoch FROM p.presence_since) * 
        h.score AS score_before, CASE WHEN h.reasons <> '[]' THEN h.reasons::text END AS reasons_before
 FROM devices AS d
 JOIN models AS m USING (model_id)
-JOIN ({_PRESENCE}) AS p USING (device_id)
+JOIN ({PRESENCE}) AS p USING (device_id)
 LEFT JOIN days AS w USING (device_id)
 LEFT JOIN latest AS l ON l.device_id = d.device_id AND l.stream = 'status' AND l.probe = ''
                      AND l.received_at >= %(now)s::timestamptz - INTERVAL '2 days'
@@ -86,6 +76,7 @@ class Facts(NamedTuple):
 
     device_id: int
     kind: str
+    state: str = "in_service"
     presence: str = "online"
     presence_since: int = 0
     excused_by: str | None = None
@@ -96,7 +87,7 @@ class Facts(NamedTuple):
     late: int | None = None
     dead_lettered: int | None = None
     conflicts: int | None = None
-    missing: int | None = None
+    missing: float | None = None
     restarts: int | None = None
     trades: int | None = None
     unprinted: int | None = None
@@ -105,8 +96,8 @@ class Facts(NamedTuple):
     battery_slope: float | None = None
     battery_days: int | None = None
     rssi_dbm: float | None = None
-    clock_offset_ms: int | None = None
-    backlog: int | None = None
+    clock_offset_ms: float | None = None
+    backlog: float | None = None
     storage_free_pct: float | None = None
     readings: int | None = None
     sensor_faults: int | None = None

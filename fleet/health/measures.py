@@ -13,24 +13,24 @@ _ENOUGH_READINGS: Final = 20
 # A trend over fewer days is the weather.
 _ENOUGH_BATTERY_DAYS: Final = 7
 # Where a battery is as good as empty: the radio goes first.
-BATTERY_EMPTY_PCT: Final = 10.0
+_BATTERY_EMPTY_PCT: Final = 10.0
 # A battery that sinks slower than this lasts for years.
 _SINKING_PCT_A_DAY: Final = 0.02
-HOURS_A_DAY: Final = 24
+_HOURS_A_DAY: Final = 24
 
 
 def never_seen_days(facts: Facts) -> float | None:
-    """Whole days in the ledger without a word."""
+    """Whole days in service without a word."""
     return _days_as(facts, "never_seen")
 
 
 def silent_days(facts: Facts) -> float | None:
-    """Whole days of silence that nothing excuses."""
+    """Whole days since its last word, where it is silent and nothing excuses it."""
     return _days_as(facts, "silent")
 
 
 def late_hours(facts: Facts) -> float | None:
-    """Whole hours of being late that nothing excuses."""
+    """Whole hours since its last word, where it is late and nothing excuses it."""
     return facts.presence_hours if facts.presence == "late" and facts.excused_by is None else None
 
 
@@ -73,7 +73,7 @@ def battery_days_left(facts: Facts) -> float | None:
     slope, level = facts.battery_slope, facts.battery_pct
     if slope is None or level is None or (facts.battery_days or 0) < _ENOUGH_BATTERY_DAYS:
         return None
-    return max(level - BATTERY_EMPTY_PCT, 0.0) / -slope if slope < -_SINKING_PCT_A_DAY else None
+    return max(level - _BATTERY_EMPTY_PCT, 0.0) / -slope if slope < -_SINKING_PCT_A_DAY else None
 
 
 def signal_dbm(facts: Facts) -> float | None:
@@ -160,4 +160,4 @@ def _share(part: float | None, whole: float | None, enough: int) -> float | None
 
 
 def _days_as(facts: Facts, presence: str) -> float | None:
-    return facts.presence_hours // HOURS_A_DAY if facts.presence == presence and facts.excused_by is None else None
+    return facts.presence_hours // _HOURS_A_DAY if facts.presence == presence and facts.excused_by is None else None

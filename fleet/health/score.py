@@ -10,6 +10,8 @@ from fleet.health.check import Check, Number
 from fleet.health.facts import Facts
 
 FULL: Final = 100
+# What a device gone mad tells is shown as no more than this; JSON has room for it everywhere.
+LARGEST: Final = 10**12
 # What a score is called; whose score is none is in no band of these.
 GOOD: Final = 80
 FAIR: Final = 60
@@ -18,8 +20,6 @@ BANDS: Final[tuple[Band, ...]] = get_args(Band)
 # The same in SQL, of the score `h.score`.
 BAND_IN_SQL: Final[LiteralString] = """CASE WHEN h.score IS NULL THEN 'none' WHEN h.score >= 80 THEN 'good'
     WHEN h.score >= 60 THEN 'fair' ELSE 'poor' END"""
-Presence = Literal["online", "late", "silent", "never_seen"]
-PRESENCES: Final[tuple[Presence, ...]] = get_args(Presence)
 
 
 class Reason(TypedDict):
@@ -48,10 +48,10 @@ WELL: Final = Judgement(FULL, [])
 def judge(facts: Facts) -> Judgement:
     """How well the device is.
 
-    Nothing is expected of one that is out of service, nor of one at a place that was closed, or out of reach for no
-    fault of its own, all through the window and still is. Closed for the night alone, it is as well as it was by day.
+    Nothing is expected of one that is out of service, nor of one whose place was closed, or out of reach for no fault
+    of its own, all through the window. Closed for the night alone, it is as well as it was by day.
     """
-    if facts.excused_by is not None and (facts.excused_by == "not_in_service" or facts.expected_slots == 0):
+    if facts.state != "in_service" or facts.expected_slots == 0:
         return NOTHING_EXPECTED
     reasons: list[Reason] | None = None
     lost = 0
@@ -89,6 +89,7 @@ def _reason(check: Check, facts: Facts, number: float) -> Reason:
     step = check.reached(number)
     if step is None:
         raise ValueError(f"{check.name} costs nothing at {number}")
+    number = min(max(number, -LARGEST), LARGEST)
     shown = round(number, check.digits) if check.digits else round(number)
     told, threshold = check.shown(facts) if check.shown else (shown, _whole(step.threshold))
     return Reason(

@@ -1,6 +1,7 @@
 """The health of devices from rows to rows: what is judged, what is written, what is told."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.integration.health.conftest import NOW, TODAY, Fleet
 
 MINUTE = timedelta(minutes=1)
 # A device of each kind of trouble, what its days were, and the check that finds it.
-TROUBLES: dict[str, tuple[str, dict[str, object], int]] = {
+TROUBLES: dict[str, tuple[str, dict[str, Any], int]] = {
     "availability": ("kiosk", {"online_slots": 200}, 25),
     "signal": ("kiosk", {"rssi_dbm": -110}, 10),
     "data_gaps": ("kiosk", {"missing": 20}, 15),
@@ -49,7 +50,7 @@ def test_trouble_of_its_days_is_found(fleet: Fleet, check: str) -> None:
 def test_device_that_is_well_has_a_full_score(fleet: Fleet) -> None:
     """And no reason."""
     device_id = fleet.device("D-1", "logger", verified_until=TODAY + timedelta(days=200), verification_result="passed")
-    lively = {"readings": 144, "temperature_c_min": 2.0, "temperature_c_max": 4.5, "door_samples": 144}
+    lively: dict[str, Any] = {"readings": 144, "temperature_c_min": 2.0, "temperature_c_max": 4.5, "door_samples": 144}
     fleet.days(device_id, 7, battery_pct=80, rssi_dbm=-60, **lively)
     fleet.status(device_id, firmware="2.10.0", battery_pct=80, backlog=0, storage_free_pct=60, clock_offset_ms=20)
     assert fleet.evaluate() == Evaluated(devices=1, written=1, removed=0, worse=0)
@@ -70,6 +71,18 @@ def test_what_it_says_of_itself_counts(fleet: Fleet) -> None:
     assert [reason["points"] for reason in health["reasons"]] == [15, 12, 12, 8, 5]
     firmware = next(reason for reason in health["reasons"] if reason["check"] == "firmware")
     assert (firmware["number"], firmware["threshold"]) == ("2.3.9", "2.4.0")
+
+
+def test_largest_numbers_that_a_device_can_send_stop_nothing(fleet: Fleet) -> None:
+    """One device gone mad is judged like any other, and the round after it writes nothing."""
+    most = 2**63 - 1
+    device_id = fleet.device("D-1", "logger")
+    fleet.heard(device_id, NOW, clock_offset_ms=-(2**63))
+    fleet.status(device_id, backlog=most, clock_offset_ms=most, battery_pct=0, firmware="9" * 100)
+    fleet.days(device_id, 7, missing=most, restarts=2**31 - 1, temperature_jumps=2**31 - 1, rssi_dbm=-3e38)
+    assert fleet.evaluate().written == 1
+    assert fleet.health(device_id)["score"] == 0  # type: ignore[index]
+    assert fleet.evaluate(NOW + MINUTE).written == 0
 
 
 def test_status_of_long_ago_says_nothing(fleet: Fleet) -> None:
@@ -166,11 +179,33 @@ def test_silence_costs_what_nothing_excuses(fleet: Fleet) -> None:
 def test_device_out_of_service_has_a_line_and_no_score(fleet: Fleet) -> None:
     """It stands somewhere, but nothing is expected of it."""
     device_id = fleet.device("D-1", "kiosk", state="faulty")
+    fleet.heard(device_id, NOW - timedelta(days=9))
     fleet.days(device_id, 7, online_slots=0)
     fleet.evaluate()
     health = fleet.health(device_id)
     assert health is not None
     assert (health["score"], health["reasons"], health["excused_by"]) == (None, [], "not_in_service")
+
+
+def test_silence_of_a_closed_site_costs_nothing(fleet: Fleet) -> None:
+    """For days, its score is that of the days before; through the whole window, it has none."""
+    few, long = fleet.device("D-1", "kiosk"), fleet.device("D-2", "kiosk")
+    fleet.add(
+        "site_closures",
+        site_id=fleet.value("SELECT site_id FROM sites"),
+        begins_on=TODAY - timedelta(days=40),
+        ends_on=TODAY,
+        kind="holiday",
+        reason="春节",
+    )
+    for device_id in (few, long):
+        fleet.heard(device_id, NOW - timedelta(days=40))
+    fleet.days(few, 7, 4)
+    fleet.days(few, 3, expected_slots=0, online_slots=0)
+    fleet.days(long, 7, expected_slots=0, online_slots=0)
+    fleet.evaluate()
+    told = [fleet.health(device_id) for device_id in (few, long)]
+    assert [(health["score"], health["excused_by"]) for health in told if health] == [(100, "closed"), (None, "closed")]
 
 
 def test_device_that_stands_nowhere_loses_its_row(fleet: Fleet) -> None:

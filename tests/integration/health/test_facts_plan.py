@@ -13,12 +13,12 @@ INSERT INTO device_days (device_id, day, site_id, expected_slots, online_slots, 
 SELECT d.device_id, %(today)s::date - n, d.site_id, 288, 288, 300, '2.4.0'
 FROM generate_series(500, 0, -1) AS n, devices AS d
 """
-DEVICES = (
-    "INSERT INTO sites (site_no, name_zh, name_en, kind, region_code) VALUES ('S', '市', 'S', 'wet_market', '410105')",
-    "INSERT INTO models (model_no, kind, vendor) VALUES ('M', 'kiosk', 'v')",
-    "INSERT INTO devices (device_no, model_id, site_id) SELECT 'D-' || n, m.model_id, s.site_id"
-    " FROM generate_series(1, 200) AS n, models AS m, sites AS s",
-)
+SITE = "INSERT INTO sites (site_no, name_zh, name_en, kind, region_code) VALUES ('S', '市', 'S', 'ecommerce', '410105')"
+MODEL = "INSERT INTO models (model_no, kind, vendor) VALUES ('M', 'kiosk', 'v')"
+DEVICES = """
+INSERT INTO devices (device_no, model_id, site_id) SELECT 'D-' || n, m.model_id, s.site_id
+FROM generate_series(1, 200) AS n, models AS m, sites AS s
+"""
 
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -28,7 +28,7 @@ def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_facts_are_read_by_the_day(connection: psycopg.Connection[Any]) -> None:
     """Of 500 days those of the window, through an index; raw telemetry, slots and roll-ups not at all."""
-    for statement in DEVICES:
+    for statement in (SITE, MODEL, DEVICES):
         connection.execute(statement.encode())
     connection.execute(DAYS, {"today": parameters(NOW)["today"]})
     connection.execute("ANALYZE")
