@@ -22,6 +22,7 @@ from api import (
     doorkeeper,
     enrol_page,
     enrolments,
+    findings,
     health,
     holds,
     imports,
@@ -48,8 +49,10 @@ from api import (
     registration,
     replays,
     retired_numbers,
+    rules,
     sites,
     telemetry,
+    what_ifs,
     writers,
 )
 from api.body import Bodies
@@ -91,12 +94,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.bodies = Bodies()
     app.state.exports = ledger_sheets.slots()
     app.state.imports = imports.slots()
+    app.state.what_ifs = what_ifs.slots()
     app.state.enrolments = enrolments.Enrolments()
     of_devices = (devices, labels, device, lifecycle, moves, lineage, holds, retired_numbers)
     of_the_ledger = (*of_devices, sites, merchants, parties, personal, catalogues, audit, outsiders)
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
-    of_the_fleet = (outages, presence_thresholds, device_health)
+    # What-if before the rules: its name is no rule's.
+    of_the_fleet = (outages, presence_thresholds, device_health, what_ifs, rules, findings)
     of_the_door = (credentials, enrolments, broker)
     for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door):
         # A key that is shown has to be a good one on every address, whether it is needed there or not.

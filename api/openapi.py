@@ -23,6 +23,10 @@ TAGS: Final = [
     {"name": "Device health", "description": "How well devices are, 0 to 100, and why (健康评分)."},
     {"name": "Outsiders", "description": "Strangers and ghosts (未登记与从未上线), and identities gone astray."},
     {"name": "Outages", "description": "When nobody could be heard (中断), and after how long a device is silent."},
+    {
+        "name": "Obsolescence",
+        "description": "Which devices no longer serve (淘汰判定): rules, findings with their evidence, flags.",
+    },
     {"name": "Audit", "description": "Who changed what in the ledger (审计), and what it said on any past day."},
     {"name": "Records", "description": "What devices reported, raw or rolled up."},
     {"name": "Sites", "description": "Node enterprises (节点企业), where devices stand."},

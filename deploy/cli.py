@@ -18,6 +18,7 @@ from deploy.commands import (
     dead_letters,
     doctor,
     enrol,
+    findings,
     fleet,
     health,
     history,
@@ -32,6 +33,7 @@ from deploy.commands import (
     outages,
     outsiders,
     personal,
+    rules,
     simulate,
     up,
     workers,
@@ -98,6 +100,8 @@ ledger.devices.command(epilog="Example: tracefleet devices unhold TD-410100-SC-0
 )
 history.add_to(ledger.devices)
 moves.add_to(ledger.devices)
+rules.add_to(fleet.app)
+findings.add_to(fleet.app)
 ledger.devices.command(epilog="Example: tracefleet devices labels --out labels.pdf --site 410100001")(labels.labels)
 outsiders.add_to(ledger.devices)
 app.add_typer(outsiders.app, name="outsiders", epilog="Example: tracefleet outsiders strangers")

@@ -48,6 +48,18 @@ class Metrics:
         self.outages = Gauge(
             "tracefleet_fleet_outages", "Outages that last: ours, and those of sites.", ["scope"], registry=registry
         )
+        self.findings = Gauge(
+            "tracefleet_fleet_findings",
+            "Findings of the rules of obsolescence that are open.",
+            ["rule"],
+            registry=registry,
+        )
+        self.flags = Gauge(
+            "tracefleet_fleet_flags",
+            "Devices flagged as obsolete, by kind and prefecture.",
+            ["kind", "region"],
+            registry=registry,
+        )
         self.job_failures = Gauge(
             "tracefleet_fleet_job_failures",
             "Failed runs so far of each job that keeps the store in order.",

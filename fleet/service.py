@@ -6,6 +6,7 @@ door          when nats-server asks (fleet.identity.broker) ──▶ who may co
 audit         every  5 s ──▶ seal what nobody sealed ──▶ audit_seals
 days          every 60 s ──▶ which days are due, by one replica ──▶ site_days, device_days
 outages       every 60 s ──▶ is a site, or are we, out? by one replica ──▶ outages
+obsolescence  every  5 min ──▶ is yesterday rolled up, and not judged yet? ──▶ findings, flags
 anchor        every 60 s ──▶ did the chain's head move? ──▶ a file outside the database
 health        every 60 s ──▶ by one: every device judged ──▶ device_health; by each: counted ──▶ gauges
 checks        ◀── all    ──▶ /readyz
@@ -27,6 +28,7 @@ from fleet.identity.broker import CHECKS, keep_the_door
 from fleet.keys import Keys
 from fleet.leading import Lock, led
 from fleet.metrics import Metrics
+from fleet.obsolescence.sweeping import obsolescence_sweep
 from fleet.presence.watching import roll_days, watch_outages
 from fleet.sweep import Sweep, sweep_forever
 from store.exporter import Exporter
@@ -40,6 +42,9 @@ CENSUS_LIMIT_SECONDS: Final = 60.0
 HOUSEKEEPING_LIMIT_SECONDS: Final = 3600.0
 AUDIT_SECONDS: Final = 5.0
 ANCHOR_SECONDS: Final = 60.0
+OBSOLESCENCE_SECONDS: Final = 300.0
+# A minute for 100,000 devices, and more for the first time.
+OBSOLESCENCE_LIMIT_SECONDS: Final = 1800.0
 # An update of the whole ledger with psql is sealed in one round.
 AUDIT_LIMIT_SECONDS: Final = 300.0
 ANCHOR_LIMIT_SECONDS: Final = 30.0
@@ -95,10 +100,12 @@ def _sweeps(settings: Settings, metrics: Metrics, checks: Checks) -> list[Sweep]
     rolling = partial(roll_days, keys=keys)
     watching = partial(watch_outages, keys=keys, metrics=metrics)
     anchoring = partial(keeping.anchor_head, keys=keys, file=file, metrics=metrics, checks=checks)
+    judging = obsolescence_sweep(url, keys, metrics)
     health = health_sweep(url, metrics)
     return [
         Sweep("census", CENSUS_SECONDS, CENSUS_LIMIT_SECONDS, partial(take_census, metrics=metrics)),
         Sweep("housekeeping", HOUSEKEEPING_SECONDS, HOUSEKEEPING_LIMIT_SECONDS, keep_house),
+        Sweep("obsolescence", OBSOLESCENCE_SECONDS, OBSOLESCENCE_LIMIT_SECONDS, judging),
         Sweep("audit", AUDIT_SECONDS, AUDIT_LIMIT_SECONDS, sealing),
         Sweep("days", DAYS_SECONDS, DAYS_LIMIT_SECONDS, led(Lock.DAYS, rolling, url, name="days")),
         Sweep("outages", OUTAGES_SECONDS, OUTAGES_LIMIT_SECONDS, led(Lock.OUTAGES, watching, url, name="outages")),

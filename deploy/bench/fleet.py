@@ -14,6 +14,7 @@ from typing import Any, Final
 from deploy.bench import database, machine
 from deploy.bench.database import Database
 from deploy.bench.fleet_health import measure_health
+from deploy.bench.fleet_rules import measure_rules
 from deploy.bench.fleet_seed import DAYS, seed
 from deploy.bench.ledger import Measured, judged, sentence
 from deploy.bench.progress import Bar
@@ -22,8 +23,10 @@ from fleet.keys import Keys
 from store.database import connect_once
 
 HEALTH_SECONDS: Final = 5.0
+EVALUATION_SECONDS: Final = 60.0
 HOW: Final = {
     "health_sweep": "the first round, which writes every row, and others a minute apart, on one connection",
+    "rule_evaluation": "the first run, which opens every finding, and the next of the same day, audited and sealed",
     "fleet": f"every device placed, {DAYS} days of each and today; ANALYZE and VACUUM before anything is measured",
 }
 
@@ -47,8 +50,16 @@ def _health(rig: Rig) -> Iterator[Measured]:
     yield judged("health_sweep", f"max < {HEALTH_SECONDS:g} s", slowest, more, met=slowest < HEALTH_SECONDS)
 
 
+def _rules(rig: Rig) -> Iterator[Measured]:
+    with connect_once(rig.database.url, application_name=database.NAME) as connection:
+        more = measure_rules(connection, rig.keys, now=rig.now)
+    slowest = max(more["first_seconds"], more["next_seconds"])
+    met = slowest < EVALUATION_SECONDS
+    yield judged("rule_evaluation", f"< {EVALUATION_SECONDS:g} s", slowest, more, met=met)
+
+
 Measure = Callable[[Rig], Iterator[Measured]]
-MEASURES: Final[tuple[tuple[str, Measure], ...]] = (("the health sweep", _health),)
+MEASURES: Final[tuple[tuple[str, Measure], ...]] = (("the health sweep", _health), ("the rules", _rules))
 
 
 def run(devices: int, *, quick: bool, database_url: str | None) -> dict[str, Any]:
