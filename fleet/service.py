@@ -4,16 +4,19 @@ census        every 15 s ──▶ gauges ──▶ /metrics
 housekeeping  every 60 s ──▶ is a job due, and nobody else at it? ──▶ delete ──▶ jobs
 door          when nats-server asks (fleet.identity.broker) ──▶ who may connect, and who may no longer
 audit         every  5 s ──▶ seal what nobody sealed ──▶ audit_seals
+retirement    every  5 min ▶ is a case due soon, overdue, or kept until today? (one leads) ──▶ events
 anchor        every 60 s ──▶ did the chain's head move? ──▶ a file outside the database
 checks        ◀── all    ──▶ /readyz
 """
 
 import asyncio
+from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from prometheus_client import CollectorRegistry
+from psycopg import Connection
 
 from fleet.audit import anchors, keeping
 from fleet.census import take_census
@@ -21,7 +24,9 @@ from fleet.checks import Checks
 from fleet.housekeeping import keep_house
 from fleet.identity.broker import CHECKS, keep_the_door
 from fleet.keys import Keys
+from fleet.leading import Lock, led
 from fleet.metrics import Metrics
+from fleet.retirement import deadlines
 from fleet.sweep import Sweep, sweep_forever
 from store.exporter import Exporter
 from store.settings import Settings
@@ -37,6 +42,8 @@ ANCHOR_SECONDS: Final = 60.0
 # An update of the whole ledger with psql is sealed in one round.
 AUDIT_LIMIT_SECONDS: Final = 300.0
 ANCHOR_LIMIT_SECONDS: Final = 30.0
+RETIREMENT_SECONDS: Final = 300.0
+RETIREMENT_LIMIT_SECONDS: Final = 60.0
 
 log = structlog.get_logger()
 
@@ -79,9 +86,16 @@ def _sweeps(settings: Settings, metrics: Metrics, checks: Checks) -> list[Sweep]
     keys, file = Keys.of(settings), anchors.file_of(settings)
     sealing = partial(keeping.seal_stragglers, keys=keys, metrics=metrics, checks=checks)
     anchoring = partial(keeping.anchor_head, keys=keys, file=file, metrics=metrics, checks=checks)
+    database_url = settings.require_database_url()
+
+    def follow_up(connection: Connection[Any]) -> None:
+        deadlines.sweep(connection, keys=keys, now=datetime.now(UTC))
+
+    retirement = led(Lock.RETIREMENT, follow_up, database_url, name="retirement")
     return [
         Sweep("census", CENSUS_SECONDS, CENSUS_LIMIT_SECONDS, partial(take_census, metrics=metrics)),
         Sweep("housekeeping", HOUSEKEEPING_SECONDS, HOUSEKEEPING_LIMIT_SECONDS, keep_house),
         Sweep("audit", AUDIT_SECONDS, AUDIT_LIMIT_SECONDS, sealing),
+        Sweep("retirement", RETIREMENT_SECONDS, RETIREMENT_LIMIT_SECONDS, retirement),
         Sweep("anchor", ANCHOR_SECONDS, ANCHOR_LIMIT_SECONDS, anchoring),
     ]
