@@ -12,6 +12,8 @@ from api import (
     audit,
     broker,
     callers,
+    case_rules,
+    cases,
     catalogues,
     credentials,
     database,
