@@ -12,6 +12,8 @@ from api import (
     audit,
     broker,
     callers,
+    case_rules,
+    cases,
     catalogues,
     credentials,
     database,
@@ -101,7 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
     # What-if before the rules: its name is no rule's.
-    of_the_fleet = (outages, presence_thresholds, device_health, what_ifs, rules, findings)
+    of_the_fleet = (outages, presence_thresholds, device_health, what_ifs, rules, findings, cases, case_rules)
     of_the_door = (credentials, enrolments, broker)
     for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door):
         # A key that is shown has to be a good one on every address, whether it is needed there or not.

@@ -14,6 +14,7 @@ from deploy.commands import (
     audit,
     bench,
     broker_config,
+    cases,
     credentials,
     dead_letters,
     doctor,
@@ -72,6 +73,7 @@ app.command(epilog="Example: TRACEFLEET_DATABASE_URL=postgresql://… tracefleet
 app.command(epilog="Example: TRACEFLEET_BROKER_URL=mqtt://broker:1883 tracefleet ingest")(ingest.ingest)
 outages.add_to(fleet.app)
 health.add_to(fleet.app)
+cases.add_to(fleet.app)
 app.add_typer(fleet.app, name="fleet", epilog="Example: TRACEFLEET_FLEET_METRICS_PORT=9202 tracefleet fleet")
 app.command(epilog="Example: TRACEFLEET_API_PORT=8080 tracefleet api")(api.api)
 app.command(epilog="Example: tracefleet simulate --devices 1000 --rate 500 --seed 7")(simulate.simulate)
