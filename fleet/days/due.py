@@ -85,7 +85,7 @@ def is_due(day: date, rolled: Rolled | None, *, now: datetime) -> bool:
 
 
 def roll_due(connection: Connection[Any], *, now: datetime, keys: Keys | None = None) -> list[date]:
-    """Roll up what is due, the latest day first; the days that were rolled up whole.
+    """Roll up what is due, the running day first, then the others in their order; the days that were rolled up whole.
 
     *connection* is in autocommit. With *keys*, outages that are found are sealed in the audit at once.
     """
@@ -123,8 +123,9 @@ def _due(connection: Connection[Any], now: datetime) -> Iterator[date]:
     first = max(found[0] if found is not None else today, today - timedelta(days=CATCH_UP_DAYS))
     with connection.cursor(row_factory=class_row(Rolled)) as cursor:
         rolled = {each.day: each for each in cursor.execute(ROLLED, {"from": first}).fetchall()}
-    for back in range(max(0, (today - first).days) + 1):
-        day = today - timedelta(days=back)
+    days = [first + timedelta(days=ahead) for ahead in range((today - first).days)]
+    # The running day is waited for; of the others each goes on where an outage of the one before left off.
+    for day in (today, *days):
         if is_due(day, rolled.get(day), now=now):
             yield day
 
