@@ -17,7 +17,8 @@ import structlog
 
 from ingest.arrival import Arrival
 from ingest.inbox import Inbox
-from ingest.subscription import Peer, Subscription, UnfitBrokerError
+from ingest.subscription import Subscription, UnfitBrokerError
+from store.peer import Peer
 from ingest.topic import mark_of
 from store.backoff import Backoff
 

@@ -11,7 +11,8 @@ import psycopg
 from ingest.aiomqtt_session import end_session
 from ingest.roster import NAME, Worker, forget, read_by_others, workers_of
 from ingest.service import Service
-from ingest.subscription import EVERYTHING, Subscription, peer_of
+from ingest.subscription import EVERYTHING, Subscription
+from store.peer import peer_of
 from store.database import connect_service
 from store.errors import TracefleetError
 from store.settings import Settings

@@ -12,7 +12,8 @@ import structlog
 from ingest.arrival import Arrival
 from ingest.inbox import Inbox
 from ingest.mqtt5_line import Line, LineError, OldBrokerError, said
-from ingest.subscription import Peer, Subscription, UnfitBrokerError
+from ingest.subscription import Subscription, UnfitBrokerError
+from store.peer import Peer
 from ingest.topic import mark_of
 from store.backoff import Backoff
 

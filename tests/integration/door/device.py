@@ -60,9 +60,9 @@ class Device:
         """Whether it was let in and still is."""
         return self.answer == "Success" and not self.is_closed
 
-    def publish(self, topic: str, payload: bytes = b"x", *, qos: int = 1) -> None:
+    def publish(self, topic: str, payload: bytes = b"x", *, qos: int = 1, retain: bool = False) -> None:
         """Publish, and wait for the acknowledgement."""
-        number = self._client.publish(topic, payload, qos).mid
+        number = self._client.publish(topic, payload, qos, retain).mid
         self.wait(lambda: number in self._acknowledged, what="an acknowledgement")
 
     def is_granted(self, topic: str, *, qos: int = 1) -> bool:
