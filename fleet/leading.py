@@ -18,15 +18,16 @@ UNLOCK: Final = "SELECT pg_advisory_unlock(%(lock)s)"
 
 
 class Lock(IntEnum):
-    """Any fixed numbers; of the same row 1 is the migrations', 3 is held while the audit is sealed, 4 while anchored."""
+    """Any fixed numbers; 0x7461636500000001 is the migrations'."""
 
     HOUSEKEEPING = 0x7461636500000002
+    # 0x7461636500000003 is that of sealing (fleet.audit.sealing): a sweep that led with it would keep itself from its seal.
+    DAYS = 0x7461636500000009
+    HEALTH = 0x7461636500000004
     OBSOLESCENCE = 0x7461636500000005
     RETIREMENT = 0x7461636500000006
     OUTAGES = 0x7461636500000007
     SECURITY = 0x7461636500000008
-    DAYS = 0x7461636500000009
-    HEALTH = 0x746163650000000A
     RETAINED = 0x746163650000000B
 
 

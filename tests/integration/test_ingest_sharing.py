@@ -17,8 +17,8 @@ from ingest.aiomqtt_session import AiomqttSession
 from ingest.inbox import Inbox
 from ingest.service import Service
 from ingest.subscription import EVERYTHING, Subscription
-from store.peer import peer_of
 from store.errors import SettingsError
+from store.peer import peer_of
 from store.settings import Settings
 from tests.conftest import end, free_port
 

@@ -12,7 +12,6 @@ from deploy.embedded.broker import EmbeddedBroker
 from fleet.errors import BrokerError
 from fleet.retirement.retained import AT_ONCE, SETTLE, clear
 from tests.conftest import free_port
-from tests.integration.door.device import Device
 from tests.integration.door.world import World, a_world
 
 pytestmark = pytest.mark.xdist_group("retained")
