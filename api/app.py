@@ -45,6 +45,7 @@ from api import (
     registration,
     replays,
     retired_numbers,
+    security_events,
     sites,
     telemetry,
     writers,
@@ -93,7 +94,7 @@ def create_app(settings: Settings) -> FastAPI:
     of_the_ledger = (*of_devices, sites, merchants, parties, personal, catalogues, audit, outsiders)
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
-    of_the_door = (credentials, enrolments, broker)
+    of_the_door = (credentials, enrolments, broker, security_events)
     for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_door):
         # A key that is shown has to be a good one on every address, whether it is needed there or not.
         app.include_router(module.router, dependencies=[Depends(callers.identify)])

@@ -21,7 +21,7 @@ class Lock(IntEnum):
     """Any fixed numbers; 0x7461636500000001 is the migrations'."""
 
     HOUSEKEEPING = 0x7461636500000002
-    # 0x7461636500000003 is that of sealing (fleet.audit.sealing): a sweep that led with it would keep itself from its seal.
+    # 0x7461636500000003 is that of sealing: a sweep that led with it would keep itself from its seal.
     DAYS = 0x7461636500000009
     HEALTH = 0x7461636500000004
     OBSOLESCENCE = 0x7461636500000005

@@ -45,6 +45,12 @@ class Metrics:
             ["list"],
             registry=registry,
         )
+        self.security_events = Gauge(
+            "tracefleet_fleet_security_events",
+            "Open security events: retired identities that speak, by where they were refused.",
+            ["channel"],
+            registry=registry,
+        )
         self.job_failures = Gauge(
             "tracefleet_fleet_job_failures",
             "Failed runs so far of each job that keeps the store in order.",

@@ -5,15 +5,20 @@ housekeeping  every 60 s ──▶ is a job due, and nobody else at it? ──�
 door          when nats-server asks (fleet.identity.broker) ──▶ who may connect, and who may no longer
 audit         every  5 s ──▶ seal what nobody sealed ──▶ audit_seals
 anchor        every 60 s ──▶ did the chain's head move? ──▶ a file outside the database
+retirement    every 60 s ──▶ was nothing heard for a day of those executed? ──▶ the proof of silence
+retained      every 30 s ──▶ is a device decommissioned? ──▶ the broker forgets what it retained of it
+security      every 60 s ──▶ does a retired identity speak? ──▶ security_events
 checks        ◀── all    ──▶ /readyz
 """
 
 import asyncio
+from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from prometheus_client import CollectorRegistry
+from psycopg import Connection
 
 from fleet.audit import anchors, keeping
 from fleet.census import take_census
@@ -21,7 +26,10 @@ from fleet.checks import Checks
 from fleet.housekeeping import keep_house
 from fleet.identity.broker import CHECKS, keep_the_door
 from fleet.keys import Keys
+from fleet.leading import Lock, led
 from fleet.metrics import Metrics
+from fleet.retirement import retained
+from fleet.security import events as security
 from fleet.sweep import Sweep, sweep_forever
 from store.exporter import Exporter
 from store.settings import Settings
@@ -37,6 +45,12 @@ ANCHOR_SECONDS: Final = 60.0
 # An update of the whole ledger with psql is sealed in one round.
 AUDIT_LIMIT_SECONDS: Final = 300.0
 ANCHOR_LIMIT_SECONDS: Final = 30.0
+RETIREMENT_SECONDS: Final = 60.0
+RETIREMENT_LIMIT_SECONDS: Final = 300.0
+RETAINED_SECONDS: Final = 30.0
+RETAINED_LIMIT_SECONDS: Final = 120.0
+SECURITY_SECONDS: Final = 60.0
+SECURITY_LIMIT_SECONDS: Final = 120.0
 
 log = structlog.get_logger()
 
@@ -84,4 +98,27 @@ def _sweeps(settings: Settings, metrics: Metrics, checks: Checks) -> list[Sweep]
         Sweep("housekeeping", HOUSEKEEPING_SECONDS, HOUSEKEEPING_LIMIT_SECONDS, keep_house),
         Sweep("audit", AUDIT_SECONDS, AUDIT_LIMIT_SECONDS, sealing),
         Sweep("anchor", ANCHOR_SECONDS, ANCHOR_LIMIT_SECONDS, anchoring),
+        *_of_retirement(settings, keys),
+    ]
+
+
+def _of_retirement(settings: Settings, keys: Keys) -> list[Sweep]:
+    url, broker_url = settings.require_database_url(), settings.broker_url.get_secret_value()
+
+    def retirement(connection: Connection[Any]) -> None:
+        retained.watch(connection, keys=keys, now=datetime.now(UTC))
+
+    def clearing(connection: Connection[Any]) -> None:
+        retained.clear(connection, broker_url, now=datetime.now(UTC))
+
+    def watching(connection: Connection[Any]) -> None:
+        security.watch(connection, keys=keys, now=datetime.now(UTC))
+
+    return [
+        Sweep(name, every, limit, led(lock, work, url, name=name))
+        for name, lock, every, limit, work in (
+            ("retirement", Lock.RETIREMENT, RETIREMENT_SECONDS, RETIREMENT_LIMIT_SECONDS, retirement),
+            ("retained", Lock.RETAINED, RETAINED_SECONDS, RETAINED_LIMIT_SECONDS, clearing),
+            ("security", Lock.SECURITY, SECURITY_SECONDS, SECURITY_LIMIT_SECONDS, watching),
+        )
     ]

@@ -29,8 +29,8 @@ SHARE_SECONDS: Final = 0.3
 CHUNK: Final = 2000
 
 IDENTITIES: Final = """
-SELECT d.device_id, d.device_no, is_retired(d.state, d.decommissioned_at) AS is_retired, m.kind = 'gateway' AS is_gateway,
-       CASE WHEN m.kind = 'gateway' THEN g.behind END AS behind,
+SELECT d.device_id, d.device_no, is_retired(d.state, d.decommissioned_at) AS is_retired,
+       m.kind = 'gateway' AS is_gateway, CASE WHEN m.kind = 'gateway' THEN g.behind END AS behind,
        c.credential_id, c.secret_sha256, c.certificate_sha256, c.expires_at, c.revoked_at
 FROM devices AS d
 JOIN models AS m USING (model_id)

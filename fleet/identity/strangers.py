@@ -58,8 +58,8 @@ CROSS JOIN LATERAL (
 ORDER BY p.device_no
 """  # noqa: S608
 
-# Retired is who has a tombstone, was decommissioned, or had a credential revoked. A deleted number comes in as an unknown
-# one.
+# Retired is who has a tombstone, was decommissioned, or had a credential revoked. A deleted number comes in as one that
+# is unknown.
 _LETTERS_OF_RETIRED: Final = "d.reason IN ('retired_device', 'unknown_device') AND d.replayed_at IS NULL"
 _REFUSED_RETIRED: Final = """
 (r.reason IN ('retired', 'revoked') OR (r.reason IN ('unknown_device', 'no_credentials')

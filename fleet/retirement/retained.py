@@ -50,7 +50,8 @@ ON CONFLICT (device_id) DO UPDATE SET cleared_at = excluded.cleared_at, topics =
 def clear(connection: Connection[Any], broker_url: str, *, now: datetime) -> int:
     """How many devices the broker retains nothing of any more, as a look at it showed; noted with the topics.
 
-    Asks the broker only when somebody is due. Raises BrokerError; nothing is noted then, and the next round tries again.
+    Asks the broker only when somebody is due. Raises BrokerError; nothing is noted then, and the next round tries
+    again.
     """
     due = dict(connection.execute(DUE, {"before": now - SETTLE, "rows": AT_ONCE}).fetchall())
     if not due:
