@@ -4,7 +4,7 @@ Every function works within :func:`fleet.acting.acting`. The audit has the diges
 what is returned here and nowhere else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -49,6 +49,12 @@ UPDATE credentials SET revoked_at = %(now)s, revoked_reason = %(reason)s
 WHERE device_id = ANY(%(device_ids)s) AND revoked_at IS NULL
   AND (%(credential_id)s::int IS NULL OR credential_id = %(credential_id)s)
 RETURNING credential_id
+"""
+REVOKE_EACH: Final = """
+UPDATE credentials AS c SET revoked_at = %(now)s, revoked_reason = r.reason
+FROM unnest(%(device_ids)s::int[], %(reasons)s::text[]) AS r (device_id, reason)
+WHERE c.device_id = r.device_id AND c.revoked_at IS NULL
+RETURNING c.credential_id
 """
 IS_OF: Final = "SELECT FROM credentials WHERE device_id = %(device_id)s AND credential_id = %(credential_id)s"
 LIST: Final = """
@@ -198,6 +204,12 @@ def revoke(
 def revoke_all(connection: Connection[Any], device_ids: Sequence[int], *, reason: str, now: datetime) -> list[int]:
     """End all credentials of devices, by their ids in the ledger, now; those that were not revoked before."""
     return _revoke(connection, device_ids, None, reason=reason, now=now)
+
+
+def revoke_each(connection: Connection[Any], reasons: Mapping[int, str], *, now: datetime) -> list[int]:
+    """End all credentials of devices now, by their ids, each for a reason of its own; those not revoked before."""
+    given = {"device_ids": list(reasons), "reasons": list(reasons.values()), "now": now}
+    return sorted(row[0] for row in connection.execute(REVOKE_EACH, given))
 
 
 def _revoke(

@@ -91,6 +91,11 @@ def invite(
     return [Invitation(device_no, code, expires_at) for device_no, code in codes.items()]
 
 
+def void_open(connection: Connection[Any], device_ids: Sequence[int], *, now: datetime) -> None:
+    """No code that these devices have is good any more. To be called within acting."""
+    connection.execute(VOID_OPEN, {"device_ids": list(device_ids), "now": now})
+
+
 def address_of(invitation: Invitation, public_url: str) -> str:
     """Where the installer's telephone goes. What is secret stands in the fragment: no server is ever sent it."""
     told = urlencode({"device_no": invitation.device_no, "code": invitation.code})

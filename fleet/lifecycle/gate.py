@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 
 Policy = Literal["block", "require_exemption", "warn"]
 
-GATES: Final = "SELECT kind, acquired_after, policy, basis FROM registration_gates"
+GATES: Final = "SELECT kind, acquired_after, policy, basis, instead_zh, instead_en FROM registration_gates"
 # What such a device is called, and what does its work now. The notice asks for lookups by QR code and for the data of
 # markets and supermarkets themselves.
 NAMES: Final[Mapping[str, str]] = {"kiosk": "a query kiosk (查询机)", "trace_scale": "a trace scale (追溯秤)"}
@@ -25,12 +25,17 @@ INSTEAD: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Devices of *kind* acquired after that day fall under *policy*, on the *basis* of a document."""
+    """Devices of *kind* acquired after that day fall under *policy*, on the *basis* of a document.
+
+    *instead* says what may come in their place.
+    """
 
     kind: str
     acquired_after: date
     policy: Policy
     basis: str
+    instead_zh: str | None = None
+    instead_en: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

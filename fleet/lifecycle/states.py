@@ -2,6 +2,7 @@
 
 draft → in_stock → in_service ⇄ suspended          in_service → faulty ⇄ repairing → in_service
 in_service, faulty, suspended → idle → in_service, recovered → in_stock, pending_disposal → disposed, recovered
+in_stock → pending_disposal
 every state but draft and the last two → lost
 
 Nothing leaves disposed and lost. The state is one axis: whether a device is heard, verified or held are others.
@@ -101,6 +102,7 @@ TRANSITIONS: Final = (
     Transition("idle", "in_service", "恢复使用", "resume"),
     Transition("idle", "recovered", "回收", "recover to stock", ("nothing_disputed",)),
     Transition("recovered", "in_stock", "重新入库", "return to stock for use", ("nothing_disputed",)),
+    Transition("in_stock", "pending_disposal", "申请处置", "propose for disposal", ("no_hold",)),
     Transition("recovered", "pending_disposal", "申请处置", "propose for disposal", ("no_hold",)),
     Transition("pending_disposal", "recovered", "处置未获批准", "disposal rejected"),
     Transition("pending_disposal", "disposed", "处置完成", "dispose of", ("document", "no_hold"), _APPROVAL),

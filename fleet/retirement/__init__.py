@@ -1,1 +1,1 @@
-"""The retirement loop: what carries a device from the first doubt to the books closed."""
+"""The retirement loop: cases that carry devices from the first doubt to the books closed, by the hands of several."""

@@ -109,7 +109,7 @@ def test_arrows_are_these_and_no_others() -> None:
     """The table, read from the other side."""
     table = {
         "draft": "in_stock",
-        "in_stock": "in_service lost",
+        "in_stock": "in_service pending_disposal lost",
         "in_service": "suspended faulty idle lost",
         "suspended": "in_service idle lost",
         "faulty": "repairing idle lost",

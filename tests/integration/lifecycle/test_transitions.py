@@ -65,7 +65,7 @@ def test_bulk_is_all_or_nothing_and_says_all_at_once(book: Any) -> None:
     report = book.move("transition", *moves)
     assert not report.applied
     assert [(error.row, error.device_no, error.unknown, error.state, error.allowed) for error in report.errors] == [
-        (51, "STOCK", False, "in_stock", ("in_service", "lost")),
+        (51, "STOCK", False, "in_stock", ("in_service", "pending_disposal", "lost")),
         (52, "GONE", False, "lost", ()),
         (53, "NOBODY", True, None, ()),
         (54, "D00", False, None, ()),
