@@ -28,7 +28,7 @@ from fleet.identity.broker import CHECKS, keep_the_door
 from fleet.keys import Keys
 from fleet.leading import Lock, led
 from fleet.metrics import Metrics
-from fleet.retirement import retained
+from fleet.retirement import retained, silence
 from fleet.security import events as security
 from fleet.sweep import Sweep, sweep_forever
 from store.exporter import Exporter
@@ -106,7 +106,7 @@ def _of_retirement(settings: Settings, keys: Keys) -> list[Sweep]:
     url, broker_url = settings.require_database_url(), settings.broker_url.get_secret_value()
 
     def retirement(connection: Connection[Any]) -> None:
-        retained.watch(connection, keys=keys, now=datetime.now(UTC))
+        silence.watch(connection, keys=keys, now=datetime.now(UTC))
 
     def clearing(connection: Connection[Any]) -> None:
         retained.clear(connection, broker_url, now=datetime.now(UTC))
