@@ -1,5 +1,6 @@
 """A retired identity that speaks: raised once, counted while it goes on, and dealt with by somebody."""
 
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -8,12 +9,19 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+import typer
+from prometheus_client import CollectorRegistry
+from typer.testing import CliRunner, Result
 
+from deploy.commands import security
 from fleet.acting import Actor, acting
+from fleet.census import take_census
 from fleet.errors import RefusedError, UnknownEntryError
 from fleet.keys import Keys
-from fleet.security.attempts import GRACE
+from fleet.metrics import Metrics
+from fleet.security.attempts import CHANNELS, GRACE
 from fleet.security.events import NOTED_EVERY, look, settle, watch
+from store.database import connect_service
 from store.settings import Settings
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -265,3 +273,48 @@ async def test_api_settles_for_a_fleet_admin_alone(client: httpx.AsyncClient, ra
     assert (done.status_code, done.json()["settled_by"], done.json()["note"]) == (200, "fleet_admin", "已断电")
     assert (await client.post(path, json={"note": "again"}, headers=admin)).status_code == 409
     assert (await client.post(path.replace(str(raised), "999"), json={"note": "x"}, headers=admin)).status_code == 404
+
+
+async def test_census_shows_open_events_by_channel(guard: Guard, raised: int, settings: Settings) -> None:
+    """Zero where there is none, and again once it is settled."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+
+    async def counted() -> list[float | None]:
+        async with await connect_service(settings.require_database_url(), application_name="test") as opened:
+            await take_census(opened, metrics)
+        name = "tracefleet_fleet_security_events"
+        return [registry.get_sample_value(name, {"channel": channel}) for channel in CHANNELS]
+
+    assert await counted() == [1, 0]
+    guard.settle(raised)
+    assert await counted() == [0, 0]
+
+
+def test_commands_show_and_settle(guard: Guard, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit status 1 while something is open; the table and the JSON say the same."""
+    monkeypatch.setenv("TRACEFLEET_DATABASE_URL", settings.require_database_url())
+    monkeypatch.setenv("TRACEFLEET_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("COLUMNS", "250")
+    app = typer.Typer()
+    security.add_to(app)
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, arguments)
+
+    assert (run("security").exit_code, "没有已注销设备" in run("security").stdout) == (0, True)
+    guard.retire("D")
+    guard.knock("D", NOW + MINUTE)
+    guard.round(NOW + MINUTE)
+    listed = run("security", "--json")
+    [item] = json.loads(listed.stdout)["items"]
+    assert (listed.exit_code, item["device_no"], item["channel"]) == (1, "D", "broker")
+    number = str(item["security_event_id"])
+    table = run("security")
+    assert (table.exit_code, "broker" in table.stdout, "查明后" in table.stdout) == (1, True, True)
+    assert (
+        run("security-settle", number, "--note", "已断电").stdout == f"The security event {number} of D is settled.\n"
+    )
+    assert run("security").exit_code == 0
+    assert json.loads(run("security", "--all", "--channel", "broker", "--json").stdout)["items"][0]["note"] == "已断电"
+    assert isinstance(run("security-settle", number, "--note", "x").exception, RefusedError)
