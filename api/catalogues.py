@@ -41,7 +41,9 @@ FROM code_profiles AS x
 WHERE %(region_code)s::text IS NULL OR starts_with(%(region_code)s, x.region_code)
 ORDER BY x.region_code, x.subject, x.version LIMIT 1000
 """
-GATES: Final = "SELECT g.kind, g.acquired_after, g.policy, g.basis FROM registration_gates AS g ORDER BY g.kind"
+GATES: Final = """
+SELECT g.kind, g.acquired_after, g.policy, g.basis, g.instead_zh, g.instead_en FROM registration_gates AS g ORDER BY g.kind
+"""
 
 RegionCode = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
 
@@ -126,6 +128,8 @@ class RegistrationGate(BaseModel):
     acquired_after: date
     policy: Literal["block", "require_exemption", "warn"]
     basis: str = Field(examples=["豫商办文〔2018〕81号"])
+    instead_zh: str | None = Field(description="what may come in its place", examples=["二维码查询（追溯码、小程序）"])
+    instead_en: str | None
 
 
 class RegistrationGates(BaseModel):

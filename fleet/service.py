@@ -5,7 +5,8 @@ housekeeping  every 60 s ──▶ is a job due, and nobody else at it? ──�
 door          when nats-server asks (fleet.identity.broker) ──▶ who may connect, and who may no longer
 audit         every  5 s ──▶ seal what nobody sealed ──▶ audit_seals
 anchor        every 60 s ──▶ did the chain's head move? ──▶ a file outside the database
-retirement    every 60 s ──▶ was nothing heard for a day of those executed? ──▶ the proof of silence
+retirement    every 60 s ──▶ is a case due soon, overdue, or kept until today? ──▶ events
+                         └─▶ was nothing heard for a day of those executed? ──▶ the proof of silence
 retained      every 30 s ──▶ is a device decommissioned? ──▶ the broker forgets what it retained of it
 security      every 60 s ──▶ does a retired identity speak? ──▶ security_events
 checks        ◀── all    ──▶ /readyz
@@ -28,7 +29,7 @@ from fleet.identity.broker import CHECKS, keep_the_door
 from fleet.keys import Keys
 from fleet.leading import Lock, led
 from fleet.metrics import Metrics
-from fleet.retirement import retained, silence
+from fleet.retirement import deadlines, retained, silence
 from fleet.security import events as security
 from fleet.sweep import Sweep, sweep_forever
 from store.exporter import Exporter
@@ -106,6 +107,7 @@ def _of_retirement(settings: Settings, keys: Keys) -> list[Sweep]:
     url, broker_url = settings.require_database_url(), settings.broker_url.get_secret_value()
 
     def retirement(connection: Connection[Any]) -> None:
+        deadlines.sweep(connection, keys=keys, now=datetime.now(UTC))
         silence.watch(connection, keys=keys, now=datetime.now(UTC))
 
     def clearing(connection: Connection[Any]) -> None:

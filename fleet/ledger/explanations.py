@@ -93,6 +93,8 @@ EXPLAINED: Final[Mapping[str, Explained]] = {
         "acquired_after": ("在此日之后取得的设备受限", "devices acquired after this day are concerned", "2018-08-27"),
         "policy": ("准入策略", "what becomes of them", "require_exemption"),
         "basis": ("依据文件", "the document it rests on", "豫商办文〔2018〕81号"),
+        "instead_zh": ("可用什么替代", "what may come instead, in Chinese", "二维码查询"),
+        "instead_en": ("可用什么替代（英文）", "what may come instead, in English", "QR look-up"),
         # models
         "model_no": ("设备型号", "the model's number", "ACS-15"),
         "models.kind": ("设备类型", "the kind of device", "trace_scale"),

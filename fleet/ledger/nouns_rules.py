@@ -80,6 +80,8 @@ REGISTRATION_GATES: Final = Ledger(
         Column("acquired_after", ("截止取得日期", "截止日期"), cells.day, needed=True, sql_type="date"),
         word("policy", ("策略", "准入策略"), GATE_POLICIES, default="require_exemption"),
         Column("basis", ("依据", "文件依据"), cells.long_text, needed=True),
+        Column("instead_zh", ("可替代方式", "替代方式"), cells.long_text),
+        Column("instead_en", ("可替代方式（英文）",), cells.long_text),
     ),
     key=("kind",),
 )

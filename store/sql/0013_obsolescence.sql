@@ -37,6 +37,51 @@ CREATE TABLE obsolescence_policies (
 INSERT INTO obsolescence_policies (version, effective_from, watch_score, flag_score, site_share_pct, created_by)
 VALUES (1, '2012-01-01', 30, 60, 20, 'migration');
 
+-- The rules that an installation begins with. Weights are against 30 for watch and 60 for a flag: what shows a device to be
+-- of no use flags by itself, age and its like never do 默认值, 可配置.
+INSERT INTO obsolescence_rules (rule, version, effective_from, name_zh, name_en, text_zh, text_en, parameters, weight, is_mandatory, clear_after_days, basis, created_by)
+SELECT r.rule, 1, DATE '2012-01-01', r.name_zh, r.name_en, r.text_zh, r.text_en, r.parameters::jsonb, r.weight, r.is_mandatory, r.clear_after_days, r.basis, 'migration'
+FROM (VALUES
+    ('forbidden_kind', '淘汰类设备', 'Forbidden kind',
+     '查询机一律淘汰；追溯秤在限期后新增且无豁免文件的，予以淘汰。现有追溯秤不因此淘汰。',
+     'Query kiosks go. Trace scales go when they were acquired after the day without an exemption document; those that were there before stay.',
+     '{"always_kinds": ["kiosk"], "acquired_after_kinds": ["trace_scale"], "acquired_after": "2018-08-27", "exemption_excuses": true}',
+     60, true, 1, '豫商办文〔2018〕81号'),
+    ('model_withdrawn', '型号停用', 'Model withdrawn',
+     '设备型号已被厂家或主管部门停用召回。', 'Its model was withdrawn, by the vendor or by order.',
+     '{"grace_days": 0}', 60, false, 1, NULL),
+    ('dormant', '沉睡设备', 'Dormant',
+     '在用设备在场所正常营业期间长期没有有效交易或查询。', 'In service at a site that is open, and for a long time without one valid sale or look-up.',
+     '{"days": 60, "min_open_days": 40, "kinds": ["trace_scale", "kiosk", "handheld", "scanner", "card_reader"]}', 60, false, 1, NULL),
+    ('replaced_function', '功能已被代替', 'Replaced function',
+     '查询机很少有人使用，同场所多用二维码查询。', 'A kiosk that hardly anybody asks, where people look up by QR code.',
+     '{"days": 30, "max_lookups_a_day": 5, "min_qr_lookups_a_day": 20, "min_open_days": 20}', 60, false, 3, NULL),
+    ('unavailable', '在线率过低', 'Unavailable',
+     '应在线时段内的在线率低于要求。', 'Heard in too small a share of the time in which it was expected.',
+     '{"days": 30, "min_pct": 80, "min_expected_days": 15, "min_expected_slots": 720}', 60, false, 3, NULL),
+    ('dying', '传感器失灵', 'Failing sensor',
+     '传感器频繁读取失败、读数长期不变或出现不可能的跳变。', 'Its sensor often fails, does not move, or jumps as no store can.',
+     '{"days": 14, "min_readings": 200, "max_fault_pct": 20, "min_flat_days": 7, "min_readings_a_day": 48, "max_jumps": 50}', 60, false, 3, NULL),
+    ('repairs', '反复维修', 'Repeated repairs',
+     '短期内多次维修，或维修费超过原值的规定比例。', 'Repaired several times within a short while, or for more than a share of what it cost new.',
+     '{"days": 180, "min_repairs": 3, "max_cost_pct": 50}', 60, false, 3, NULL),
+    ('firmware_behind', '固件落后', 'Firmware behind',
+     '固件低于最低版本，或型号的数据传输没有加密保护。', 'Its firmware is below the least that is allowed, or its model sends without any protection.',
+     '{"no_transport_security": true}', 60, false, 3, NULL),
+    ('error_rate', '差错率过高', 'Error rate',
+     '上报数据中差错所占比例过高。', 'Too large a share of what it sends is faulty.',
+     '{"days": 30, "max_pct": 5, "min_records": 200}', 40, false, 3, NULL),
+    ('verification', '检定不合格或逾期', 'Verification failed or overdue',
+     '强制检定不合格、证书被撤销，或长期逾期未检。', 'Its mandatory verification failed, was withdrawn, or is long overdue.',
+     '{"overdue_days": 90}', 40, false, 1, NULL),
+    ('past_service_life', '超过使用年限', 'Past its service life',
+     '已达规定使用年限。仍能正常使用的设备不得仅因此报废。', 'Older than its service life. Equipment that still works is not scrapped for that alone.',
+     '{"grace_months": 0}', 25, false, 1, NULL),
+    ('support_ended', '厂家停止支持', 'Support ended',
+     '厂家已停止维护和供应配件。', 'The vendor no longer maintains it.',
+     '{"grace_days": 0}', 25, false, 1, NULL)
+) AS r (rule, name_zh, name_en, text_zh, text_en, parameters, weight, is_mandatory, clear_after_days, basis);
+
 CREATE TABLE findings (
     finding_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     device_id    integer NOT NULL REFERENCES devices ON DELETE CASCADE,

@@ -122,7 +122,10 @@ def test_swap_is_refused_for_every_reason_at_once(stall: Any) -> None:
     )
     found = {(error.row, error.column): error.sentence for error in report.errors}
     assert "IDLE is idle: only a device in stock" in found[1, "new_device_no"]
-    assert "in_stock → recovered cannot be gone here. Allowed from in_stock: in_service, lost" in found[2, "to"]
+    assert (
+        "in_stock → recovered cannot be gone here. Allowed from in_stock: in_service, pending_disposal, lost"
+        in found[2, "to"]
+    )
     assert "LOGGER is a logger and does not report scan, weighing" in found[2, "new_device_no"]
     assert "held (evidence)" in found[3, "device_no"]
     assert "NOBODY is not in the ledger" in found[4, "new_device_no"]
