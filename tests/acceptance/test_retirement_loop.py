@@ -380,10 +380,10 @@ def raise_alarm(city: City, loop: Loop, executed_at: datetime) -> int:
 
 def prove_silence(city: City, loop: Loop, executed_at: datetime) -> dict[str, Any]:
     """A day in which nothing was accepted, not a second less; the proof."""
-    given = {"keys": city.world.keys}
+    keys = city.world.keys
     over = executed_at + silence.SILENCE
-    assert silence.watch(city.connection, now=over - timedelta(seconds=1), **given) == []
-    assert silence.watch(city.connection, now=over, **given) == [loop.case_no]
+    assert silence.watch(city.connection, now=over - timedelta(seconds=1), keys=keys) == []
+    assert silence.watch(city.connection, now=over, keys=keys) == [loop.case_no]
     loop.agree("silent", "idle", by="fleet")
     proof: dict[str, Any] = city.ask("sun", "GET", f"/cases/{loop.case_no}")["silence"]
     return proof
