@@ -42,7 +42,8 @@ WHERE %(region_code)s::text IS NULL OR starts_with(%(region_code)s, x.region_cod
 ORDER BY x.region_code, x.subject, x.version LIMIT 1000
 """
 GATES: Final = """
-SELECT g.kind, g.acquired_after, g.policy, g.basis, g.instead_zh, g.instead_en FROM registration_gates AS g ORDER BY g.kind
+SELECT g.kind, g.acquired_after, g.policy, g.basis, g.instead_zh, g.instead_en
+FROM registration_gates AS g ORDER BY g.kind
 """
 
 RegionCode = Annotated[str, Field(pattern=r"^[0-9]{6}$")]

@@ -38,11 +38,11 @@ FROM devices AS d
 WHERE c.case_id = ANY (ARRAY(SELECT case_id FROM overdue)) AND d.device_id = c.device_id
 RETURNING c.case_no, d.device_no, c.state, c.due_on
 """
-# Kept until a day that has come: somebody has to look at the device again. Where that was done there is a later case.
+# Kept through a day that is over: somebody has to look at the device again. Where that was done there is a later case.
 KEPT: Final = """
 WITH over AS MATERIALIZED (
     SELECT c.case_id FROM cases AS c
-    WHERE c.state = 'kept' AND c.kept_until <= %(day)s::date AND c.reminded_at IS NULL
+    WHERE c.state = 'kept' AND c.kept_until < %(day)s::date AND c.reminded_at IS NULL
       AND NOT EXISTS (SELECT FROM cases AS l WHERE l.device_id = c.device_id AND l.case_id > c.case_id)
     ORDER BY c.case_id FOR NO KEY UPDATE OF c SKIP LOCKED
 )

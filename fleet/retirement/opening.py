@@ -172,7 +172,7 @@ def _against(opening: Opening, device: _Candidate, day: date) -> Iterator[tuple[
     if (opening.by_hand or device.flag_id is None) and not opening.reason.strip():
         yield "reason", f"{number} has no flag to go by: give the reason"
     flagged_since = device.flagged_at is not None and device.kept_at is not None and device.flagged_at > device.kept_at
-    if not opening.by_hand and device.kept_until is not None and device.kept_until > day and not flagged_since:
+    if not opening.by_hand and device.kept_until is not None and device.kept_until >= day and not flagged_since:
         yield "device_no", f"{number} is kept until {device.kept_until}: wait for a later flag, or open it by hand"
 
 

@@ -56,7 +56,7 @@ def opening_sheet(connection: Connection[Any], content: bytes, *, now: datetime,
     sheet = read_sheet(content)
 
     def opening(row: int, values: Mapping[str, Any]) -> Opening:
-        return Opening(row=row, **{"device_no": ""} | values)
+        return Opening(row=row, **{"device_no": "", **values})
 
     read, complaints = _read_rows(sheet, OPENING, opening)
     report = open_cases(connection, read, now=now, apply=apply and not complaints)
