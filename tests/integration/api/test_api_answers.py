@@ -129,6 +129,8 @@ async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncC
         "/api/v1/parties/{party_no}/personal",
         "/api/v1/regions",
         "/api/v1/registration-gates",
+        "/api/v1/security-events",
+        "/api/v1/security-events/{security_event_id}/settle",
         "/api/v1/sites",
         "/api/v1/sites/{site_no}",
         "/api/v1/telemetry",
