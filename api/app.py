@@ -12,6 +12,8 @@ from api import (
     audit,
     broker,
     callers,
+    case_rules,
+    cases,
     catalogues,
     credentials,
     database,
@@ -94,8 +96,9 @@ def create_app(settings: Settings) -> FastAPI:
     of_the_ledger = (*of_devices, sites, merchants, parties, personal, catalogues, audit, outsiders)
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
-    of_the_door = (credentials, enrolments, broker, security_events)
-    for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_door):
+    of_the_door = (credentials, enrolments, broker)
+    of_the_fleet = (cases, case_rules, security_events)
+    for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_door, *of_the_fleet):
         # A key that is shown has to be a good one on every address, whether it is needed there or not.
         app.include_router(module.router, dependencies=[Depends(callers.identify)])
     for module in (health, pages, enrol_page):

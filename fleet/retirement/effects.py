@@ -63,7 +63,8 @@ def _leave(decision: Decision, facts: Facts) -> Iterator[Effect]:
     case = decision.after
     if facts.device_state not in PLACED:
         return
-    if case.replacement == "device" and case.successor_no is not None:
+    is_handing_over = decision.before.state == "silent" and decision.step.name != "dispose"
+    if is_handing_over and case.replacement == "device" and case.successor_no is not None:
         move = _move(decision, to="recovered", new_device_no=case.successor_no, storage_place=case.recovered_place)
         yield Effect(decision, "swap", move)
     else:

@@ -73,6 +73,10 @@ def _held(holds: list[str]) -> Found:
 
 
 def _replacement(case: Case, order: Order, facts: Facts) -> Found:
+    if case.state == "recovered":
+        if order.replacement is not None or order.successor_no is not None:
+            yield "replacement", "its place was left with the recovery: what comes there is no matter of this case"
+        return
     successor_no = order.successor_no or (case.successor_no if order.replacement in (None, "device") else None)
     if order.replacement is not None and order.replacement not in REPLACEMENTS:
         yield "replacement", f"{order.replacement} is none of {', '.join(REPLACEMENTS)}"

@@ -61,7 +61,8 @@ def unfit(
     if successor.is_leaving:
         return f"{successor_no} is being retired itself: name another"
     if device_state not in PLACED:
-        return f"{device_no} is {device_state} and has no place to hand over: give the successor its place by itself"
+        sentence = f"{device_no} is {device_state} and has no place to hand over"
+        return f"{sentence}: give the other its place by itself, and tell the replacement none"
     verdict = judge(gates, successor.kind, successor.acquired_on, successor.exemption_document)
     return None if verdict.ok else _forbidden(successor, gates.get(successor.kind))
 

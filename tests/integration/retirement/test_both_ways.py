@@ -1,11 +1,11 @@
 """Cases carried to their end in a real ledger, on both paths, with all that they do to devices on the way."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from fleet.errors import IllegalTransitionError, RefusedError, UnknownEntryError
+from fleet.retirement.states import StepName
 from tests.integration.retirement.office import STATE_WAY, Office, paper
 
 
@@ -80,34 +80,33 @@ def test_execution_ends_the_identity(office: Office) -> None:
     assert office.column("SELECT voided_at FROM enrolments") == [office.now]
 
 
-@pytest.mark.parametrize(
-    ("state", "ends"),
-    [
+def test_device_is_moved_from_wherever_it_is(office: Office) -> None:
+    """What is already done is not done again: a kiosk in the store is retired from there."""
+    for state, ends in (
         ("suspended", ["idle", "recovered", "pending_disposal", "disposed"]),
         ("repairing", ["faulty", "idle", "recovered", "pending_disposal", "disposed"]),
         ("idle", ["recovered", "pending_disposal", "disposed"]),
         ("recovered", ["pending_disposal", "disposed"]),
         ("in_stock", ["pending_disposal", "disposed"]),
         ("pending_disposal", ["disposed"]),
-    ],
-)
-def test_device_is_moved_from_wherever_it_is(office: Office, state: str, ends: list[str]) -> None:
-    """What is already done is not done again: a kiosk in the store is retired from there."""
-    office.device("D1", state=state)
-    office.until(office.opened("D1"), "archive")
-    assert office.column("SELECT to_state FROM device_transitions ORDER BY transition_id") == ends
+    ):
+        device_id = office.device(state, state=state)
+        office.until(office.opened(state), "archive")
+        taken = "SELECT to_state FROM device_transitions WHERE device_id = %s ORDER BY transition_id"
+        assert office.column(taken, device_id) == ends
 
 
-@pytest.mark.parametrize("last", ["silence", "recover", "wipe"])
-def test_loss_is_written_down_from_where_it_is_noticed(office: Office, last: Any) -> None:
+def test_loss_is_written_down_from_where_it_is_noticed(office: Office) -> None:
     """What cannot be found is neither fetched nor wiped; the report of the loss answers for it."""
-    office.device("D1")
-    case_no = office.until(office.opened("D1"), last)
-    with pytest.raises(RefusedError, match="报损报告"):
-        office.act("dispose", case_no, method="loss")
-    office.act("dispose", case_no, method="loss", document="盘亏报告〔2026〕3号")
-    assert office.of("D1")["state"] == "lost"
-    office.carry(case_no, "write_off", "archive")
+    lasts: tuple[StepName, ...] = ("silence", "recover", "wipe")
+    for last in lasts:
+        office.device(last)
+        case_no = office.until(office.opened(last), last)
+        with pytest.raises(RefusedError, match="报损报告"):
+            office.act("dispose", case_no, method="loss")
+        office.act("dispose", case_no, method="loss", document="盘亏报告〔2026〕3号")
+        assert office.of(last)["state"] == "lost"
+        office.carry(case_no, "write_off", "archive")
 
 
 def test_device_lost_meanwhile_is_disposed_of_as_a_loss(office: Office) -> None:
