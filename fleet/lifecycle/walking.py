@@ -36,6 +36,7 @@ def walk(device: Device, way: tuple[State, ...], move: Move, world: World) -> tu
         document=move.document,
         holds=device.holds,
         gates=world.gates,
+        is_decommissioned=device.is_decommissioned,
     )
     state = device.state
     for follower in way:
