@@ -18,17 +18,19 @@ UNLOCK: Final = "SELECT pg_advisory_unlock(%(lock)s)"
 
 
 class Lock(IntEnum):
-    """Any fixed numbers; 0x7461636500000001 is the migrations'."""
+    """Any fixed numbers but those of others: what ends in 01, 03 and 04 is of migrations, sealing and anchoring.
+
+    A sweep that led with the number of sealing would wait for ever for its own seal.
+    """
 
     HOUSEKEEPING = 0x7461636500000002
-    # 0x7461636500000003 is that of sealing: a sweep that led with it would keep itself from its seal.
-    DAYS = 0x7461636500000009
-    HEALTH = 0x7461636500000004
     OBSOLESCENCE = 0x7461636500000005
     RETIREMENT = 0x7461636500000006
+    RETAINED = 0x746163650000000B
     OUTAGES = 0x7461636500000007
     SECURITY = 0x7461636500000008
-    RETAINED = 0x746163650000000B
+    DAYS = 0x7461636500000009
+    HEALTH = 0x746163650000000A
 
 
 async def leads(connection: AsyncConnection[Any], lock: Lock) -> bool:
