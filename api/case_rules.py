@@ -9,6 +9,7 @@ from api.body import BodiesDep, described
 from api.callers import require
 from api.case_orders import FEN_MAX
 from api.case_parts import Tier
+from api.database import DatabaseDep
 from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import Reason, Text
 from api.problems import FORBIDDEN, OF_BODIES, OF_CHANGES, documented
@@ -66,10 +67,10 @@ class DeadlineOrder(BaseModel):
     reason: Reason
 
 
-@router.get("/approval-tiers", summary="Who has to approve", responses=documented(besides=OF_CHANGES))
-async def get_tiers(desk: DeskDep) -> Tiers:
+@router.get("/approval-tiers", summary="Who has to approve", responses=documented())
+async def get_tiers(database: DatabaseDep) -> Tiers:
     """By original value (原值) and owner."""
-    return Tiers(items=[Tier.model_validate(one) for one in await desk.read(tiers.load_tiers)])
+    return Tiers(items=[Tier.model_validate(row) for row in await database.fetch(tiers.TIERS)])
 
 
 @router.put(
@@ -93,10 +94,10 @@ async def put_tier(
     return Tier.model_validate(put)
 
 
-@router.get("/case-deadlines", summary="How long states may last", responses=documented(besides=OF_CHANGES))
-async def get_deadlines(desk: DeskDep) -> Deadlines:
+@router.get("/case-deadlines", summary="How long states may last", responses=documented())
+async def get_deadlines(database: DatabaseDep) -> Deadlines:
     """With reminders and escalations."""
-    return Deadlines(items=[Deadline.model_validate(one) for one in await desk.read(deadlines.load_deadlines)])
+    return Deadlines(items=[Deadline.model_validate(row) for row in await database.fetch(deadlines.DEADLINES)])
 
 
 @router.put(

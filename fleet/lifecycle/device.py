@@ -26,8 +26,9 @@ SELECT d.device_id, d.device_no, m.kind, k.streams, m.vendor, d.acquired_on, d.e
              ORDER BY h.kind) AS holds,
        d.decommissioned_at IS NOT NULL AS is_decommissioned,
        d.state, d.commissioned_on, s.site_no, d.stall_no, c.merchant_code, g.device_no AS gateway_no,
-       p.device_no AS predecessor_no, d.address, d.lat, d.lon, d.custodian, d.custodian_phone_sealed,
-       d.custodian_phone_masked, d.storage_place, d.installed_on, d.factory_no, d.mac, d.hardware_version
+       p.device_no AS predecessor_no, d.decommissioned_at IS NOT NULL AS is_decommissioned,
+       d.address, d.lat, d.lon, d.custodian, d.custodian_phone_sealed, d.custodian_phone_masked,
+       d.storage_place, d.installed_on, d.factory_no, d.mac, d.hardware_version
 FROM devices AS d
 JOIN models AS m USING (model_id)
 JOIN kinds AS k USING (kind)
@@ -115,6 +116,8 @@ class Device:
     factory_no: str | None
     mac: str | None
     hardware_version: str | None
+    # Its identity was retired by a case, wherever the thing itself still is.
+    is_decommissioned: bool = False
 
 
 def take(connection: Connection[Any], device_nos: Iterable[str], *, alone: bool = False) -> dict[str, Device]:

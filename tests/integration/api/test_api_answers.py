@@ -68,6 +68,22 @@ async def test_mistake_of_the_server_is_a_problem_and_is_logged(client: httpx.As
     assert [(line["event"], line["route"]) for line in logs] == [("request failed", "/api/v1/devices/{device_no}")]
 
 
+CASE_STEPS = (
+    "keep",
+    "propose",
+    "appraise",
+    "approve",
+    "reject",
+    "withdraw",
+    "execute",
+    "recover",
+    "wipe",
+    "dispose",
+    "write-off",
+    "archive",
+)
+
+
 async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncClient) -> None:
     """One model for all of them, in its media type; every parameter is described."""
     document = (await client.get("/api/v1/openapi.json")).json()
@@ -75,9 +91,18 @@ async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncC
     assert document["security"] == [{}, {"key": []}]
     paths = document["paths"]
     assert set(paths) == {
+        "/api/v1/approval-tiers",
+        "/api/v1/approval-tiers/{tier}",
         "/api/v1/audit",
         "/api/v1/broker/authenticate",
         "/api/v1/broker/authorize",
+        "/api/v1/case-deadlines",
+        "/api/v1/case-deadlines/{state}",
+        "/api/v1/cases",
+        "/api/v1/cases/bulk",
+        "/api/v1/cases/{case_no}",
+        "/api/v1/cases/{case_no}/documents",
+        *(f"/api/v1/cases/{{case_no}}/{step}" for step in CASE_STEPS),
         "/api/v1/code-profiles",
         "/api/v1/dead-letters",
         "/api/v1/dead-letters/purge",

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from fleet.acting import Actor, acting
 from fleet.errors import IllegalTransitionError, RefusedError, UnknownEntryError
+from fleet.lifecycle.moves import transition
 from fleet.retirement.states import StepName
 from tests.integration.retirement.office import STATE_WAY, Office, paper
 
@@ -176,3 +178,15 @@ def test_missing_papers_are_named(office: Office) -> None:
     for word in ("document is empty", "value_evidence", "approval"):
         assert word in str(caught.value)
     office.act("approve", case_no, papers=(paper("approval"), paper("value_evidence")))
+
+
+def test_retired_identity_does_not_come_back_by_another_door(office: Office) -> None:
+    """Executed, it is neither put into service nor into stock again; its way out stays open."""
+    office.device("D1")
+    case_no = office.until(office.opened("D1"), "execute")
+    with acting(office.connection, Actor("li", "test"), keys=office.keys):
+        report = transition(office.connection, ["D1"], "in_service", "试试")
+    assert [one.sentence.partition(":")[0] for one in report.errors] == [
+        "its identity was retired by a case, and nothing it says is accepted"
+    ]
+    office.carry(case_no, "silence", "recover", "wipe", "dispose")
