@@ -24,7 +24,6 @@ SELECT d.device_id, d.device_no, m.kind, k.streams, m.vendor, d.acquired_on, d.e
        ARRAY(SELECT h.kind FROM device_holds AS h
              WHERE h.device_id = d.device_id AND h.begins_at <= now() AND (h.ends_at IS NULL OR h.ends_at > now())
              ORDER BY h.kind) AS holds,
-       d.decommissioned_at IS NOT NULL AS is_decommissioned,
        d.state, d.commissioned_on, s.site_no, d.stall_no, c.merchant_code, g.device_no AS gateway_no,
        p.device_no AS predecessor_no, d.decommissioned_at IS NOT NULL AS is_decommissioned,
        d.address, d.lat, d.lon, d.custodian, d.custodian_phone_sealed, d.custodian_phone_masked,
@@ -97,7 +96,6 @@ class Device:
     acquired_on: date | None
     exemption_document: str | None
     holds: tuple[str, ...]
-    is_decommissioned: bool
     state: State
     commissioned_on: date | None
     site_no: str

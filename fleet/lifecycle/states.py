@@ -32,8 +32,6 @@ GuardName = Literal["registration_gate", "no_hold", "nothing_disputed", "documen
 
 STATES: Final[tuple[State, ...]] = get_args(State)
 TERMINAL: Final[frozenset[State]] = frozenset({"disposed", "lost"})
-# What a device never becomes again once its identity is retired: nothing that it said there would be accepted.
-OF_USE: Final[frozenset[State]] = frozenset({"in_stock", "in_service"})
 NAMES: Final[Mapping[State, tuple[str, str]]] = {
     "draft": ("草稿", "draft"),
     "in_stock": ("在库", "in stock"),
@@ -64,7 +62,6 @@ class Facts:
     document: str | None = None
     holds: Sequence[str] = ()
     gates: Mapping[str, Gate] = field(default_factory=dict)
-    is_decommissioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +160,6 @@ def step(state: str, to: str, facts: Facts) -> Transition | Refusal:
     transition = _BY_PAIR.get((state, to))
     if transition is None:
         return Refusal(_no_arrow(state, to), allowed(state))
-    if facts.is_decommissioned and transition.after in OF_USE:
-        refusal = f"{state} → {to} is refused: its identity is retired. Register the thing under a new number"
-        return Refusal(refusal, tuple(after for after in allowed(state) if after not in OF_USE))
     missing = [sentence for name in transition.guards if (sentence := GUARDS[name](transition, facts)) is not None]
     if missing:
         return Refusal(f"{state} → {to} is refused: {'; '.join(missing)}", allowed(state))

@@ -40,7 +40,6 @@ def walk(device: Device, way: tuple[State, ...], move: Move, world: World) -> tu
         document=move.document,
         holds=device.holds,
         gates=world.gates,
-        is_decommissioned=device.is_decommissioned,
     )
     state = device.state
     if device.is_decommissioned and not REUSED.isdisjoint(way):

@@ -191,15 +191,3 @@ def _reachable(state: str) -> set[str]:
                 seen.add(follower)
                 waiting.append(follower)
     return seen
-
-
-def test_decommissioned_device_is_not_put_to_use_again() -> None:
-    """Whatever else its life allows it still may; what it may become is told without the use."""
-    gone = Facts(kind="logger", document="文件", is_decommissioned=True)
-    for state, to in (("idle", "in_service"), ("recovered", "in_stock"), ("suspended", "in_service")):
-        found = step(state, to, gone)
-        assert isinstance(found, Refusal)
-        assert "its identity is retired" in found.sentence
-        assert not {"in_service", "in_stock"} & set(found.allowed)
-    for state, to in (("in_service", "idle"), ("idle", "recovered"), ("pending_disposal", "disposed")):
-        assert not isinstance(step(state, to, gone), Refusal)
