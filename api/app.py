@@ -19,6 +19,7 @@ from api import (
     database,
     dead_letters,
     device,
+    device_health,
     devices,
     doorkeeper,
     enrol_page,
@@ -37,10 +38,12 @@ from api import (
     merchants,
     moves,
     openapi,
+    outages,
     outsiders,
     pages,
     parties,
     personal,
+    presence_thresholds,
     purges,
     records,
     refusals,
@@ -96,9 +99,11 @@ def create_app(settings: Settings) -> FastAPI:
     of_the_ledger = (*of_devices, sites, merchants, parties, personal, catalogues, audit, outsiders)
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
+    of_the_fleet = (outages, presence_thresholds, device_health)
     of_the_door = (credentials, enrolments, broker)
-    of_the_fleet = (cases, case_rules, security_events)
-    for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_door, *of_the_fleet):
+    of_retirement = (cases, case_rules, security_events)
+    of_all_devices = (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet)
+    for module in (*of_all_devices, *of_the_door, *of_retirement):
         # A key that is shown has to be a good one on every address, whether it is needed there or not.
         app.include_router(module.router, dependencies=[Depends(callers.identify)])
     for module in (health, pages, enrol_page):

@@ -1,7 +1,7 @@
 """``/api/v1/devices/{device_no}``: one device as the ledger has it, each axis apart, and its latest values."""
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 from fastapi import APIRouter
 from psycopg.rows import DictRow
@@ -27,10 +27,11 @@ from fleet.ledger.net_value import net_value_fen
 from fleet.lifecycle import freshness, metrology
 from fleet.lifecycle.metrology import Verification
 from fleet.lifecycle.states import State
+from fleet.presence import thresholds
 
 router = APIRouter(prefix="/api/v1/devices", tags=["Devices"])
 
-DETAIL: Final = """
+DETAIL: Final[LiteralString] = f"""
 SELECT d.device_no, d.state, d.stall_no, c.merchant_code, d.created_at, d.updated_at,
        m.model_no AS model__model_no, m.kind AS model__kind, m.vendor AS model__vendor, k.streams AS model__streams,
        s.site_no AS site__site_no, s.name_zh AS site__name_zh, s.name_en AS site__name_en, s.kind AS site__kind,
@@ -57,6 +58,7 @@ SELECT d.device_no, d.state, d.stall_no, c.merchant_code, d.created_at, d.update
        d.verification_body AS metrology__verification_body, d.verification_rule AS metrology__verification_rule,
        d.verified_on AS metrology__verified_on, d.verified_until AS metrology__verified_until,
        d.verification_result AS metrology__verification_result, d.is_fair_scale AS metrology__is_fair_scale,
+       n.late_seconds AS freshness__late_seconds, n.silent_seconds AS freshness__silent_seconds,
        coalesce(p.state, 'never') AS connectivity__status, d.protocol AS connectivity__protocol,
        d.sim_plan AS connectivity__sim_plan, g.device_no AS connectivity__gateway_no,
        cardinality(passes.let_in) AS connectivity__valid_credentials,
@@ -70,6 +72,7 @@ FROM devices AS d
 JOIN models AS m USING (model_id)
 JOIN kinds AS k ON k.kind = m.kind
 JOIN sites AS s USING (site_id)
+CROSS JOIN LATERAL {thresholds.NEAREST} AS n
 LEFT JOIN merchants AS c USING (merchant_id)
 LEFT JOIN device_presence AS p USING (device_id)
 LEFT JOIN boots AS b USING (boot_id)
@@ -83,7 +86,7 @@ CROSS JOIN LATERAL (
     ) AS let_in
 ) AS passes
 WHERE d.device_no = %(device_no)s
-"""
+"""  # noqa: S608 - constants of ours
 HOLDS: Final = """
 SELECT h.hold_id, h.kind, h.reason, h.document, h.begins_at, h.ends_at
 FROM devices AS d JOIN device_holds AS h USING (device_id)
@@ -193,9 +196,10 @@ def _device_of(row: DictRow, holds: list[DictRow], responsibilities: list[DictRo
     verification = Verification(verified["verified_until"], verified["verification_result"])
     verified["status"] = metrology.judge(kind, verification, today=today)
     seconds = freshness.since_heard(parts["presence"]["last_heard_at"], now=now)
+    limits = parts["freshness"]
     parts["freshness"] = {
-        "status": freshness.judge(kind, seconds),
+        "status": freshness.judge(seconds, **limits),
         "seconds": seconds,
-        "expected_seconds": freshness.expected_seconds(kind),
+        "expected_seconds": freshness.expected_seconds(limits["late_seconds"]),
     }
     return Device.model_validate(own | parts)

@@ -22,6 +22,7 @@ from fleet.lifecycle.freshness import Freshness
 from fleet.lifecycle.holds import HoldKind
 from fleet.lifecycle.metrology import Metrology
 from fleet.lifecycle.states import State
+from fleet.presence import thresholds
 
 router = APIRouter(prefix="/api/v1/devices", tags=["Devices"])
 
@@ -32,13 +33,14 @@ def list_of(clauses: LiteralString) -> LiteralString:
 WITH page AS MATERIALIZED (SELECT d.device_id {DEVICES} {clauses} ORDER BY d.device_no LIMIT %(rows)s)
 SELECT d.device_no, d.name, m.kind, m.model_no, s.site_no, s.region_code, d.stall_no, c.merchant_code, d.state,
        p.state AS presence, p.last_heard_at, coalesce(p.state, 'never') AS connectivity,
-       {metrology.IN_SQL} AS metrology,
+       n.late_seconds, n.silent_seconds, {metrology.IN_SQL} AS metrology,
        ARRAY(SELECT DISTINCT h.kind FROM device_holds AS h
              WHERE h.device_id = d.device_id AND h.begins_at <= now() AND (h.ends_at IS NULL OR h.ends_at > now())
              ORDER BY h.kind) AS holds
 FROM page JOIN devices AS d USING (device_id)
 JOIN models AS m USING (model_id)
 JOIN sites AS s USING (site_id)
+CROSS JOIN LATERAL {thresholds.NEAREST} AS n
 LEFT JOIN merchants AS c USING (merchant_id)
 LEFT JOIN device_presence AS p USING (device_id)
 ORDER BY d.device_no
@@ -163,7 +165,8 @@ async def _counted(database: Database, query: LiteralString | None, asked: Mappi
 
 def _line_of(row: DictRow, now: datetime) -> DeviceLine:
     seconds = freshness.since_heard(row["last_heard_at"], now=now)
-    return DeviceLine.model_validate({**row, "freshness": freshness.judge(row["kind"], seconds)})
+    judged = freshness.judge(seconds, late_seconds=row["late_seconds"], silent_seconds=row["silent_seconds"])
+    return DeviceLine.model_validate({**row, "freshness": judged})
 
 
 def _facets_of(groups: list[DictRow], lines: list[DictRow]) -> Facets:

@@ -20,11 +20,13 @@ TAGS: Final = [
         "description": "In clear, by role, with a reason, and every reading in the audit (个人信息).",
     },
     {"name": "Lifecycle", "description": "Devices through their lives (全生命周期): steps, swaps, transfers, losses."},
+    {"name": "Device health", "description": "How well devices are, 0 to 100, and why (健康评分)."},
     {
         "name": "Cases",
         "description": "Devices out of the fleet (依法依规处置), from the first doubt to the books closed.",
     },
     {"name": "Outsiders", "description": "Strangers and ghosts (未登记与从未上线), and identities gone astray."},
+    {"name": "Outages", "description": "When nobody could be heard (中断), and after how long a device is silent."},
     {"name": "Audit", "description": "Who changed what in the ledger (审计), and what it said on any past day."},
     {"name": "Records", "description": "What devices reported, raw or rolled up."},
     {"name": "Sites", "description": "Node enterprises (节点企业), where devices stand."},

@@ -20,6 +20,7 @@ from deploy.commands import (
     doctor,
     enrol,
     fleet,
+    health,
     history,
     holds,
     ingest,
@@ -29,6 +30,7 @@ from deploy.commands import (
     ledger,
     migrate,
     moves,
+    outages,
     outsiders,
     personal,
     security,
@@ -68,6 +70,8 @@ def tracefleet(
 app.command(epilog="Example: tracefleet up --simulate 200")(up.up)
 app.command(epilog="Example: TRACEFLEET_DATABASE_URL=postgresql://… tracefleet migrate")(migrate.migrate)
 app.command(epilog="Example: TRACEFLEET_BROKER_URL=mqtt://broker:1883 tracefleet ingest")(ingest.ingest)
+outages.add_to(fleet.app)
+health.add_to(fleet.app)
 cases.add_to(fleet.app)
 security.add_to(fleet.app)
 app.add_typer(fleet.app, name="fleet", epilog="Example: TRACEFLEET_FLEET_METRICS_PORT=9202 tracefleet fleet")

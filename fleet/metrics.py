@@ -51,10 +51,31 @@ class Metrics:
             ["channel"],
             registry=registry,
         )
+        self.outages = Gauge(
+            "tracefleet_fleet_outages", "Outages that last: ours, and those of sites.", ["scope"], registry=registry
+        )
         self.job_failures = Gauge(
             "tracefleet_fleet_job_failures",
             "Failed runs so far of each job that keeps the store in order.",
             ["job"],
+            registry=registry,
+        )
+        self.presence = Gauge(
+            "tracefleet_fleet_presence",
+            "Devices in places, by how they were heard.",
+            ["kind", "presence"],
+            registry=registry,
+        )
+        self.health_devices = Gauge(
+            "tracefleet_fleet_health_devices",
+            "Devices in places, by health: good from 80, fair from 60, poor below, none where nothing is expected.",
+            ["kind", "band"],
+            registry=registry,
+        )
+        self.health_reasons = Gauge(
+            "tracefleet_fleet_health_reasons",
+            "Devices whose health is lowered by a check.",
+            ["check"],
             registry=registry,
         )
         self.audit_head = Gauge(

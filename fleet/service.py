@@ -4,7 +4,10 @@ census        every 15 s ──▶ gauges ──▶ /metrics
 housekeeping  every 60 s ──▶ is a job due, and nobody else at it? ──▶ delete ──▶ jobs
 door          when nats-server asks (fleet.identity.broker) ──▶ who may connect, and who may no longer
 audit         every  5 s ──▶ seal what nobody sealed ──▶ audit_seals
+days          every 60 s ──▶ which days are due, by one replica ──▶ site_days, device_days
+outages       every 60 s ──▶ is a site, or are we, out? by one replica ──▶ outages
 anchor        every 60 s ──▶ did the chain's head move? ──▶ a file outside the database
+health        every 60 s ──▶ by one: every device judged ──▶ device_health; by each: counted ──▶ gauges
 retirement    every 60 s ──▶ is a case due soon, overdue, or kept until today? ──▶ events
                          └─▶ was nothing heard for a day of those executed? ──▶ the proof of silence
 retained      every 30 s ──▶ is a device decommissioned? ──▶ the broker forgets what it retained of it
@@ -24,11 +27,13 @@ from psycopg import Connection
 from fleet.audit import anchors, keeping
 from fleet.census import take_census
 from fleet.checks import Checks
+from fleet.health.sweeping import health_sweep
 from fleet.housekeeping import keep_house
 from fleet.identity.broker import CHECKS, keep_the_door
 from fleet.keys import Keys
 from fleet.leading import Lock, led
 from fleet.metrics import Metrics
+from fleet.presence.watching import roll_days, watch_outages
 from fleet.retirement import deadlines, retained, silence
 from fleet.security import events as security
 from fleet.sweep import Sweep, sweep_forever
@@ -46,6 +51,13 @@ ANCHOR_SECONDS: Final = 60.0
 # An update of the whole ledger with psql is sealed in one round.
 AUDIT_LIMIT_SECONDS: Final = 300.0
 ANCHOR_LIMIT_SECONDS: Final = 30.0
+DAYS_SECONDS: Final = 60.0
+# After weeks without a round there are weeks to roll up, each day a transaction.
+DAYS_LIMIT_SECONDS: Final = 3600.0
+OUTAGES_SECONDS: Final = 60.0
+OUTAGES_LIMIT_SECONDS: Final = 60.0
+HEALTH_SECONDS: Final = 60.0
+HEALTH_LIMIT_SECONDS: Final = 120.0
 RETIREMENT_SECONDS: Final = 60.0
 RETIREMENT_LIMIT_SECONDS: Final = 300.0
 RETAINED_SECONDS: Final = 30.0
@@ -93,12 +105,19 @@ def _checks(settings: Settings) -> dict[str, str | None]:
 def _sweeps(settings: Settings, metrics: Metrics, checks: Checks) -> list[Sweep]:
     keys, file = Keys.of(settings), anchors.file_of(settings)
     sealing = partial(keeping.seal_stragglers, keys=keys, metrics=metrics, checks=checks)
+    url = settings.require_database_url()
+    rolling = partial(roll_days, keys=keys)
+    watching = partial(watch_outages, keys=keys, metrics=metrics)
     anchoring = partial(keeping.anchor_head, keys=keys, file=file, metrics=metrics, checks=checks)
+    health = health_sweep(url, metrics)
     return [
         Sweep("census", CENSUS_SECONDS, CENSUS_LIMIT_SECONDS, partial(take_census, metrics=metrics)),
         Sweep("housekeeping", HOUSEKEEPING_SECONDS, HOUSEKEEPING_LIMIT_SECONDS, keep_house),
         Sweep("audit", AUDIT_SECONDS, AUDIT_LIMIT_SECONDS, sealing),
+        Sweep("days", DAYS_SECONDS, DAYS_LIMIT_SECONDS, led(Lock.DAYS, rolling, url, name="days")),
+        Sweep("outages", OUTAGES_SECONDS, OUTAGES_LIMIT_SECONDS, led(Lock.OUTAGES, watching, url, name="outages")),
         Sweep("anchor", ANCHOR_SECONDS, ANCHOR_LIMIT_SECONDS, anchoring),
+        Sweep("health", HEALTH_SECONDS, HEALTH_LIMIT_SECONDS, health),
         *_of_retirement(settings, keys),
     ]
 

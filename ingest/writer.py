@@ -23,6 +23,7 @@ from ingest.lines import Lines, Memory
 from ingest.refusal import Refusal
 from ingest.rounds import Run, rounds_of
 from ingest.rows import AT, CLOCK_AHEAD, Portion, portion_of
+from ingest.stale import StaleDays
 from store.database import remedy_for
 from store.records import PRESENCE
 
@@ -85,6 +86,7 @@ class _Part:
         self._isolate = isolate
         self._entered = Account()
         self._letters: list[DeadLetter] = []
+        self._stale = StaleDays()
 
     async def write(self, batch: Batch) -> Account:
         """The account of what was entered."""
@@ -96,6 +98,7 @@ class _Part:
         for round_ in later:
             stored += await self._write_round(round_, await advance(self._connection, round_))
         self._note_stored(stored)
+        await self._stale.write(self._connection)
         await self._write_births(batch.births, boots)
         await move_latest(self._connection, stored)
         await self._bury()
@@ -143,6 +146,7 @@ class _Part:
                 counts.backfilled += sum(received_at - at > BACKFILL for at in ats)
             if newest_at - received_at > TOLERANCE:
                 counts.clock_ahead += sum(row[CLOCK_AHEAD] for row in portion.rows)
+            self._stale.note(portion, oldest_at)
             self.lines.heard(portion.telling, portion.boot, newest_at)
             self._entered.newest_ats.append(newest_at)
 

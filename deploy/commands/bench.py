@@ -118,6 +118,33 @@ def ledger(
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: tracefleet bench fleet --devices 100000 --output fleet.json")
+def fleet(
+    devices: Annotated[int, typer.Option(min=100, max=1_000_000, help="Devices, each with its days.")] = 100_000,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer rounds; the fleet is as large.")] = False,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            help="A PostgreSQL server to make, use and drop a database on; without it an embedded one is started."
+        ),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Also write the report into this file.")] = None,
+) -> None:
+    """Measure what judges the fleet, on a server of its own: the health sweep, the evaluation of the rules.
+
+    Prints one JSON object, each measure with its target and whether it was met. Exit status 1 when one was not.
+    Everything it starts ends with it, also at Ctrl-C.
+    """
+    _require("psutil", "the benchmark looks at the machine with psutil: pip install psutil")
+    from deploy.bench.fleet import run  # noqa: PLC0415 - heavy: only when it runs
+
+    _check_folder_of(output)
+    told = run(devices, quick=quick, database_url=database_url)
+    _write(told, output)
+    if not all(measure["met"] for measure in told["measures"]):
+        raise typer.Exit(1)
+
+
 def _require(package: str, otherwise: str) -> None:
     if find_spec(package) is None:
         raise TracefleetError(otherwise)

@@ -101,6 +101,8 @@ CREATE INDEX device_days_by_day ON device_days USING brin (day) WITH (pages_per_
 CREATE TABLE stale_days (
     device_id integer NOT NULL,
     day       date NOT NULL,
+    -- How often: who reckons deletes only what has not been noted again meanwhile.
+    noted     bigint NOT NULL DEFAULT 1,
     PRIMARY KEY (device_id, day)
 );
 -- Which days were reckoned, and when last: what is due is what changed since.
@@ -145,6 +147,11 @@ CREATE TABLE site_lookups (
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (site_id, day, channel)
 );
+
+-- A boot's first word, and its last: days are found by them. Blocks, since a row moves on within its own; an index over
+-- blocks costs a row that is updated nothing.
+CREATE INDEX boots_by_first ON boots USING brin (first_received_at);
+CREATE INDEX boots_by_last ON boots USING brin (last_at);
 
 -- What changed and whom it may concern, for those who watch: kept for a week, so that one who was away catches up.
 CREATE TABLE events (

@@ -39,22 +39,12 @@ def test_today_is_that_of_shanghai() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "seconds", "expected"),
-    [
-        ("trace_scale", None, None),
-        ("trace_scale", 0, "fresh"),
-        ("trace_scale", 600, "fresh"),
-        ("trace_scale", 601, "late"),
-        ("logger", 1200, "fresh"),
-        ("logger", 1201, "late"),
-        ("logger", 86_400, "late"),
-        ("logger", 86_401, "silent"),
-        ("a kind to come", 1200, "fresh"),
-    ],
+    ("seconds", "expected"),
+    [(None, None), (0, "fresh"), (1200, "fresh"), (1201, "late"), (86_400, "late"), (86_401, "silent")],
 )
-def test_freshness_is_judged_by_the_kind(kind: str, seconds: float | None, expected: str | None) -> None:
-    """Two intervals of grace, a day until silence; nothing is said of who never spoke."""
-    assert freshness.judge(kind, seconds) == expected
+def test_freshness_is_judged_by_thresholds(seconds: float | None, expected: str | None) -> None:
+    """Late and silent after their seconds; nothing is said of who never spoke."""
+    assert freshness.judge(seconds, late_seconds=1200, silent_seconds=86_400) == expected
 
 
 def test_seconds_since_heard_are_never_negative() -> None:

@@ -91,6 +91,11 @@ async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncC
     assert document["security"] == [{}, {"key": []}]
     paths = document["paths"]
     assert set(paths) == {
+        "/api/v1/outages",
+        "/api/v1/outages/{outage_id}/dismiss",
+        "/api/v1/outages/{outage_id}/end",
+        "/api/v1/presence-thresholds",
+        "/api/v1/presence-thresholds/{threshold_id}",
         "/api/v1/approval-tiers",
         "/api/v1/approval-tiers/{tier}",
         "/api/v1/audit",
@@ -115,6 +120,8 @@ async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncC
         "/api/v1/devices/{device_no}/credentials",
         "/api/v1/devices/{device_no}/credentials/{credential_id}",
         "/api/v1/devices/{device_no}/enrolments",
+        "/api/v1/devices/{device_no}/health",
+        "/api/v1/devices/{device_no}/health/days",
         "/api/v1/devices/{device_no}/history",
         "/api/v1/devices/{device_no}/holds",
         "/api/v1/devices/{device_no}/holds/{hold_id}",
@@ -136,6 +143,8 @@ async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncC
         "/api/v1/fleet/shared-credentials",
         "/api/v1/fleet/strangers",
         "/api/v1/fleet/strangers/{device_no}/adopt",
+        "/api/v1/health",
+        "/api/v1/health/checks",
         "/api/v1/ingest/stats",
         "/api/v1/labels",
         "/api/v1/ledger/devices/export",

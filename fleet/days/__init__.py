@@ -1,0 +1,1 @@
+"""What a day comes to, for each site and each device."""

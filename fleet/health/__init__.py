@@ -1,0 +1,1 @@
+"""How well each device is: facts, checks, a score with its reasons, and their history by day."""
