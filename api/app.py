@@ -52,6 +52,7 @@ from api import (
     replays,
     retired_numbers,
     rules,
+    security_events,
     sites,
     telemetry,
     what_ifs,
@@ -103,7 +104,8 @@ def create_app(settings: Settings) -> FastAPI:
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
     # What-if before the rules: its name is no rule's.
-    of_the_fleet = (outages, presence_thresholds, device_health, what_ifs, rules, findings, cases, case_rules)
+    of_obsolescence = (what_ifs, rules, findings, cases, case_rules, security_events)
+    of_the_fleet = (outages, presence_thresholds, device_health, *of_obsolescence)
     of_the_door = (credentials, enrolments, broker)
     for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door):
         # A key that is shown has to be a good one on every address, whether it is needed there or not.

@@ -40,6 +40,10 @@ TAGS: Final = [
     {"name": "Ingest", "description": "What came in, and what became of it."},
     {"name": "Dead letters", "description": "What could not be stored as telemetry (死信), and what to do with it."},
     {"name": "Credentials", "description": "What devices prove themselves by at the broker (设备凭据)."},
+    {
+        "name": "Security",
+        "description": "Retired identities that speak (已注销仍在尝试), and what was done.",
+    },
     {"name": "Broker", "description": "For brokers that ask who may connect."},
     {"name": "Health", "description": "For supervisors and Prometheus."},
 ]

@@ -35,6 +35,7 @@ from deploy.commands import (
     outsiders,
     personal,
     rules,
+    security,
     simulate,
     up,
     workers,
@@ -74,6 +75,7 @@ app.command(epilog="Example: TRACEFLEET_BROKER_URL=mqtt://broker:1883 tracefleet
 outages.add_to(fleet.app)
 health.add_to(fleet.app)
 cases.add_to(fleet.app)
+security.add_to(fleet.app)
 app.add_typer(fleet.app, name="fleet", epilog="Example: TRACEFLEET_FLEET_METRICS_PORT=9202 tracefleet fleet")
 app.command(epilog="Example: TRACEFLEET_API_PORT=8080 tracefleet api")(api.api)
 app.command(epilog="Example: tracefleet simulate --devices 1000 --rate 500 --seed 7")(simulate.simulate)

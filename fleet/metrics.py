@@ -45,6 +45,12 @@ class Metrics:
             ["list"],
             registry=registry,
         )
+        self.security_events = Gauge(
+            "tracefleet_fleet_security_events",
+            "Open security events: retired identities that speak, by where they were refused.",
+            ["channel"],
+            registry=registry,
+        )
         self.outages = Gauge(
             "tracefleet_fleet_outages", "Outages that last: ours, and those of sites.", ["scope"], registry=registry
         )

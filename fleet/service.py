@@ -7,9 +7,12 @@ audit         every  5 s ──▶ seal what nobody sealed ──▶ audit_seals
 days          every 60 s ──▶ which days are due, by one replica ──▶ site_days, device_days
 outages       every 60 s ──▶ is a site, or are we, out? by one replica ──▶ outages
 obsolescence  every  5 min ──▶ is yesterday rolled up, and not judged yet? ──▶ findings, flags
-retirement    every  5 min ▶ is a case due soon, overdue, or kept until today? (one leads) ──▶ events
 anchor        every 60 s ──▶ did the chain's head move? ──▶ a file outside the database
 health        every 60 s ──▶ by one: every device judged ──▶ device_health; by each: counted ──▶ gauges
+retirement    every 60 s ──▶ is a case due soon, overdue, or kept until today? ──▶ events
+                         └─▶ was nothing heard for a day of those executed? ──▶ the proof of silence
+retained      every 30 s ──▶ is a device decommissioned? ──▶ the broker forgets what it retained of it
+security      every 60 s ──▶ does a retired identity speak? ──▶ security_events
 checks        ◀── all    ──▶ /readyz
 """
 
@@ -33,7 +36,8 @@ from fleet.leading import Lock, led
 from fleet.metrics import Metrics
 from fleet.obsolescence.sweeping import obsolescence_sweep
 from fleet.presence.watching import roll_days, watch_outages
-from fleet.retirement import deadlines
+from fleet.retirement import deadlines, retained, silence
+from fleet.security import events as security
 from fleet.sweep import Sweep, sweep_forever
 from store.exporter import Exporter
 from store.settings import Settings
@@ -59,8 +63,12 @@ OUTAGES_SECONDS: Final = 60.0
 OUTAGES_LIMIT_SECONDS: Final = 60.0
 HEALTH_SECONDS: Final = 60.0
 HEALTH_LIMIT_SECONDS: Final = 120.0
-RETIREMENT_SECONDS: Final = 300.0
-RETIREMENT_LIMIT_SECONDS: Final = 60.0
+RETIREMENT_SECONDS: Final = 60.0
+RETIREMENT_LIMIT_SECONDS: Final = 300.0
+RETAINED_SECONDS: Final = 30.0
+RETAINED_LIMIT_SECONDS: Final = 120.0
+SECURITY_SECONDS: Final = 60.0
+SECURITY_LIMIT_SECONDS: Final = 120.0
 
 log = structlog.get_logger()
 
@@ -108,11 +116,6 @@ def _sweeps(settings: Settings, metrics: Metrics, checks: Checks) -> list[Sweep]
     anchoring = partial(keeping.anchor_head, keys=keys, file=file, metrics=metrics, checks=checks)
     judging = obsolescence_sweep(url, keys, metrics)
     health = health_sweep(url, metrics)
-
-    def follow_up(connection: Connection[Any]) -> None:
-        deadlines.sweep(connection, keys=keys, now=datetime.now(UTC))
-
-    retirement = led(Lock.RETIREMENT, follow_up, url, name="retirement")
     return [
         Sweep("census", CENSUS_SECONDS, CENSUS_LIMIT_SECONDS, partial(take_census, metrics=metrics)),
         Sweep("housekeeping", HOUSEKEEPING_SECONDS, HOUSEKEEPING_LIMIT_SECONDS, keep_house),
@@ -120,7 +123,30 @@ def _sweeps(settings: Settings, metrics: Metrics, checks: Checks) -> list[Sweep]
         Sweep("audit", AUDIT_SECONDS, AUDIT_LIMIT_SECONDS, sealing),
         Sweep("days", DAYS_SECONDS, DAYS_LIMIT_SECONDS, led(Lock.DAYS, rolling, url, name="days")),
         Sweep("outages", OUTAGES_SECONDS, OUTAGES_LIMIT_SECONDS, led(Lock.OUTAGES, watching, url, name="outages")),
-        Sweep("retirement", RETIREMENT_SECONDS, RETIREMENT_LIMIT_SECONDS, retirement),
         Sweep("anchor", ANCHOR_SECONDS, ANCHOR_LIMIT_SECONDS, anchoring),
         Sweep("health", HEALTH_SECONDS, HEALTH_LIMIT_SECONDS, health),
+        *_of_retirement(settings, keys),
+    ]
+
+
+def _of_retirement(settings: Settings, keys: Keys) -> list[Sweep]:
+    url, broker_url = settings.require_database_url(), settings.broker_url.get_secret_value()
+
+    def retirement(connection: Connection[Any]) -> None:
+        deadlines.sweep(connection, keys=keys, now=datetime.now(UTC))
+        silence.watch(connection, keys=keys, now=datetime.now(UTC))
+
+    def clearing(connection: Connection[Any]) -> None:
+        retained.clear(connection, broker_url, now=datetime.now(UTC))
+
+    def watching(connection: Connection[Any]) -> None:
+        security.watch(connection, keys=keys, now=datetime.now(UTC))
+
+    return [
+        Sweep(name, every, limit, led(lock, work, url, name=name))
+        for name, lock, every, limit, work in (
+            ("retirement", Lock.RETIREMENT, RETIREMENT_SECONDS, RETIREMENT_LIMIT_SECONDS, retirement),
+            ("retained", Lock.RETAINED, RETAINED_SECONDS, RETAINED_LIMIT_SECONDS, clearing),
+            ("security", Lock.SECURITY, SECURITY_SECONDS, SECURITY_LIMIT_SECONDS, watching),
+        )
     ]

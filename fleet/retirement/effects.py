@@ -142,9 +142,10 @@ def retire_identities(connection: Connection[Any], decisions: Sequence[Decision]
     """From *now* on nothing that the devices of executed cases say is accepted: credentials and codes end."""
     reasons = {d.before.device_id: f"case {d.before.case_no}" for d in decisions if d.after.state == "executing"}
     if reasons:
-        connection.execute(DECOMMISSION, {"device_ids": list(reasons), "now": now})
+        # The last: what is not ended by then the database ends, and knows no case to say why.
         revoke_each(connection, reasons, now=now)
         void_open(connection, list(reasons), now=now)
+        connection.execute(DECOMMISSION, {"device_ids": list(reasons), "now": now})
 
 
 def end_flags(connection: Connection[Any], decisions: Sequence[Decision], *, now: datetime) -> None:

@@ -3,6 +3,28 @@
 
 -- From this moment the device's identity is retired, wherever the thing itself still is: nothing it says is accepted.
 ALTER TABLE devices ADD COLUMN decommissioned_at timestamptz;
+-- Whether a device's identity is retired: the one place that says so. Inlined, so it costs a query nothing.
+CREATE FUNCTION is_retired(state text, decommissioned_at timestamptz) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN state IN ('disposed', 'lost') OR decommissioned_at IS NOT NULL;
+-- A device that is retired has no credential any more, whoever retired it and however: as 0011, by the rule above.
+CREATE OR REPLACE FUNCTION revoke_of_retired() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE credentials AS c SET revoked_at = now(),
+        revoked_reason = 'the device is ' || CASE WHEN d.state IN ('disposed', 'lost') THEN d.state ELSE 'decommissioned' END
+    FROM changed AS d
+    WHERE d.device_id = c.device_id AND is_retired(d.state, d.decommissioned_at) AND c.revoked_at IS NULL;
+    UPDATE enrolments AS e SET voided_at = now()
+    FROM changed AS d
+    WHERE d.device_id = e.device_id AND is_retired(d.state, d.decommissioned_at) AND e.used_at IS NULL AND e.voided_at IS NULL;
+    RETURN NULL;
+END $$;
+-- Which of a decommissioned device's topics the broker still had something retained on, and since when it has nothing.
+CREATE TABLE retained_clearings (
+    device_id  integer PRIMARY KEY REFERENCES devices ON DELETE CASCADE,
+    topics     text[] NOT NULL DEFAULT '{}',
+    cleared_at timestamptz
+);
+CREATE INDEX devices_decommissioned ON devices (decommissioned_at) WHERE decommissioned_at IS NOT NULL;
 -- What may come instead of a kind that the notice forbids.
 ALTER TABLE registration_gates
     ADD COLUMN instead_zh text,
@@ -171,6 +193,8 @@ CREATE TABLE security_events (
     first_at     timestamptz NOT NULL,
     last_at      timestamptz NOT NULL,
     attempts     bigint NOT NULL CHECK (attempts > 0),
+    -- When the numbers were last brought up to date: not at each attempt, since every change of them is audited.
+    noted_at     timestamptz NOT NULL,
     -- Hosts, client ids, reasons, numbers of dead letters.
     evidence     jsonb NOT NULL DEFAULT '{}',
     raised_at    timestamptz NOT NULL DEFAULT now(),
@@ -182,6 +206,8 @@ CREATE TABLE security_events (
 );
 CREATE UNIQUE INDEX security_events_open ON security_events (device_id, channel) WHERE settled_at IS NULL;
 CREATE INDEX security_events_by_device ON security_events (device_id, security_event_id);
+-- From one retired number to the next, whatever else fills the dead letters.
+CREATE INDEX dead_letters_of_retired ON dead_letters (device_no, received_at) WHERE reason = 'retired_device' AND device_no IS NOT NULL;
 
 CREATE TRIGGER case_steps_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON case_steps
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting();

@@ -171,6 +171,8 @@ async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncC
         "/api/v1/rules",
         "/api/v1/rules/what-if",
         "/api/v1/rules/{rule}",
+        "/api/v1/security-events",
+        "/api/v1/security-events/{security_event_id}/settle",
         "/api/v1/sites",
         "/api/v1/sites/{site_no}",
         "/api/v1/telemetry",
