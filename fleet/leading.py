@@ -6,12 +6,16 @@ reckoning must not keep a device waiting at the door.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from enum import IntEnum
 from typing import Any, Final
 
+import psycopg
 from psycopg import AsyncConnection, Connection
 
 from store.database import connect_once
+
+CANCEL_AGAIN_SECONDS: Final = 0.1
 
 TRY_LOCK: Final = "SELECT pg_try_advisory_lock(%(lock)s)"
 UNLOCK: Final = "SELECT pg_advisory_unlock(%(lock)s)"
@@ -69,8 +73,11 @@ async def _in_a_thread(work: Callable[[Connection[Any]], object], database_url: 
     try:
         await asyncio.shield(working)
     except asyncio.CancelledError:
-        connection.cancel()
-        await asyncio.wait([working])
+        # Again and again: a cancellation that comes between two statements breaks off neither.
+        while not working.done():
+            with suppress(psycopg.Error):  # there may be no server to ask: then the thread ends of that
+                await asyncio.to_thread(connection.cancel_safe)
+            await asyncio.wait([working], timeout=CANCEL_AGAIN_SECONDS)
         raise
     finally:
         connection.close()

@@ -1,6 +1,6 @@
 """Connections to PostgreSQL: one for a command, a pool for a service, and which errors pass by themselves."""
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import psycopg
@@ -12,6 +12,13 @@ from store.errors import DatabaseError
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
 
+# A server that vanished without a word is noticed in about 15 s, not after the kernel's two hours.
+NOTICE_ITS_DEATH: Final[dict[str, Any]] = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
 # The same on the server's side, whose default is two hours: a machine that vanished must not keep locks on rows, nor
 # its worker's name, from the others. Not as options of the connection, which poolers refuse.
 NOTICE_OUR_DEATH: Final = """
@@ -29,7 +36,11 @@ def connect_once(url: str, *, application_name: str) -> psycopg.Connection[tuple
     """
     try:
         return psycopg.connect(
-            url, autocommit=True, application_name=application_name, connect_timeout=CONNECT_TIMEOUT_SECONDS
+            url,
+            autocommit=True,
+            application_name=application_name,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            **NOTICE_ITS_DEATH,
         )
     except psycopg.OperationalError as error:
         raise DatabaseError(explain_unreachable(url, error)) from error
@@ -45,11 +56,7 @@ async def connect_service(url: str, *, application_name: str) -> psycopg.AsyncCo
         autocommit=True,
         application_name=application_name,
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        # A server that vanished without a word is noticed in about 15 s, not after the kernel's two hours.
-        keepalives_idle=5,
-        keepalives_interval=3,
-        keepalives_count=3,
-        tcp_user_timeout=15_000,
+        **NOTICE_ITS_DEATH,
     )
     try:
         await connection.execute(NOTICE_OUR_DEATH)
