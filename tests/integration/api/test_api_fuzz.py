@@ -82,6 +82,9 @@ PATHS = st.one_of(
             "/api/v1/dead-letters",
             "/api/v1/dead-letters/1/payload",
             "/api/v1/ingest/stats",
+            "/api/v1/programmes",
+            "/api/v1/programmes/P-1/progress",
+            "/api/v1/site-lookups",
             "/api/v1/devices/D-1",
             "/",
             "/readyz",
@@ -89,7 +92,8 @@ PATHS = st.one_of(
         + [f"/api/v1/devices/D-1/records/{stream}" for stream in ("coldchain", "weighing", "presence")]
     ),
     st.tuples(
-        st.sampled_from(["devices", "dead-letters", "sites", "merchants", "parties"]), st.lists(PIECES, max_size=4)
+        st.sampled_from(["devices", "dead-letters", "sites", "merchants", "parties", "programmes"]),
+        st.lists(PIECES, max_size=4),
     ).map(lambda told: f"/api/v1/{told[0]}/" + "/".join(quote(part, safe="", errors="replace") for part in told[1])),
 )
 QUERIES = st.lists(st.tuples(NAMES, PIECES), max_size=4)
