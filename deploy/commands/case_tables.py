@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from deploy.commands.tables import table_of
 from fleet.retirement.next_steps import Told
 from fleet.retirement.report import Report
 from fleet.retirement.states import NAMES, PATH_NAMES, STEPS, is_step
@@ -27,7 +27,7 @@ _COLUMNS: Final = (
 
 def show_list(rows: Sequence[Mapping[str, Any]]) -> None:
     """Cases, one a line."""
-    table = Table(*_COLUMNS, title="Cases · 处置单")
+    table = table_of(*_COLUMNS, title="Cases · 处置单")
     for row in rows:
         late = " overdue·逾期" if row["is_overdue"] else ""
         shown = dict(row) | {"due_on": f"{row['due_on'] or ''}{late}"}
@@ -49,17 +49,17 @@ def show_case(told: Told) -> None:
     for ground in case.grounds:
         said = ground.get("reason") or f"{ground.get('sentence_en', '')} {ground.get('sentence_zh', '')}"
         console.print(f"  because · 依据: {said}", highlight=False, markup=False)
-    steps = Table("at", "state", "by", "reason", "document", title="Steps · 步骤")
+    steps = table_of("at", "state", "by", "reason", "document", title="Steps · 步骤")
     for step in told.steps:
         cells = (f"{step.at:%Y-%m-%d %H:%M}", step.to_state, step.actor, step.reason or "", step.document or "")
         steps.add_row(*map(escape, cells))
     console.print(steps)
     if told.documents:
-        papers = Table("kind", "name", "sha256", "by", title="Documents · 文件")
+        papers = table_of("kind", "name", "sha256", "by", title="Documents · 文件")
         for paper in told.documents:
             papers.add_row(*map(escape, (paper.kind, paper.name, paper.sha256[:16], paper.added_by)))
         console.print(papers)
-    following = Table("step", "by", "not by", "needs", "missing", title="Next · 下一步")
+    following = table_of("step", "by", "not by", "needs", "missing", title="Next · 下一步")
     for one in told.next:
         missing = "\n".join(one.missing)
         cells = (
@@ -77,13 +77,13 @@ def show_report(report: Report) -> None:
     """What became of orders."""
     console = Console()
     if report.errors:
-        errors = Table("row", "case", "device", "column", "what is wrong, and what to do", title="Errors · 错误")
+        errors = table_of("row", "case", "device", "column", "what is wrong, and what to do", title="Errors · 错误")
         for error in report.errors[:SHOWN]:
             cells = (error.case_no, error.device_no, error.column, error.sentence)
             errors.add_row(str(error.row), *map(escape, cells))
         console.print(errors)
     if report.changed:
-        changes = Table("row", "case", "device", "state", "device's", title="Changes · 变更")
+        changes = table_of("row", "case", "device", "state", "device's", title="Changes · 变更")
         for change in report.changed[:SHOWN]:
             way = f"{change.before} → {change.after}" if change.before else change.after
             cells = (change.case_no, change.device_no, way, " → ".join(change.device_states))

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.commands import desk
+from deploy.commands.tables import table_of
 from fleet.lifecycle.metrology import today
 from fleet.obsolescence import reading
 from fleet.obsolescence.evaluating import Evaluation, evaluate, rehearse
@@ -54,7 +55,7 @@ def findings(
     if as_json:
         _print_json({"items": rows})
         return
-    table = Table("number", "device", "rule", "found", "gone since", "why", title="Findings · 判定")
+    table = table_of("number", "device", "rule", "found", "gone since", "why", title="Findings · 判定")
     for row in rows:
         why = f"{row['sentence_zh']}\n{row['sentence_en']}"
         _row(table, row["finding_id"], row["device_no"], row["rule"], row["found_on"], row["gone_since"], why)
@@ -75,7 +76,7 @@ def flags(
     if as_json:
         _print_json({"items": rows})
         return
-    table = Table("device", "site", "flagged", "score", "why", title="Flags · 建议淘汰")
+    table = table_of("device", "site", "flagged", "score", "why", title="Flags · 建议淘汰")
     for row in rows:
         why = f"{row['sentence_zh']}\n{row['sentence_en']}"
         _row(table, row["device_no"], row["site_no"], row["flagged_on"], row["score"], why)

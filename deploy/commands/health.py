@@ -11,9 +11,9 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from deploy.commands import desk
+from deploy.commands.tables import table_of
 from fleet.health import listing
 from fleet.health.catalogue import BY_NAME
 from fleet.health.explaining import explain
@@ -50,7 +50,7 @@ def health(
     if as_json:
         _print_json({"bands": bands, "items": rows})
         return
-    table = Table("device", "kind", "site", "score", "presence", "excused", "why", title="Health · 健康评分")
+    table = table_of("device", "kind", "site", "score", "presence", "excused", "why", title="Health · 健康评分")
     for row in rows:
         why = "; ".join(f"{reason['name_en']} {reason['name_zh']} −{reason['points']}" for reason in row["reasons"])
         cells = (row["device_no"], row["kind"], row["site_no"], row["score"], row["presence"], row["excused_by"], why)
@@ -78,7 +78,7 @@ def health_history(
     if as_json:
         _print_json({"device_no": device_no, "days": rows})
         return
-    table = Table("day", "score", "presence", "why", title=escape(f"{device_no} · 健康历史"))
+    table = table_of("day", "score", "presence", "why", title=f"{device_no} · 健康历史")
     for row in rows:
         why = "; ".join(reason["sentence_en"] for reason in row["reasons"])
         table.add_row(str(row["day"]), _score(row), row["presence"], escape(why))

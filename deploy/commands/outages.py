@@ -10,9 +10,9 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from deploy.commands import desk
+from deploy.commands.tables import table_of
 from fleet.days.day import day_of
 from fleet.days.rolling import roll
 from fleet.errors import RefusedError
@@ -48,7 +48,7 @@ def show_outages(
     if as_json:
         _print_json([asdict(outage) for outage in found])
         return
-    table = Table("no.", "whose", "began", "ended", "found by", "why")
+    table = table_of("no.", "whose", "began", "ended", "found by", "why")
     for each in found:
         ended = "dismissed" if each.dismissed_at else "lasts" if each.ended_at is None else _clock(each.ended_at)
         table.add_row(str(each.outage_id), each.subject, _clock(each.began_at), ended, each.source, escape(each.reason))
@@ -95,7 +95,7 @@ def show_thresholds(as_json: AsJson = False) -> None:
     if as_json:
         _print_json([asdict(each) for each in found])
         return
-    table = Table("no.", "kind", "model", "kind of site", "late after s", "silent after s")
+    table = table_of("no.", "kind", "model", "kind of site", "late after s", "silent after s")
     for each in found:
         table.add_row(*("" if value is None else escape(str(value)) for value in asdict(each).values()))
     Console().print(table)

@@ -10,10 +10,10 @@ import typer
 from psycopg import Connection
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from deploy.commands import desk
 from deploy.commands.sheets import written
+from deploy.commands.tables import table_of
 from fleet.audit.history import PLACE
 from fleet.ledger.export import FileFormat
 from fleet.ledger.workbook import Language
@@ -43,7 +43,7 @@ def list_programmes(on: On = None, as_json: AsJson = False) -> None:
     if as_json:
         _print_json([{"programme": asdict(one), "figures": asdict(figures)} for one, figures in rows])
         return
-    table = Table(
+    table = table_of(
         "number", "name", "due", "devices", "target", "retired", "remaining", "%", title="Programmes · 淘汰任务"
     )
     for one, figures in rows:
@@ -157,7 +157,7 @@ def _show(found: Programme, told: Progress) -> None:
             highlight=False,
         )
     if told.blockers:
-        table = Table("devices", "what holds them up", "what to do", title="Blockers · 未完成原因")
+        table = table_of("devices", "what holds them up", "what to do", title="Blockers · 未完成原因")
         for blocker in told.blockers:
             words = f"{blocker.name_zh}\n{blocker.name_en}", f"{blocker.remedy_zh}\n{blocker.remedy_en}"
             table.add_row(str(blocker.devices), *map(escape, words))

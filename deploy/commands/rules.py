@@ -15,6 +15,7 @@ from rich.table import Table
 
 from deploy.commands import desk
 from deploy.commands.files import content_of
+from deploy.commands.tables import table_of
 from fleet.lifecycle.metrology import today
 from fleet.obsolescence import versions
 from fleet.obsolescence.rules import RULES
@@ -48,7 +49,7 @@ def rules(
             told["parameter_schema"] = RULES[rule].parameters.model_json_schema()
         _print_json(told)
         return
-    table = Table("rule", "version", "from", "weight", "name", "parameters", title="Rules · 淘汰规则")
+    table = table_of("rule", "version", "from", "weight", "name", "parameters", title="Rules · 淘汰规则")
     for version in found:
         weight = "mandatory 必须" if version.is_mandatory else str(version.weight)
         parameters = ", ".join(f"{name}={value}" for name, value in _version(version)["parameters"].items())
@@ -127,7 +128,7 @@ def try_rules(
         typer.echo(f"  by {title}: {', '.join(f'{name} {number}' for name, number in sorted(of.items())) or 'none'}")
     for title, devices in (("More · 增加", told.added), ("Spared · 减少", told.spared)):
         if devices:
-            table = Table("device", "first", "rules", "why", title=title)
+            table = table_of("device", "first", "rules", "why", title=title)
             for device in devices[:SHOWN]:
                 why = f"{device.sentence_zh}\n{device.sentence_en}"
                 _row(table, device.device_no, device.first_day, ", ".join(device.rules), why)

@@ -7,9 +7,9 @@ import orjson
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from deploy.commands import desk
+from deploy.commands.tables import table_of
 from fleet.security.attempts import Channel
 from fleet.security.events import REMEDY_EN, REMEDY_ZH, look, settle
 
@@ -78,7 +78,7 @@ def add_to(fleet: typer.Typer) -> None:
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
-    table = Table(*COLUMNS, title="Retired identities that speak · 已注销设备仍在尝试")
+    table = table_of(*COLUMNS, title="Retired identities that speak · 已注销设备仍在尝试")
     for row in rows:
         table.add_row(*(escape(_text(row[name])) for name in COLUMNS))
     Console().print(table)
