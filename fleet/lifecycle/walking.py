@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+
 from fleet.lifecycle.device import Device
 from fleet.lifecycle.move import Move
 from fleet.lifecycle.report import Complaint
