@@ -142,7 +142,9 @@ CREATE TABLE cases (
     created_at     timestamptz NOT NULL DEFAULT now(),
     updated_at     timestamptz NOT NULL DEFAULT now(),
     -- Four eyes, whatever the order of calls.
-    CONSTRAINT cases_maker_is_not_checker CHECK (approved_by NOT IN (proposed_by, coalesce(appraised_by, proposed_by))),
+    -- Names that differ by their case or their spaces alone are one person's.
+    CONSTRAINT cases_maker_is_not_checker CHECK (
+        lower(btrim(approved_by)) NOT IN (lower(btrim(proposed_by)), lower(btrim(coalesce(appraised_by, proposed_by))))),
     CONSTRAINT cases_are_proposed_first CHECK (approved_by IS NULL OR proposed_by IS NOT NULL),
     CONSTRAINT cases_are_approved_first CHECK (
         (executed_at IS NULL AND state NOT IN ('executing', 'silent', 'recovered', 'wiped', 'disposed', 'written_off', 'archived'))
@@ -210,6 +212,8 @@ CREATE INDEX security_events_by_device ON security_events (device_id, security_e
 CREATE INDEX dead_letters_of_retired ON dead_letters (device_no, received_at) WHERE reason = 'retired_device' AND device_no IS NOT NULL;
 
 CREATE TRIGGER case_steps_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON case_steps
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting();
+CREATE TRIGGER case_documents_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON case_documents
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting();
 
 SELECT put_under_audit(table_name, naming, keys) FROM (VALUES
