@@ -104,10 +104,10 @@ def watch(connection: Connection[Any], *, keys: Keys, now: datetime, silence: ti
 
 def prove(connection: Connection[Any], *, now: datetime, silence: timedelta = SILENCE) -> list[str]:
     """The same within acting."""
-    _move(connection, _heard(connection, now))
-    due = _due(connection, now, silence)
+    heard = _heard(connection, now)
+    spoken = {case_id for case_id, _ in heard}
+    due = [case_id for case_id in _due(connection, now, silence) if case_id not in spoken]
     recorded = connection.execute(RECORDED, {"case_ids": due, "buffer": BUFFER}).fetchall() if due else []
-    _move(connection, recorded)
     late = {case_id for case_id, _ in recorded}
     with connection.cursor(row_factory=dict_row) as cursor:
         proofs = cursor.execute(
@@ -119,6 +119,8 @@ def prove(connection: Connection[Any], *, now: datetime, silence: timedelta = SI
     ]
     if orders:
         carry_out(connection, "silence", orders, now=now, apply=True).settle()
+    # Not before: devices are locked before cases, by all.
+    _move(connection, [*heard, *recorded])
     return [order.case_no for order in orders if order.case_no is not None]
 
 
