@@ -205,6 +205,14 @@ def test_retired_identity_does_not_come_back_by_another_door(office: Office) -> 
     office.carry(case_no, "wipe", "dispose")
 
 
+def test_photograph_is_known_by_a_hash_that_is_one(office: Office) -> None:
+    """A sheet may say anything; the database would refuse it without a sentence."""
+    office.device("D1")
+    case_no = office.until(office.opened("D1"), "silence")
+    with pytest.raises(RefusedError, match="no SHA-256"):
+        office.act("recover", case_no, photo_sha256="IMG_0001.jpg")
+
+
 def test_device_with_a_case_leaves_the_fleet_by_that_case_alone(office: Office) -> None:
     """Neither a step of its life nor a sheet disposes of it meanwhile; without a case both may."""
     office.device("D1", state="recovered")
