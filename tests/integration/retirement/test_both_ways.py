@@ -38,7 +38,7 @@ def test_property_of_the_state_goes_the_long_way(office: Office) -> None:
     ]
     assert devices == [*["in_service"] * 4, "idle", "idle", "recovered", "pending_disposal", *["disposed"] * 3]
     assert office.column("SELECT to_state FROM case_steps ORDER BY step_id") == states
-    assert office.column("SELECT kind FROM events WHERE kind LIKE 'case.%' ORDER BY event_id") == [
+    assert office.column("SELECT kind FROM events WHERE kind LIKE 'case.%%' ORDER BY event_id") == [
         f"case.{state}" for state in states
     ]
     assert office.column("SELECT DISTINCT actor FROM case_steps ORDER BY 1") == ["chen", "li", "wang", "zhao"]
