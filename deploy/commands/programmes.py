@@ -99,6 +99,50 @@ def create(
     typer.echo(f"{number} is made: see it with `tracefleet fleet programme {number}`.")
 
 
+def change(
+    number: Number,
+    *,
+    name_zh: Annotated[str | None, typer.Option(help="Its name in Chinese.")] = None,
+    name_en: Annotated[str | None, typer.Option(help="Its name in English.")] = None,
+    region: Annotated[str | None, typer.Option(help="2, 4 or 6 digits; only before it begins.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Kind of device; only before it begins.")] = None,
+    site_kind: Annotated[list[str] | None, typer.Option(help="Kind of site; only before it begins.")] = None,
+    begins_on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Its first day; only before it begins.")
+    ] = None,
+    due_on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day by which it is to be done.")
+    ] = None,
+    target: Annotated[int | None, typer.Option(min=0, help="How many are to go; 0: all of them.")] = None,
+    basis: Annotated[str | None, typer.Option(help="Number of the document that orders it.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; the audit keeps it.")] = "",
+) -> None:
+    """Change a programme; what is left out stays as it is."""
+    given = {
+        "name_zh": name_zh,
+        "name_en": name_en,
+        "region_code": region,
+        "kinds": tuple(kind) if kind else None,
+        "site_kinds": tuple(site_kind) if site_kind else None,
+        "begins_on": begins_on.date() if begins_on else None,
+        "due_on": due_on.date() if due_on else None,
+        "basis": basis,
+    }
+    fields: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if target is not None:
+        fields["target"] = target or None
+    if not fields:
+        raise typer.BadParameter("nothing is to be another: give at least one option besides --reason.")
+    desk.change(NAME, lambda connection: programmes.change(connection, number, fields, today=_today()), reason=reason)
+    typer.echo(f"{number} is changed: see it with `tracefleet fleet programme {number}`.")
+
+
+def end(number: Number, reason: Annotated[str, typer.Option(help="Why; the audit keeps it.")] = "") -> None:
+    """End a programme today: the figures of today stay its last."""
+    ended = desk.change(NAME, lambda connection: programmes.end(connection, number, today=_today()), reason=reason)
+    typer.echo(f"{number} ended on {ended.ended_on}.")
+
+
 def export_one(
     number: Number,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to; - is the standard output.")],
@@ -130,16 +174,22 @@ def add_to(app: typer.Typer) -> None:
         ("programmes", list_programmes, "--json"),
         ("programme", show, "KS-4101-2026 --on 2026-06-30"),
         ("programme-create", create, f"KS-4101-2026 {made}"),
+        ("programme-change", change, "KS-4101-2026 --due-on 2027-03-31 --reason 延期"),
+        ("programme-end", end, "KS-4101-2026 --reason 任务完成"),
         ("programme-export", export_one, "KS-4101-2026 --out kiosks.xlsx --on 2026-06-30"),
     ):
         app.command(name, epilog=f"Example: tracefleet fleet {name} {example}")(command)
 
 
 def _day(on: datetime | None) -> date:
-    today = datetime.now(UTC).astimezone(PLACE).date()
+    today = _today()
     day = on.date() if on is not None else today
     require_past(day, today=today)
     return day
+
+
+def _today() -> date:
+    return datetime.now(UTC).astimezone(PLACE).date()
 
 
 def _show(found: Programme, told: Progress) -> None:

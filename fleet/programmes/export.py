@@ -24,36 +24,13 @@ from fleet.programmes.blockers import WORDS
 from fleet.programmes.programme import Programme
 from fleet.programmes.progress import Progress, progress
 from fleet.programmes.standing import devices
+from fleet.retirement import states as case_states
 
 Cell = str | int | float | date | None
 Kind = Literal["text", "money", "day"]
 
-CASE_STATES: Final[Mapping[str, str]] = {
-    "opened": "待审核",
-    "kept": "留用",
-    "proposed": "已申请处置",
-    "appraised": "已技术鉴定",
-    "approved": "已批准",
-    "rejected": "未批准",
-    "executing": "执行中",
-    "silent": "已静默",
-    "recovered": "已回收",
-    "wiped": "数据已清除",
-    "disposed": "已处置",
-    "written_off": "已核销",
-    "archived": "已归档",
-    "withdrawn": "已撤回",
-    "stopped": "已中止",
-}
-METHODS: Final[Mapping[str, str]] = {
-    "transfer": "调拨",
-    "public_warehouse": "公物仓",
-    "sale": "出售",
-    "donation": "捐赠",
-    "scrap": "报废",
-    "loss": "报损",
-    "returned": "退还所有者",
-}
+CASE_STATES: Final[dict[str, str]] = {state: chinese for state, (chinese, _) in case_states.NAMES.items()}
+_METHODS: Final[dict[str, str]] = {method: chinese for method, (chinese, _) in case_states.METHODS.items()}
 _STATES: Final[dict[str, str]] = {state: chinese for state, (chinese, _) in NAMES.items()}
 _BLOCKERS: Final[dict[str, str]] = {reason: words.name_zh for reason, words in WORDS.items()}
 _FEN: Final = 100
@@ -110,7 +87,7 @@ COLUMNS: Final = (
     _Column("approval_document", "批复文号", "approval_document"),
     _Column("executed_at", "执行日期", "executed_on", "day"),
     _Column("disposed_at", "处置日期", "disposed_on", "day"),
-    _Column("method", "处置方式", "disposal_method", words=METHODS),
+    _Column("method", "处置方式", "disposal_method", words=_METHODS),
     _Column("recipient", "接收单位", "recipient"),
     _Column("receipt_no", "收据编号", "receipt_no"),
     _Column("income_fen", "处置收入（元）", "income_yuan", "money"),

@@ -21,8 +21,7 @@ _STANDING: Final = """
 WITH scope AS MATERIALIZED (
     SELECT s.device_id, s.entered_at, s.retired_at,
            s.retired_at IS NOT NULL AND s.retired_at < %(end)s::timestamptz AS is_done
-    FROM unnest(ARRAY[%(programme_id)s::integer]) AS w (programme_id)
-    JOIN programme_scope AS s USING (programme_id) WHERE s.entered_at < %(end)s::timestamptz
+    FROM programme_scope AS s WHERE s.programme_id = %(programme_id)s::integer AND s.entered_at < %(end)s::timestamptz
 ), standing AS (
     SELECT o.device_id, o.entered_at, o.retired_at, o.is_done, d.device_no, d.site_id, d.state, own.told,
            c.case_id, r.case_no, c.state AS case_state, c.since AS case_since, r.path, r.kept_until, r.method,
@@ -131,23 +130,22 @@ WHERE (%(reason)s::text IS NULL OR %(reason)s = ANY (j.reasons))
   AND (%(after)s::text IS NULL OR j.device_no > %(after)s)
 ORDER BY j.device_no LIMIT %(rows)s
 """  # noqa: S608 - as above
-# Joined with a list of one: by a constant the planner judges each site again for each device.
 # When devices came into scope, and when they left the ledger.
 STEPS: Final = """
 SELECT (m.at AT TIME ZONE 'Asia/Shanghai')::date AS day, count(*) FILTER (WHERE m.is_entry) AS entered,
        count(*) FILTER (WHERE NOT m.is_entry) AS retired
-FROM unnest(ARRAY[%(programme_id)s::integer]) AS w (programme_id) JOIN programme_scope AS s USING (programme_id)
-CROSS JOIN LATERAL (VALUES (s.entered_at, true), (s.retired_at, false)) AS m (at, is_entry)
-WHERE m.at < %(end)s::timestamptz
+FROM programme_scope AS s CROSS JOIN LATERAL (VALUES (s.entered_at, true), (s.retired_at, false)) AS m (at, is_entry)
+WHERE s.programme_id = %(programme_id)s::integer AND m.at < %(end)s::timestamptz
 GROUP BY 1 ORDER BY 1
 """
-# Several programmes at once, each on its own day.
+# Several programmes at once, each on its own day. The list is asked of the scope besides: a join would find all of it.
 FIGURES: Final = """
 SELECT w.programme_id, count(*) AS devices, count(*) FILTER (WHERE s.retired_at < w.ends) AS retired,
        count(*) FILTER (WHERE s.retired_at < w.ends AND s.retired_at >= w.since) AS lately
 FROM unnest(%(programme_ids)s::integer[], %(ends)s::timestamptz[], %(sinces)s::timestamptz[])
     AS w (programme_id, ends, since)
 JOIN programme_scope AS s ON s.programme_id = w.programme_id AND s.entered_at < w.ends
+WHERE s.programme_id = ANY(%(programme_ids)s::integer[])
 GROUP BY w.programme_id
 """
 

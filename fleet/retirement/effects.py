@@ -110,7 +110,9 @@ def check(connection: Connection[Any], planned: Sequence[Sequence[Effect]]) -> l
     first = [effects[0] for effects in planned if effects]
     complaints: list[Complaint] = []
     for kind, together in _by_kind(first):
-        report = lifecycle.carry_out(connection, kind, [effect.move for effect in together], apply=False)
+        report = lifecycle.carry_out(
+            connection, kind, [effect.move for effect in together], apply=False, for_cases=True
+        )
         of_row = {effect.move.row: effect.decision.before for effect in together}
         for error in report.errors:
             case = of_row[error.row]
@@ -127,7 +129,9 @@ def make(connection: Connection[Any], planned: Sequence[Sequence[Effect]]) -> No
     """
     for together in zip_longest(*planned):
         for kind, alike in _by_kind([effect for effect in together if effect is not None]):
-            report = lifecycle.carry_out(connection, kind, [effect.move for effect in alike], apply=True)
+            report = lifecycle.carry_out(
+                connection, kind, [effect.move for effect in alike], apply=True, for_cases=True
+            )
             if not report.is_good:
                 raise RefusedError("; ".join(f"{error.device_no}: {error.sentence}" for error in report.errors))
 

@@ -1,6 +1,7 @@
 """The proof of silence: nothing was accepted for a day of a device whose case is executed; what it tried is counted.
 
-Until then the case waits in `executing`. If something was accepted after all, the day begins anew with it.
+Until then the case waits in `executing`. If something was accepted after all, the day begins anew with it; so it does
+with the end of an outage of ours, in which nobody would have heard anything.
 """
 
 from collections.abc import Sequence
@@ -31,13 +32,18 @@ CROSS JOIN LATERAL (
     SELECT greatest(
         (SELECT p.last_heard_at FROM device_presence AS p WHERE p.device_id = c.device_id),
         (SELECT max(l.received_at) FROM latest AS l WHERE l.device_id = c.device_id),
-        (SELECT max(p.at) FROM presence AS p WHERE p.device_id = c.device_id)) AS heard_at
+        (SELECT max(p.at) FROM presence AS p WHERE p.device_id = c.device_id),
+        (SELECT max(o.ended_at) FROM outages AS o
+         WHERE o.scope = 'platform' AND o.dismissed_at IS NULL AND o.ended_at <= %(now)s::timestamptz)) AS heard_at
 ) AS h
 WHERE c.state = 'executing' AND h.heard_at > {_SINCE}
 """  # noqa: S608 - constants in a constant, here and below
 DUE: Final = f"""
 SELECT c.case_id FROM cases AS c
 WHERE c.state = 'executing' AND {_SINCE} + %(silence)s::interval <= %(now)s::timestamptz
+  AND (SELECT count(*) FROM outages AS o
+       WHERE o.scope = 'platform' AND o.dismissed_at IS NULL AND o.began_at <= %(now)s::timestamptz
+         AND (o.ended_at IS NULL OR o.ended_at > %(now)s::timestamptz)) = 0
 ORDER BY c.case_id LIMIT %(rows)s
 """  # noqa: S608
 _RECORDS: Final = "\n        UNION ALL ".join(
@@ -90,7 +96,7 @@ def watch(connection: Connection[Any], *, keys: Keys, now: datetime, silence: ti
 
     A round of the fleet: *connection* is in autocommit, and where nothing is to be written nothing is.
     """
-    if not _heard(connection) and not _due(connection, now, silence):
+    if not _heard(connection, now) and not _due(connection, now, silence):
         return []
     with acting(connection, Actor("fleet", "fleet"), keys=keys, reason="proof of silence"):
         return prove(connection, now=now, silence=silence)
@@ -98,10 +104,10 @@ def watch(connection: Connection[Any], *, keys: Keys, now: datetime, silence: ti
 
 def prove(connection: Connection[Any], *, now: datetime, silence: timedelta = SILENCE) -> list[str]:
     """The same within acting."""
-    _move(connection, _heard(connection))
-    due = _due(connection, now, silence)
+    heard = _heard(connection, now)
+    spoken = {case_id for case_id, _ in heard}
+    due = [case_id for case_id in _due(connection, now, silence) if case_id not in spoken]
     recorded = connection.execute(RECORDED, {"case_ids": due, "buffer": BUFFER}).fetchall() if due else []
-    _move(connection, recorded)
     late = {case_id for case_id, _ in recorded}
     with connection.cursor(row_factory=dict_row) as cursor:
         proofs = cursor.execute(
@@ -113,11 +119,13 @@ def prove(connection: Connection[Any], *, now: datetime, silence: timedelta = SI
     ]
     if orders:
         carry_out(connection, "silence", orders, now=now, apply=True).settle()
+    # Not before: devices are locked before cases, by all.
+    _move(connection, [*heard, *recorded])
     return [order.case_no for order in orders if order.case_no is not None]
 
 
-def _heard(connection: Connection[Any]) -> list[tuple[Any, ...]]:
-    return connection.execute(HEARD).fetchall()
+def _heard(connection: Connection[Any], now: datetime) -> list[tuple[Any, ...]]:
+    return connection.execute(HEARD, {"now": now}).fetchall()
 
 
 def _due(connection: Connection[Any], now: datetime, silence: timedelta) -> list[int]:

@@ -142,7 +142,9 @@ CREATE TABLE cases (
     created_at     timestamptz NOT NULL DEFAULT now(),
     updated_at     timestamptz NOT NULL DEFAULT now(),
     -- Four eyes, whatever the order of calls.
-    CONSTRAINT cases_maker_is_not_checker CHECK (approved_by NOT IN (proposed_by, coalesce(appraised_by, proposed_by))),
+    -- Names that differ by their case or their spaces alone are one person's.
+    CONSTRAINT cases_maker_is_not_checker CHECK (
+        lower(btrim(approved_by)) NOT IN (lower(btrim(proposed_by)), lower(btrim(coalesce(appraised_by, proposed_by))))),
     CONSTRAINT cases_are_proposed_first CHECK (approved_by IS NULL OR proposed_by IS NOT NULL),
     CONSTRAINT cases_are_approved_first CHECK (
         (executed_at IS NULL AND state NOT IN ('executing', 'silent', 'recovered', 'wiped', 'disposed', 'written_off', 'archived'))
@@ -211,6 +213,8 @@ CREATE INDEX dead_letters_of_retired ON dead_letters (device_no, received_at) WH
 
 CREATE TRIGGER case_steps_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON case_steps
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting();
+CREATE TRIGGER case_documents_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON case_documents
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting();
 
 SELECT put_under_audit(table_name, naming, keys) FROM (VALUES
     ('programmes', 'programme_no', 'programme_id'),
@@ -227,6 +231,19 @@ SELECT put_under_audit(table_name, naming, keys) FROM (VALUES
 -- stays in scope wherever it is carried: a target that shrinks by carrying devices across a border would be none. Sites
 -- count with the region and the kind that they had when the programme began. Days are those of Asia/Shanghai.
 CREATE VIEW programme_scope AS
+-- Made first, once a site and not once a device: the planner thinks little of sites and takes few devices for less.
+WITH wanted AS MATERIALIZED (
+    SELECT p.programme_id, s.site_id
+    FROM programmes AS p
+    CROSS JOIN sites AS s
+    LEFT JOIN LATERAL (
+        -- Gathered and not limited: for a first row the audit would be read in its own order.
+        SELECT (array_agg(coalesce(a.before, a.after) ORDER BY a.audit_id))[1] AS told FROM audit AS a
+        WHERE a.entity = 'sites' AND a.label = s.site_no AND a.at >= p.begins_on::timestamp AT TIME ZONE 'Asia/Shanghai'
+    ) AS earlier ON true
+    WHERE starts_with(coalesce(earlier.told ->> 'region_code', s.region_code), p.region_code)
+      AND (p.site_kinds = '{}' OR coalesce(earlier.told ->> 'kind', s.kind) = ANY (p.site_kinds))
+)
 SELECT p.programme_id, d.device_id, place.site_id, span.entered_at, span.retired_at
 FROM programmes AS p
 CROSS JOIN LATERAL (SELECT p.begins_on::timestamp AT TIME ZONE 'Asia/Shanghai' AS at) AS start
@@ -253,18 +270,7 @@ CROSS JOIN LATERAL (
          WHERE a.entity = 'devices' AND a.label = d.device_no AND a.at >= span.entered_at),
         d.site_id) AS site_id
 ) AS place
-JOIN (
-    SELECT p.programme_id, s.site_id
-    FROM programmes AS p
-    CROSS JOIN sites AS s
-    LEFT JOIN LATERAL (
-        -- Gathered and not limited: for a first row the audit would be read in its own order.
-        SELECT (array_agg(coalesce(a.before, a.after) ORDER BY a.audit_id))[1] AS told FROM audit AS a
-        WHERE a.entity = 'sites' AND a.label = s.site_no AND a.at >= p.begins_on::timestamp AT TIME ZONE 'Asia/Shanghai'
-    ) AS earlier ON true
-    WHERE starts_with(coalesce(earlier.told ->> 'region_code', s.region_code), p.region_code)
-      AND (p.site_kinds = '{}' OR coalesce(earlier.told ->> 'kind', s.kind) = ANY (p.site_kinds))
-) AS wanted ON wanted.programme_id = p.programme_id AND wanted.site_id = place.site_id
+JOIN wanted ON wanted.programme_id = p.programme_id AND wanted.site_id = place.site_id
 WHERE life.accepted_at IS NOT NULL
   -- What came into the ledger as retired was never to be retired.
   AND (span.retired_at IS NULL OR (span.retired_at >= start.at AND span.retired_at > life.accepted_at));

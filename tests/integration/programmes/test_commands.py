@@ -61,6 +61,21 @@ def test_programme_is_made_shown_and_exported(told: Any, past: Past, kiosk: int,
         assert out.read_bytes().startswith(beginning)
 
 
+def test_programme_is_changed_and_ended(told: Any, kiosk: int, market: int, connection: Connection) -> None:
+    """What it is about stays once it has begun, what is left out always does, and nothing changes after its end."""
+    assert kiosk, market
+    told("programme-create", "P-1", *MADE.split(), "--begins-on", str(TODAY - timedelta(days=9)), "--target", "5")
+    told("programme-change", "P-1", "--due-on", "2098-01-01", "--target", "0", "--reason", "延期")
+    row = "SELECT due_on::text, target, name_en, ended_on FROM programmes"
+    assert connection.execute(row).fetchone() == ("2098-01-01", None, "Kiosks", None)
+    told("programme-change", "P-1", "--region", "4101", status=1)
+    told("programme-change", "P-1", "--reason", "r", status=2)
+    told("programme-change", "P-9", "--basis", "b", status=1)
+    assert str(TODAY) in told("programme-end", "P-1", "--reason", "完成")
+    told("programme-end", "P-1", status=1)
+    assert connection.execute("SELECT ended_on FROM programmes").fetchone() == (TODAY,)
+
+
 def test_lookups_are_imported_when_nothing_is_wrong(
     told: Any, market: int, connection: Connection, tmp_path: Path
 ) -> None:

@@ -128,3 +128,18 @@ def test_campaign_is_proven_in_rounds(office: Office) -> None:
     assert len(round_at(office, office.now + hour, silence=hour)) == AT_ONCE
     assert len(round_at(office, office.now + hour, silence=hour)) == 2
     assert office.column("SELECT DISTINCT state FROM cases") == ["silent"]
+
+
+def test_day_begins_anew_with_the_end_of_an_outage_of_ours(office: Office, executing: str) -> None:
+    """In it nobody would have heard anything; one that was none does not count."""
+    at = office.case(executing)["executed_at"]
+    office.connection.execute(
+        "INSERT INTO outages (scope, began_at, ended_at, source, reason, dismissed_at)"
+        " VALUES ('platform', %s, NULL, 'declared', '停电', NULL), ('platform', %s, %s, 'detected', 'r', %s)",
+        (at + MINUTE, at, at + 5 * MINUTE, at),
+    )
+    assert round_at(office, at + SILENCE) == []
+    office.connection.execute("UPDATE outages SET ended_at = %s WHERE reason = '停电'", (at + SILENCE,))
+    assert round_at(office, at + SILENCE) == []
+    assert office.case(executing)["silent_since"] == at + SILENCE
+    assert round_at(office, at + 2 * SILENCE) == [executing]
