@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from deploy.commands import desk
 from deploy.commands.tables import table_of
+from deploy.commands.words import known_kind
 from fleet.health import listing
 from fleet.health.catalogue import BY_NAME
 from fleet.health.explaining import explain
@@ -33,7 +34,7 @@ def health(
     ] = None,
     *,
     site_no: Annotated[str | None, typer.Option("--site", help="At this site.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Of this kind, such as trace_scale.")] = None,
+    kind: Annotated[str | None, typer.Option(callback=known_kind, help="Of this kind, such as trace_scale.")] = None,
     check: Annotated[str | None, typer.Option(help="Losing points by this check, such as battery_low.")] = None,
     max_score: Annotated[int | None, typer.Option(min=0, max=100, help="With this score or a lower one.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,

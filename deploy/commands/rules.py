@@ -110,7 +110,10 @@ def try_rules(
 ) -> None:
     """Say what other rules would have flagged over days that are past; nothing is written (规则试算)."""
     rules = _object(content_of(file), str(file)) if file is not None else {}
+    _check(rules, str(file))
     policy = _take(change or [], rules)
+    if ends.date() >= today():
+        raise TracefleetError(f"{ends.date()} is not over: only days that are past can be judged.")
     changes = Changes(rules, policy, as_of.date() if as_of is not None else None)
 
     def work(connection: Connection[Any]) -> WhatIf:
@@ -160,6 +163,12 @@ def _take(given: list[str], rules: dict[str, Any]) -> dict[str, Any]:
         else:
             rules.setdefault(rule, {}).setdefault("parameters", {})[name] = _value(value)
     return policy
+
+
+def _check(rules: dict[str, Any], where: str) -> None:
+    for rule, change in rules.items():
+        if not isinstance(change, dict) or not isinstance(change.get("parameters", {}), dict):
+            raise TracefleetError(f'{where}: {rule} has to be an object, such as {{"parameters": {{"days": 90}}}}.')
 
 
 def _value(text: str) -> object:
