@@ -51,10 +51,12 @@ def health(
     if as_json:
         _print_json({"bands": bands, "items": rows})
         return
-    table = table_of("device", "kind", "site", "score", "presence", "excused", "why", title="Health · 健康评分")
+    table = table_of("device", "kind, site", "score", "presence", "why", title="Health · 健康评分")
     for row in rows:
         why = "; ".join(f"{reason['name_en']} {reason['name_zh']} −{reason['points']}" for reason in row["reasons"])
-        cells = (row["device_no"], row["kind"], row["site_no"], row["score"], row["presence"], row["excused_by"], why)
+        place = f"{row['kind']}\n{row['site_no']}"
+        presence = f"{row['presence']}\n{row['excused_by'] or ''}".rstrip()
+        cells = (row["device_no"], place, row["score"], presence, why)
         table.add_row(*(escape("" if cell is None else str(cell)) for cell in cells))
     if rows:
         Console().print(table)
