@@ -6,35 +6,32 @@ from typing import Any, Final
 from rich.console import Console
 from rich.markup import escape
 
+from deploy.commands.clock import clock
 from deploy.commands.tables import table_of
 from fleet.retirement.next_steps import Told
 from fleet.retirement.report import Report
 from fleet.retirement.states import NAMES, PATH_NAMES, STEPS, is_step
 
 SHOWN: Final = 500
-_COLUMNS: Final = (
-    "case_no",
-    "device_no",
-    "kind",
-    "site_no",
-    "state",
-    "due_on",
-    "proposed_by",
-    "approved_by",
-    "programme_no",
-)
+# Two lines a case: 80 columns hold no more than five words beside one another.
+_COLUMNS: Final = ("case, device", "kind, site", "state, campaign", "due", "by")
 
 
 def show_list(rows: Sequence[Mapping[str, Any]]) -> None:
     """Cases, one a line."""
     table = table_of(*_COLUMNS, title="Cases · 处置单")
     for row in rows:
-        late = " overdue·逾期" if row["is_overdue"] else ""
-        shown = dict(row) | {"due_on": f"{row['due_on'] or ''}{late}"}
-        table.add_row(*(escape(str(shown[name] if shown[name] is not None else "")) for name in _COLUMNS))
+        cells = (
+            f"{row['case_no']}\n{row['device_no']}",
+            f"{row['kind']}\n{row['site_no'] or ''}",
+            f"{row['state']}\n{row['programme_no'] or ''}",
+            f"{row['due_on'] or ''}\n{'overdue·逾期' if row['is_overdue'] else ''}",
+            f"{row['proposed_by'] or ''}\n{row['approved_by'] or ''}",
+        )
+        table.add_row(*map(escape, cells))
     console = Console()
     console.print(table)
-    console.print(f"{len(rows)} cases.", highlight=False)
+    console.print("1 case." if len(rows) == 1 else f"{len(rows)} cases.", highlight=False)
 
 
 def show_case(told: Told) -> None:
@@ -51,7 +48,7 @@ def show_case(told: Told) -> None:
         console.print(f"  because · 依据: {said}", highlight=False, markup=False)
     steps = table_of("at", "state", "by", "reason", "document", title="Steps · 步骤")
     for step in told.steps:
-        cells = (f"{step.at:%Y-%m-%d %H:%M}", step.to_state, step.actor, step.reason or "", step.document or "")
+        cells = (clock(step.at), step.to_state, step.actor, step.reason or "", step.document or "")
         steps.add_row(*map(escape, cells))
     console.print(steps)
     if told.documents:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from deploy.commands import desk
 from deploy.commands.tables import table_of
+from deploy.commands.words import known_kind, known_rule
 from fleet.lifecycle.metrology import today
 from fleet.obsolescence import reading
 from fleet.obsolescence.evaluating import Evaluation, evaluate, rehearse
@@ -26,12 +27,12 @@ NAME: Final = "tracefleet fleet findings"
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
 Site = Annotated[str | None, typer.Option("--site", help="At this site.")]
-Kind = Annotated[str | None, typer.Option(help="Of this kind, such as kiosk.")]
+Kind = Annotated[str | None, typer.Option(callback=known_kind, help="Of this kind, such as kiosk.")]
 Region = Annotated[str | None, typer.Option("--region", help="In this region: two, four or six digits.")]
 
 
 def findings(
-    rule: Annotated[str | None, typer.Option(help="Of this rule.")] = None,
+    rule: Annotated[str | None, typer.Option(callback=known_rule, help="Of this rule.")] = None,
     *,
     device_no: Annotated[str | None, typer.Option("--device", help="Of this device.")] = None,
     site_no: Site = None,

@@ -96,7 +96,11 @@ def create(
         basis=basis,
     )
     desk.change(NAME, lambda connection: programmes.create(connection, new), reason=reason)
-    typer.echo(f"{number} is made: see it with `tracefleet fleet programme {number}`.")
+    today = _day(None)
+    held = desk.read(
+        NAME, lambda connection: progress(connection, programmes.programme(connection, number, today), today)
+    )
+    typer.echo(f"{number} is made; devices in it: {held.figures.devices}. See `tracefleet fleet programme {number}`.")
 
 
 def change(

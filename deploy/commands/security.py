@@ -9,21 +9,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from deploy.commands import desk
+from deploy.commands.clock import clock
 from deploy.commands.tables import table_of
 from fleet.security.attempts import Channel
 from fleet.security.events import REMEDY_EN, REMEDY_ZH, look, settle
 
 NAME: Final = "tracefleet fleet security"
-COLUMNS: Final = (
-    "security_event_id",
-    "device_no",
-    "case_no",
-    "channel",
-    "attempts",
-    "first_at",
-    "last_at",
-    "settled_by",
-)
+# Two lines an event, for 80 columns.
+COLUMNS: Final = ("id", "device, case", "channel", "tries", "first, last", "settled by")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -80,14 +73,16 @@ def add_to(fleet: typer.Typer) -> None:
 def _print_table(rows: list[dict[str, Any]]) -> None:
     table = table_of(*COLUMNS, title="Retired identities that speak · 已注销设备仍在尝试")
     for row in rows:
-        table.add_row(*(escape(_text(row[name])) for name in COLUMNS))
+        cells = (
+            str(row["security_event_id"]),
+            f"{row['device_no']}\n{row['case_no'] or ''}",
+            str(row["channel"]),
+            str(row["attempts"]),
+            f"{clock(row['first_at'], seconds=True)}\n{clock(row['last_at'], seconds=True)}",
+            row["settled_by"] or "",
+        )
+        table.add_row(*map(escape, cells))
     Console().print(table)
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
 
 
 def _print_json(value: object) -> None:

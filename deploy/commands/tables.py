@@ -6,7 +6,23 @@ from rich.markup import escape
 from rich.table import Table
 
 # By what stands above them.
-WHOLE: Final = frozenset({"device", "device_no", "case", "case_no", "number", "programme", "programme_no", "score"})
+WHOLE: Final = frozenset(
+    {
+        "device",
+        "device_no",
+        "case",
+        "case_no",
+        "number",
+        "programme",
+        "programme_no",
+        "score",
+        "case, device",
+        "kind, site",
+        "due",
+        "device, case",
+        "first, last",
+    }
+)
 
 
 def table_of(*headers: str, title: str | None = None) -> Table:
