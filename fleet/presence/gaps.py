@@ -42,6 +42,14 @@ CROSS JOIN unnest(%(firsts)s::int4[]) AS r (first)
 WHERE p.day = %(day)s::date AND (p.heard & {_BEFORE}) <> {NO_SLOT} AND (s.open & {_AROUND}) = {_AROUND}
 GROUP BY r.first
 """  # noqa: S608 - constants of ours
+# Of a day without any record: who was heard the day before, and would have been heard: the site was open for an hour.
+WITNESSES_BEFORE: Final[LiteralString] = f"""
+SELECT 0 AS first, count(*) AS devices, count(DISTINCT d.site_id) AS sites
+FROM presence_slots AS p
+JOIN devices AS d USING (device_id)
+JOIN site_days AS s ON s.site_id = d.site_id AND s.day = %(day)s::date
+WHERE p.day = %(day)s::date - 1 AND bit_count(s.open) >= {HOUR_SLOTS}
+"""  # noqa: S608 - constants of ours
 # Slots are counted out for those sites alone whose devices fell silent, while it was open, about as often as there are
 # devices: of a hundred sites without an outage that is hardly one. `ours` are slots in which nobody could be heard.
 LOST: Final[LiteralString] = f"""
@@ -89,7 +97,9 @@ def detect_day(connection: Connection[Any], day: date, *, now: datetime) -> list
     reckon_sites(connection, day, now=now)
     begins, over = begin_of(day), slots_over(day, now)
     known = touching(connection, begins - SILENT, begins + DAY + SILENT)
-    platform = _platform(connection, day, over)
+    platform = _platform(
+        connection, day, over, goes_on=any(o.scope == "platform" and _reaches(o, begins) for o in known)
+    )
     ours = [span for outage in known if _excuses_all(outage) for span in (_slots_of(outage, begins),)]
     masked = [(first, end + SILENT_SLOTS) for first, end in [*((each.first, each.end) for each in platform), *ours]]
     lasting = {o.site_no for o in known if o.site_no and _goes_on(o, begins)}
@@ -108,19 +118,21 @@ def detect_day(connection: Connection[Any], day: date, *, now: datetime) -> list
     return _enter(connection, found, known)
 
 
-def _platform(connection: Connection[Any], day: date, over: int) -> list[Silence]:
-    """The runs of slots in which nobody was heard, though many should have been."""
+def _platform(connection: Connection[Any], day: date, over: int, *, goes_on: bool) -> list[Silence]:
+    """The runs of slots in which nobody was heard, though many should have been; or still, where one *goes_on*."""
     row = connection.execute(ANYBODY, {"day": day}).fetchone()
-    runs = quiet_runs(row[0][:over]) if row is not None and row[0] is not None else []
-    if not runs:
-        return []
-    firsts = [first for first, _ in runs]
-    seen = connection.execute(WITNESSES.encode(), {"day": day, "firsts": firsts}).fetchall()
+    # None: not one record, as when the machine was away over a weekend.
+    heard = row[0] if row is not None and row[0] is not None else "0" * SLOTS
+    runs = quiet_runs(heard[:over], goes_on=goes_on)
+    firsts = [first for first, _ in runs if first > 0]
+    seen = connection.execute(WITNESSES.encode(), {"day": day, "firsts": firsts}).fetchall() if firsts else []
+    if (0, SLOTS) in runs:
+        seen += connection.execute(WITNESSES_BEFORE.encode(), {"day": day}).fetchall()
     witnesses = {first: devices for first, devices, sites in seen if sites >= FEWEST_SITES}
     return [
-        Silence(None, first, end, witnesses[first], "no_record")
+        Silence(None, first, end, witnesses.get(first, 0), "no_record")
         for first, end in runs
-        if witnesses.get(first, 0) >= FEWEST_OF_PLATFORM
+        if witnesses.get(first, 0) >= FEWEST_OF_PLATFORM or (goes_on and first == 0)
     ]
 
 
@@ -179,11 +191,15 @@ def _excuses_all(outage: Outage) -> bool:
     return outage.scope == "platform" and outage.dismissed_at is None
 
 
+def _reaches(outage: Outage, begins: datetime) -> bool:
+    """Whether it was found to go on when the day that *begins* began."""
+    is_found = outage.source == "detected" and outage.dismissed_at is None
+    return is_found and outage.began_at < begins and (outage.ended_at is None or outage.ended_at >= begins)
+
+
 def _goes_on(outage: Outage, begins: datetime) -> bool:
     """Whether it reaches into the day that *begins*, and may: a site that is silent for a week is out no more."""
-    reaches = outage.began_at < begins and (outage.ended_at is None or outage.ended_at >= begins)
-    is_found = outage.source == "detected" and outage.dismissed_at is None
-    return is_found and reaches and begins + DAY - outage.began_at <= LONGEST
+    return _reaches(outage, begins) and begins + DAY - outage.began_at <= LONGEST
 
 
 def _slots_of(outage: Outage, begins: datetime) -> tuple[int, int]:
