@@ -6,15 +6,18 @@ reckoning must not keep a device waiting at the door.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from enum import IntEnum
 from typing import Any, Final
 
+import psycopg
 from psycopg import AsyncConnection, Connection
 
-from store.database import connect_once
+from store.database import connect_worker
 
 TRY_LOCK: Final = "SELECT pg_try_advisory_lock(%(lock)s)"
 UNLOCK: Final = "SELECT pg_advisory_unlock(%(lock)s)"
+BREAK_OFF_SECONDS: Final = 1.0
 
 
 class Lock(IntEnum):
@@ -48,8 +51,8 @@ def led(
     """*work* as a sweep's: done by one replica at a time, in a thread, on a connection of its own in autocommit.
 
     Raises DatabaseError, psycopg.Error, and what *work* raises. When it is cancelled, what the server is at is broken
-    off, and the thread with it. A leader that loses the lock with its connection finishes what it has begun: two at
-    once must do no harm, only needless work.
+    off, or the next thing it is asked, and the thread with it. A leader that loses the lock with its connection
+    finishes what it has begun: two at once must do no harm, only needless work.
     """
 
     async def sweep(connection: AsyncConnection[Any]) -> None:
@@ -63,13 +66,23 @@ def led(
 
 
 async def _in_a_thread(work: Callable[[Connection[Any]], object], database_url: str, *, name: str) -> None:
-    connection = await asyncio.to_thread(connect_once, database_url, application_name=f"tracefleet fleet {name}")
+    connection = await asyncio.to_thread(connect_worker, database_url, application_name=f"tracefleet fleet {name}")
     working = asyncio.ensure_future(asyncio.to_thread(work, connection))
     try:
         await asyncio.shield(working)
     except asyncio.CancelledError:
-        connection.cancel()
-        await asyncio.wait([working])
+        # Again and again: between two statements there is nothing to break off, and the thread would go on.
+        while not working.done():
+            await asyncio.to_thread(_break_off, connection)
+            await asyncio.wait([working], timeout=BREAK_OFF_SECONDS)
+        # Looked at, so that nobody complains of an error that nobody saw.
+        working.exception()
         raise
     finally:
         connection.close()
+
+
+def _break_off(connection: Connection[Any]) -> None:
+    # A server that is away breaks nothing off; the connection notices by itself.
+    with suppress(psycopg.Error):
+        connection.cancel_safe(timeout=BREAK_OFF_SECONDS)

@@ -1,5 +1,6 @@
 """Connections to PostgreSQL: one for a command, a pool for a service, and which errors pass by themselves."""
 
+from collections.abc import Mapping
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -11,6 +12,13 @@ from store import arrays
 from store.errors import DatabaseError
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
+# A server that vanished without a word is noticed in about 15 s, not after the kernel's two hours.
+NOTICE_ITS_DEATH: Final[Mapping[str, int]] = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
 
 # The same on the server's side, whose default is two hours: a machine that vanished must not keep locks on rows, nor
 # its worker's name, from the others. Not as options of the connection, which poolers refuse.
@@ -35,6 +43,25 @@ def connect_once(url: str, *, application_name: str) -> psycopg.Connection[tuple
         raise DatabaseError(explain_unreachable(url, error)) from error
 
 
+def connect_worker(url: str, *, application_name: str) -> psycopg.Connection[tuple[object, ...]]:
+    """A connection in autocommit for long work of a service in a thread: either end notices the other's death.
+
+    Raises DatabaseError, with the server's words and a remedy, when the database cannot be reached.
+    """
+    try:
+        connection = psycopg.connect(
+            url,
+            autocommit=True,
+            application_name=application_name,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            **NOTICE_ITS_DEATH,
+        )
+        connection.execute(NOTICE_OUR_DEATH)
+    except psycopg.OperationalError as error:
+        raise DatabaseError(explain_unreachable(url, error)) from error
+    return connection
+
+
 async def connect_service(url: str, *, application_name: str) -> psycopg.AsyncConnection[tuple[object, ...]]:
     """A connection in autocommit of a service's own, for LISTEN or for a writer; it knows :mod:`store.arrays`.
 
@@ -45,11 +72,7 @@ async def connect_service(url: str, *, application_name: str) -> psycopg.AsyncCo
         autocommit=True,
         application_name=application_name,
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        # A server that vanished without a word is noticed in about 15 s, not after the kernel's two hours.
-        keepalives_idle=5,
-        keepalives_interval=3,
-        keepalives_count=3,
-        tcp_user_timeout=15_000,
+        **NOTICE_ITS_DEATH,
     )
     try:
         await connection.execute(NOTICE_OUR_DEATH)
