@@ -36,6 +36,7 @@ from deploy.commands import (
     personal,
     rules,
     simulate,
+    thresholds,
     up,
     workers,
 )
@@ -72,6 +73,7 @@ app.command(epilog="Example: tracefleet up --simulate 200")(up.up)
 app.command(epilog="Example: TRACEFLEET_DATABASE_URL=postgresql://… tracefleet migrate")(migrate.migrate)
 app.command(epilog="Example: TRACEFLEET_BROKER_URL=mqtt://broker:1883 tracefleet ingest")(ingest.ingest)
 outages.add_to(fleet.app)
+thresholds.add_to(fleet.app)
 health.add_to(fleet.app)
 cases.add_to(fleet.app)
 app.add_typer(fleet.app, name="fleet", epilog="Example: TRACEFLEET_FLEET_METRICS_PORT=9202 tracefleet fleet")

@@ -6,7 +6,7 @@ door          when nats-server asks (fleet.identity.broker) ──▶ who may co
 audit         every  5 s ──▶ seal what nobody sealed ──▶ audit_seals
 days          every 60 s ──▶ which days are due, by one replica ──▶ site_days, device_days
 outages       every 60 s ──▶ is a site, or are we, out? by one replica ──▶ outages
-obsolescence  every  5 min ──▶ is yesterday rolled up, and not judged yet? ──▶ findings, flags
+obsolescence  every  5 min ──▶ is a day rolled up, and not judged yet? ──▶ findings, flags
 retirement    every  5 min ▶ is a case due soon, overdue, or kept until today? (one leads) ──▶ events
 anchor        every 60 s ──▶ did the chain's head move? ──▶ a file outside the database
 health        every 60 s ──▶ by one: every device judged ──▶ device_health; by each: counted ──▶ gauges

@@ -1,7 +1,7 @@
 """Connections to PostgreSQL: one for a command, a pool for a service, and which errors pass by themselves."""
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import psycopg
@@ -13,7 +13,7 @@ from store.errors import DatabaseError
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
 # A server that vanished without a word is noticed in about 15 s, not after the kernel's two hours.
-NOTICE_ITS_DEATH: Final[Mapping[str, int]] = {
+NOTICE_ITS_DEATH: Final[Mapping[str, Any]] = {
     "keepalives_idle": 5,
     "keepalives_interval": 3,
     "keepalives_count": 3,

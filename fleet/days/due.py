@@ -36,6 +36,10 @@ FIRST: Final = """
 SELECT coalesce((SELECT min(day) FROM rolled_days WHERE day < %(today)s::date), (SELECT min(day) FROM presence_slots),
                 %(today)s::date)
 """
+# A day that was rolled up while it ran is not over.
+IS_WHOLE: Final = """
+SELECT count(*) > 0 FROM rolled_days WHERE day = %(day)s::date AND rolled_at >= %(ends)s::timestamptz
+"""
 STALE: Final = """
 SELECT day, array_agg(device_id ORDER BY device_id) AS device_ids, array_agg(noted ORDER BY device_id) AS noted
 FROM stale_days WHERE day <= %(today)s::date GROUP BY day ORDER BY day DESC
@@ -89,6 +93,11 @@ def is_due(day: date, rolled: Rolled | None, *, now: datetime) -> bool:
         pause = max(AGAIN_AFTER, timedelta(seconds=rolled.seconds * AGAIN_AFTER_TIMES))
         return now - rolled.rolled_at >= pause
     return rolled.rolled_at < begin_of(day) + CUT_OFF <= now
+
+
+def is_whole(connection: Connection[Any], day: date) -> bool:
+    """Whether *day* was rolled up since it is over, and nobody asked for it anew."""
+    return connection.execute(IS_WHOLE, {"day": day, "ends": begin_of(day) + DAY}).fetchone() == (True,)
 
 
 def roll_due(connection: Connection[Any], *, now: datetime, keys: Keys | None = None) -> list[date]:

@@ -25,7 +25,9 @@ from fleet.days.sources import MOST, of_the_boots, of_the_letters, of_the_stream
 from fleet.presence.gaps import detect_day
 
 # Whole slots alone count for or against anybody.
-_FIRST: Final[LiteralString] = "ceil(extract(epoch FROM since - %(begins)s::timestamptz) / 300)::int"
+_FIRST: Final[LiteralString] = (
+    "ceil(extract(epoch FROM greatest(since, %(begins)s::timestamptz) - %(begins)s::timestamptz) / 300)::int"
+)
 _AFTER: Final[LiteralString] = (
     "CASE WHEN until < %(ends)s::timestamptz"
     " THEN floor(extract(epoch FROM until - %(begins)s::timestamptz) / 300)::int ELSE 288 END"

@@ -44,6 +44,7 @@ WITH {OPENINGS}, lines AS MATERIALIZED (
            p.last_heard_at > %(now)s::timestamptz - INTERVAL '{SILENT_SLOTS * 5} minutes' AS is_there
     FROM device_presence AS p JOIN devices AS d USING (device_id)
     WHERE d.state = 'in_service' AND p.last_heard_at > %(now)s::timestamptz - INTERVAL '1 day'
+      AND isfinite(p.last_heard_at)
 ), counted AS (
     SELECT site_id, count(*) AS devices, count(*) FILTER (WHERE is_there) AS there,
            max(last_heard_at) FILTER (WHERE NOT is_there) AS fell_at, max(last_heard_at) AS heard_at,

@@ -201,6 +201,15 @@ def test_device_gone_mad_keeps_nobodys_day(market: World) -> None:
     assert market.day("K1", "heard_slots") == 288
 
 
+@pytest.mark.parametrize("ever", ["infinity", "-infinity"])
+def test_times_for_ever_keep_nobodys_day(market: World, ever: str) -> None:
+    """Whatever somebody wrote by hand into the ledger."""
+    market.device("S9", "M", created_at=ever, state_since=ever, commissioned_on=ever)
+    market.heard("K1")
+    market.roll()
+    assert market.day("K1", "heard_slots") == 288
+
+
 def test_rolling_again_writes_nothing(market: World) -> None:
     """The same rows; and what has gone since is taken back."""
     market.record("weighing", "S1", at(10))
