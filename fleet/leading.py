@@ -78,6 +78,8 @@ async def _in_a_thread(work: Callable[[Connection[Any]], object], database_url: 
             with suppress(psycopg.Error):  # there may be no server to ask: then the thread ends of that
                 await asyncio.to_thread(connection.cancel_safe)
             await asyncio.wait([working], timeout=CANCEL_AGAIN_SECONDS)
+        # Looked at, so that nobody complains of an error that nobody saw.
+        working.exception()
         raise
     finally:
         connection.close()

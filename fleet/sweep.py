@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
+import structlog
 from psycopg import AsyncConnection
 
 from fleet.checks import Checks
@@ -15,6 +16,8 @@ from store.database import connect_service, explain_unreachable
 from store.errors import TracefleetError
 
 LONGEST_WAIT_SECONDS: Final = 10.0
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,11 @@ async def sweep_forever(sweep: Sweep, database_url: str, *, metrics: Metrics, ch
         # OSError: a time limit among them; ours: no key to seal with, and the like.
         except (psycopg.Error, OSError, TracefleetError) as error:
             _complain(checks, sweep, database_url, error)
+            await asyncio.sleep(backoff.next_seconds())
+        # A mistake of ours in what judges the fleet must not shut the door to it, nor stop the other sweeps.
+        except Exception as error:
+            log.exception("a sweep failed", sweep=sweep.name)
+            checks.trouble(sweep.name, f"{type(error).__name__}: {' '.join(str(error).split())}")
             await asyncio.sleep(backoff.next_seconds())
         else:
             backoff.reset()

@@ -16,6 +16,7 @@ from rich.table import Table
 from deploy.commands import desk
 from deploy.commands.tables import table_of
 from deploy.commands.words import known_kind, known_rule
+from fleet.days.due import is_whole
 from fleet.lifecycle.metrology import today
 from fleet.obsolescence import reading
 from fleet.obsolescence.evaluating import Evaluation, evaluate, rehearse
@@ -115,9 +116,11 @@ def evaluate_day(
         raise TracefleetError(f"{asked} is not over: only days that are can be judged.")
 
     def write(connection: Connection[Any]) -> Evaluation:
+        _require_whole(connection, asked)
         return evaluate(connection, day=asked, now=now)
 
     def say(connection: Connection[Any]) -> Evaluation:
+        _require_whole(connection, asked)
         return rehearse(connection, day=asked, now=now)
 
     told = desk.change(NAME, write, reason=f"obsolescence rules for {asked}") if apply else desk.read(NAME, say)
@@ -142,6 +145,14 @@ def add_to(app: typer.Typer) -> None:
         ("evaluate", evaluate_day, "evaluate --day 2026-11-24 --apply"),
     ):
         app.command(name, epilog=f"Example: tracefleet fleet {example}")(command)
+
+
+def _require_whole(connection: Connection[Any], day: date) -> None:
+    if not is_whole(connection, day):
+        raise TracefleetError(
+            f"{day} is not rolled up, so nothing is known of what devices did on it: run `tracefleet fleet roll --day "
+            f"{day}` first."
+        )
 
 
 def _rows(query: LiteralString, asked: Mapping[str, object]) -> list[dict[str, Any]]:

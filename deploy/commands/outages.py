@@ -1,4 +1,4 @@
-"""``tracefleet fleet outages|outage-…|thresholds|roll``: when nobody could be heard, and the days it changes."""
+"""``tracefleet fleet outages|outage-…|roll``: when nobody could be heard, and the days it changes."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -20,7 +20,6 @@ from fleet.errors import RefusedError
 from fleet.lifecycle.metrology import SHANGHAI
 from fleet.presence import outages
 from fleet.presence.outage import Outage, Scope
-from fleet.presence.thresholds import Threshold, thresholds
 
 NAME: Final = "tracefleet fleet"
 FORMATS: Final = ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
@@ -97,18 +96,6 @@ def dismiss(outage_id: Number, reason: Reason, as_json: AsJson = False) -> None:
     _tell(gone, f"The outage {outage_id} of {gone.subject} is dismissed.", as_json=as_json)
 
 
-def show_thresholds(as_json: AsJson = False) -> None:
-    """Show after how long without a word a device is late, and silent. The most specific row counts."""
-    found: list[Threshold] = desk.read(NAME, thresholds)
-    if as_json:
-        _print_json([asdict(each) for each in found])
-        return
-    table = table_of("no.", "kind", "model", "kind of site", "late after s", "silent after s")
-    for each in found:
-        table.add_row(*("" if value is None else escape(str(value)) for value in asdict(each).values()))
-    Console().print(table)
-
-
 def roll_day(
     day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The day, of Asia/Shanghai.")],
     as_json: AsJson = False,
@@ -133,7 +120,6 @@ def add_to(fleet: typer.Typer) -> None:
         ("outage-declare", declare, "--site 410100001 --began 2026-11-25T08:00 --reason 停电"),
         ("outage-end", end, "17 --reason 来电恢复"),
         ("outage-dismiss", dismiss, "17 --reason 市场提前收市"),
-        ("thresholds", show_thresholds, "--json"),
         ("roll", roll_day, "--day 2026-11-24"),
     ):
         fleet.command(name, epilog=f"Example: {NAME} {name} {example}")(command)

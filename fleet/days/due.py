@@ -30,9 +30,15 @@ CATCH_UP_DAYS: Final = 60
 ROLLED: Final = """
 SELECT day, rolled_at, seconds FROM rolled_days WHERE day >= %(from)s::date
 """
-# Before anything was rolled up, as after the update to the first release that does: since anybody was heard.
+# Before anything but the running day was rolled up, as after the update to the first release that does, whose first
+# round may have been broken off: since anybody was heard.
 FIRST: Final = """
-SELECT coalesce((SELECT min(day) FROM rolled_days), (SELECT min(day) FROM presence_slots), %(today)s::date)
+SELECT coalesce((SELECT min(day) FROM rolled_days WHERE day < %(today)s::date), (SELECT min(day) FROM presence_slots),
+                %(today)s::date)
+"""
+# A day that was rolled up while it ran is not over.
+IS_WHOLE: Final = """
+SELECT count(*) > 0 FROM rolled_days WHERE day = %(day)s::date AND rolled_at >= %(ends)s::timestamptz
 """
 STALE: Final = """
 SELECT day, array_agg(device_id ORDER BY device_id) AS device_ids, array_agg(noted ORDER BY device_id) AS noted
@@ -43,10 +49,15 @@ SELECT day, array_agg(device_id ORDER BY device_id) AS device_ids, array_agg(not
 FROM stale_days WHERE day = %(day)s::date GROUP BY day
 """
 # Only what was read: a note that was made since has another number, and one that is being made is waited for.
+# Locked in the order in which every worker of ingest notes them, so that neither waits for the other in a ring.
 DONE: Final = """
-DELETE FROM stale_days AS s
-USING unnest(%(device_ids)s::int4[], %(noted)s::int8[]) AS r (device_id, noted)
-WHERE s.day = %(day)s::date AND s.device_id = r.device_id AND s.noted = r.noted
+WITH done AS MATERIALIZED (
+    SELECT s.device_id FROM stale_days AS s
+    JOIN unnest(%(device_ids)s::int4[], %(noted)s::int8[]) AS r (device_id, noted) USING (device_id)
+    WHERE s.day = %(day)s::date AND s.noted = r.noted
+    ORDER BY s.device_id FOR UPDATE OF s
+)
+DELETE FROM stale_days AS s USING done WHERE s.day = %(day)s::date AND s.device_id = done.device_id
 """
 # What no round has seen since the day was over is rolled up in the next one.
 ASK_AGAIN: Final = """
@@ -82,6 +93,11 @@ def is_due(day: date, rolled: Rolled | None, *, now: datetime) -> bool:
         pause = max(AGAIN_AFTER, timedelta(seconds=rolled.seconds * AGAIN_AFTER_TIMES))
         return now - rolled.rolled_at >= pause
     return rolled.rolled_at < begin_of(day) + CUT_OFF <= now
+
+
+def is_whole(connection: Connection[Any], day: date) -> bool:
+    """Whether *day* was rolled up since it is over, and nobody asked for it anew."""
+    return connection.execute(IS_WHOLE, {"day": day, "ends": begin_of(day) + DAY}).fetchone() == (True,)
 
 
 def roll_due(connection: Connection[Any], *, now: datetime, keys: Keys | None = None) -> list[date]:

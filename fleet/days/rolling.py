@@ -21,11 +21,13 @@ from psycopg import Connection
 
 from fleet.days.calendar import reckon_sites
 from fleet.days.day import DAY, NO_SLOT, begin_of, slots_between, slots_over
-from fleet.days.sources import of_the_boots, of_the_letters, of_the_streams
+from fleet.days.sources import MOST, of_the_boots, of_the_letters, of_the_streams
 from fleet.presence.gaps import detect_day
 
 # Whole slots alone count for or against anybody.
-_FIRST: Final[LiteralString] = "ceil(extract(epoch FROM since - %(begins)s::timestamptz) / 300)::int"
+_FIRST: Final[LiteralString] = (
+    "ceil(extract(epoch FROM greatest(since, %(begins)s::timestamptz) - %(begins)s::timestamptz) / 300)::int"
+)
 _AFTER: Final[LiteralString] = (
     "CASE WHEN until < %(ends)s::timestamptz"
     " THEN floor(extract(epoch FROM until - %(begins)s::timestamptz) / 300)::int ELSE 288 END"
@@ -97,7 +99,8 @@ SELECT device_id, %(day)s::date, r.site_id,
        coalesce(l.letters, 0), coalesce(x.conflicts, 0), coalesce(b.missing, 0), coalesce(b.restarts, 0),
        coalesce(w.trades, 0), coalesce(w.unprinted, 0), coalesce(c.records, 0), coalesce(c.lookups, 0),
        coalesce(c.errors, 0), coalesce(u.records, 0), coalesce(e.codes, '{{}}'), u.firmware[2],
-       coalesce(u.battery[2], t.battery[2]), u.rssi[2], u.clock_offset[2]::int8, u.backlog[2]::int8, u.storage[2],
+       coalesce(u.battery[2], t.battery[2]), u.rssi[2],
+       greatest(least(u.clock_offset[2], {MOST}), -{MOST})::int8, least(u.backlog[2], {MOST})::int8, u.storage[2],
        coalesce(t.readings, 0), coalesce(t.faults, 0), t.coldest, t.warmest, coalesce(t.jumps, 0),
        coalesce(t.door_samples, 0), coalesce(t.door_open_samples, 0)
 FROM reckoned AS r

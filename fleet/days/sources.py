@@ -11,6 +11,9 @@ from typing import Final, LiteralString
 # is a probe that is broken, or was moved.
 JUMP_C: Final = 5.0
 JUMP_C_PER_SECOND: Final = 2.5 / 60
+# What a device gone mad tells is kept as no more than this, which a float and a bigint have room for: one device must
+# not keep the day of all from being written.
+MOST: Final = 10**18
 # Refused for what they are, not for what they said, or by a mistake of ours.
 NOT_ITS_FAULT: Final[LiteralString] = "'unknown_device', 'retired_device', 'crashed'"
 
@@ -81,9 +84,10 @@ def of_the_boots(some: LiteralString) -> LiteralString:
     last = "last_at >= %(begins)s::timestamptz AND last_at < %(ends)s::timestamptz"
     return f"""booted AS MATERIALIZED (
     SELECT device_id, count(*) FILTER (WHERE {first}) AS restarts,
-           sum(CASE WHEN {last} THEN (
+           -- Each of two boots may lack nearly all numbers there are.
+           least(sum(CASE WHEN {last} THEN (
                SELECT upper(seen) - lower(seen) - sum(upper(part) - lower(part)) FROM unnest(seen) AS part
                WHERE NOT upper_inf(part)
-           ) END)::int8 AS missing
+           ) END), {MOST})::int8 AS missing
     FROM boots WHERE (({first}) OR ({last})) {some} GROUP BY device_id
 )"""  # noqa: S608 - constants of ours

@@ -22,7 +22,8 @@ WITH days AS MATERIALIZED (
            sum(records)::int8 AS records, sum(late)::int8 AS late, sum(dead_lettered)::int8 AS dead_lettered,
            sum(conflicts)::int8 AS conflicts, sum(missing::float8) AS missing, sum(restarts)::int8 AS restarts,
            sum(trades)::int8 AS trades, sum(unprinted)::int8 AS unprinted,
-           string_agg(array_to_string(error_codes, ' '), ',') FILTER (WHERE error_codes <> '{{}}') AS error_days,
+           string_agg(array_to_string(error_codes, chr(31)), chr(30)) FILTER (WHERE error_codes <> '{{}}')
+               AS error_days,
            min(battery_pct) FILTER (WHERE day >= %(today)s::date - 1) AS battery_pct,
            regr_slope(battery_pct, day - %(today)s::date) AS battery_slope, count(battery_pct)::int4 AS battery_days,
            sum(rssi_dbm::float8) / count(rssi_dbm) AS rssi_dbm,
@@ -49,7 +50,8 @@ SELECT d.device_id, m.kind, d.state, p.presence,
        w.readings, w.sensor_faults, w.temperature_jumps,
        w.read_on - coalesce(w.varied_on, w.first_read_on - 1) AS flat_days,
        w.door_on - coalesce(w.shut_on, w.first_door_on - 1) AS open_days,
-       d.verified_until - %(today)s::date AS verified_days, d.verification_result,
+       CASE WHEN isfinite(d.verified_until) THEN d.verified_until - %(today)s::date END AS verified_days,
+       d.verification_result,
        coalesce(l.record ->> 'firmware', d.firmware) AS firmware, m.min_firmware,
        h.device_id IS NOT NULL AND h.presence = p.presence AND h.presence_since = p.presence_since
            AND h.excused_by IS NOT DISTINCT FROM p.excused_by AS same_line,
@@ -70,8 +72,8 @@ class Facts(NamedTuple):
     """A device's part of a row, in the order of the query's columns; sums are of the last seven days and today.
 
     What was never told is None. *presence_since* is in microseconds since 1970. *error_days* has the codes of a day
-    apart by blanks, days by commas. The last three are what was written of it before: whether the line is still the
-    same, and the judgement.
+    apart by U+001F, days by U+001E: a code may hold blanks and commas. The last three are what was written of it
+    before: whether the line is still the same, and the judgement.
     """
 
     device_id: int

@@ -162,7 +162,7 @@ def days_with(error_days: str | None, *beginnings: str) -> int | None:
     """On how many of the days a code was told that begins like one of *beginnings*; None where none at all was."""
     if error_days is None:
         return None
-    return sum(any(code.startswith(beginnings) for code in day.split(" ")) for day in error_days.split(","))
+    return sum(any(code.startswith(beginnings) for code in day.split("\x1f")) for day in error_days.split("\x1e"))
 
 
 def _share(part: float | None, whole: float | None, enough: int) -> float | None:

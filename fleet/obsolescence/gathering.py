@@ -19,7 +19,14 @@ from fleet.obsolescence.facts import FIRMWARE_DAYS, Facts, Windows
 ROOM: Final = "SELECT set_config('work_mem', '128MB', true)"
 
 _OF_THESE: Final[LiteralString] = "AND device_id = ANY(%(device_ids)s::int4[])"
-_FACTS: Final[LiteralString] = """
+
+
+def _finite(column: LiteralString) -> LiteralString:
+    """A day for ever, or since ever, is a day that nobody knows."""
+    return f"CASE WHEN isfinite({column}) THEN {column} END"
+
+
+_FACTS: Final[LiteralString] = f"""
 WITH days AS (
     SELECT device_id,
            count(*) FILTER (WHERE day >= %(dormant_from)s::date AND expected_slots > 0) AS dormant_open_days,
@@ -70,13 +77,14 @@ WITH days AS (
 )
 SELECT d.device_id, d.device_no, k.kind, %(day)s::date AS day, s.site_id, k.name_zh AS kind_zh, k.name_en AS kind_en,
        m.model_no, s.region_code, CASE WHEN b.device_id IS NULL THEN d.state ELSE b.state END AS state,
-       d.acquired_on, d.accepted_on, d.commissioned_on,
+       {_finite("d.acquired_on")} AS acquired_on, {_finite("d.accepted_on")} AS accepted_on,
+       {_finite("d.commissioned_on")} AS commissioned_on,
        coalesce(d.min_service_months, m.service_life_months) AS service_life_months, d.original_value_fen,
-       d.exemption_document, d.verified_until, d.verification_result,
+       d.exemption_document, {_finite("d.verified_until")} AS verified_until, d.verification_result,
        -- While its site was closed it could not tell of its firmware, and what the ledger says may be long past.
        coalesce(substr(w.firmware, 9), CASE WHEN w.firmware_expected_slots > 0 THEN d.firmware END) AS firmware,
        m.min_firmware, m.transport_security,
-       m.support_ends_on, m.withdrawn_on,
+       {_finite("m.support_ends_on")} AS support_ends_on, {_finite("m.withdrawn_on")} AS withdrawn_on,
        coalesce(w.dormant_days, 0)::int8 AS dormant_days,
        coalesce(w.dormant_open_days, 0)::int8 AS dormant_open_days,
        coalesce(w.dormant_trades, 0)::int8 AS dormant_trades,
@@ -110,7 +118,7 @@ WHERE CASE WHEN b.device_id IS NULL THEN d.state ELSE b.state END
           NOT IN ('draft', 'pending_disposal', 'disposed', 'lost')
   AND (d.decommissioned_at IS NULL OR d.decommissioned_at >= %(ends)s::timestamptz) -- of these: devices
 ORDER BY d.device_id
-"""
+"""  # noqa: S608 - constants of ours
 FACTS: Final[LiteralString] = _FACTS
 FACTS_OF: Final[LiteralString] = (
     _FACTS.replace("-- of these: days", _OF_THESE)

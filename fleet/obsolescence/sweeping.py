@@ -1,7 +1,7 @@
-"""The sweep of the rules: yesterday is judged once, when it is rolled up; every replica counts what is open."""
+"""The sweep of the rules: each day is judged once, when it is rolled up; every replica counts what is open."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -9,24 +9,22 @@ import structlog
 from psycopg import AsyncConnection, Connection
 
 from fleet.acting import Actor, acting
+from fleet.days.due import is_whole
 from fleet.keys import Keys
 from fleet.leading import Lock, led
 from fleet.lifecycle.metrology import SHANGHAI
 from fleet.metrics import Metrics
 from fleet.obsolescence.evaluating import Evaluation, evaluate
-from fleet.obsolescence.gathering import midnight
 from fleet.obsolescence.rules import RULES
 
 ACTOR: Final = Actor("fleet", "fleet")
 # Records of the evening come a little later than it.
 NOT_BEFORE: Final = time(0, 15)
 
-# Rolled up after its end: a day that was reckoned while it went on is not over.
-IS_DUE: Final = """
-SELECT count(*) > 0 FROM rolled_days AS r
-WHERE r.day = %(day)s::date AND r.rolled_at >= %(ends)s::timestamptz
-  AND (SELECT count(*) FROM evaluations AS e WHERE e.day >= r.day) = 0
-"""
+# Missed while fleet was down: no more than these are made up for.
+CATCH_UP_DAYS: Final = 14
+
+LAST: Final = "SELECT max(day) FROM evaluations"
 FINDINGS: Final = "SELECT rule, count(*) FROM findings WHERE cleared_at IS NULL GROUP BY rule"
 FLAGS: Final = """
 SELECT m.kind, left(s.region_code, 4) AS region, count(*)
@@ -51,14 +49,26 @@ def obsolescence_sweep(
 
 
 def evaluate_due(connection: Connection[Any], *, keys: Keys, now: datetime) -> Evaluation | None:
-    """Judge yesterday unless it was, or is not rolled up yet, or it is hardly over."""
-    there = now.astimezone(SHANGHAI)
-    day = there.date() - timedelta(days=1)
-    asked = {"day": day, "ends": midnight(there.date())}
-    if there.time() < NOT_BEFORE or connection.execute(IS_DUE, asked).fetchone() != (True,):
+    """Judge the day that is due: the first that was not judged, once it is rolled up whole; None where none is.
+
+    Yesterday is not before it is hardly over. Of an installation that judged none yet, yesterday is the first.
+    """
+    day = _next_day(connection, now)
+    if day is None or not is_whole(connection, day):
         return None
     with acting(connection, ACTOR, keys=keys, reason=f"obsolescence rules for {day}"):
         return evaluate(connection, day=day, now=now)
+
+
+def _next_day(connection: Connection[Any], now: datetime) -> date | None:
+    there = now.astimezone(SHANGHAI)
+    yesterday = there.date() - timedelta(days=1)
+    found = connection.execute(LAST).fetchone()
+    last: date | None = found[0] if found is not None else None
+    first_of_all = yesterday - timedelta(days=CATCH_UP_DAYS - 1)
+    day = yesterday if last is None else max(last + timedelta(days=1), first_of_all)
+    is_over = day < yesterday or (day == yesterday and there.time() >= NOT_BEFORE)
+    return day if is_over else None
 
 
 async def count(connection: AsyncConnection[Any], metrics: Metrics) -> None:
@@ -73,8 +83,8 @@ async def count(connection: AsyncConnection[Any], metrics: Metrics) -> None:
 
 
 def _judge(connection: Connection[Any], *, keys: Keys) -> None:
-    told = evaluate_due(connection, keys=keys, now=datetime.now(UTC))
-    if told is not None:
+    now = datetime.now(UTC)
+    while (told := evaluate_due(connection, keys=keys, now=now)) is not None:
         log.info(
             "fleet judged by the rules of obsolescence",
             day=told.day.isoformat(),

@@ -42,6 +42,14 @@ CROSS JOIN unnest(%(firsts)s::int4[]) AS r (first)
 WHERE p.day = %(day)s::date AND (p.heard & {_BEFORE}) <> {NO_SLOT} AND (s.open & {_AROUND}) = {_AROUND}
 GROUP BY r.first
 """  # noqa: S608 - constants of ours
+# Of a day without any record: who was heard the day before, and would have been heard: the site was open for an hour.
+WITNESSES_BEFORE: Final[LiteralString] = f"""
+SELECT 0 AS first, count(*) AS devices, count(DISTINCT d.site_id) AS sites
+FROM presence_slots AS p
+JOIN devices AS d USING (device_id)
+JOIN site_days AS s ON s.site_id = d.site_id AND s.day = %(day)s::date
+WHERE p.day = %(day)s::date - 1 AND bit_count(s.open) >= {HOUR_SLOTS}
+"""  # noqa: S608 - constants of ours
 # Slots are counted out for those sites alone whose devices fell silent, while it was open, about as often as there are
 # devices: of a hundred sites without an outage that is hardly one. `ours` are slots in which nobody could be heard.
 LOST: Final[LiteralString] = f"""
@@ -111,25 +119,20 @@ def detect_day(connection: Connection[Any], day: date, *, now: datetime) -> list
 
 
 def _platform(connection: Connection[Any], day: date, over: int, *, goes_on: bool) -> list[Silence]:
-    """The runs of slots in which nobody was heard, though many should have been.
-
-    *goes_on*: so it was at midnight. Until somebody is heard it is the same outage, however long that takes.
-    """
+    """The runs of slots in which nobody was heard, though many should have been; or still, where one *goes_on*."""
     row = connection.execute(ANYBODY, {"day": day}).fetchone()
-    heard = (row[0] if row is not None else None) or "0" * SLOTS
-    until = (heard[:over] + "1").index("1") if goes_on else 0
-    still = [Silence(None, 0, until, 0, "no_record")] if until else []
-    # Whom nobody heard on this day nor at its beginning, nobody missed.
-    runs = quiet_runs(heard[:over]) if "1" in heard else []
-    if not runs:
-        return still
-    firsts = [first for first, _ in runs]
-    seen = connection.execute(WITNESSES.encode(), {"day": day, "firsts": firsts}).fetchall()
+    # None: not one record, as when the machine was away over a weekend.
+    heard = row[0] if row is not None and row[0] is not None else "0" * SLOTS
+    runs = quiet_runs(heard[:over], goes_on=goes_on)
+    firsts = [first for first, _ in runs if first > 0]
+    seen = connection.execute(WITNESSES.encode(), {"day": day, "firsts": firsts}).fetchall() if firsts else []
+    if (0, SLOTS) in runs:
+        seen += connection.execute(WITNESSES_BEFORE.encode(), {"day": day}).fetchall()
     witnesses = {first: devices for first, devices, sites in seen if sites >= FEWEST_SITES}
-    return still + [
-        Silence(None, first, end, witnesses[first], "no_record")
+    return [
+        Silence(None, first, end, witnesses.get(first, 0), "no_record")
         for first, end in runs
-        if witnesses.get(first, 0) >= FEWEST_OF_PLATFORM
+        if witnesses.get(first, 0) >= FEWEST_OF_PLATFORM or (goes_on and first == 0)
     ]
 
 

@@ -28,6 +28,9 @@ BACK_PCT: Final = 50
 FEWEST_OF_PLATFORM: Final = 10
 FEWEST_SITES: Final = 2
 SITES_OUT_PCT: Final = 90
+# Sites that go out further apart did not go out at once.
+TOGETHER_SLOTS: Final = 6
+TOGETHER: Final = timedelta(seconds=TOGETHER_SLOTS * SLOT_SECONDS)
 # A site that is silent for longer is out no more: it is gone, and its devices answer for themselves again.
 LONGEST: Final = timedelta(days=7)
 # A worker says each second that it is there.
@@ -41,6 +44,7 @@ WITH {OPENINGS}, lines AS MATERIALIZED (
            p.last_heard_at > %(now)s::timestamptz - INTERVAL '{SILENT_SLOTS * 5} minutes' AS is_there
     FROM device_presence AS p JOIN devices AS d USING (device_id)
     WHERE d.state = 'in_service' AND p.last_heard_at > %(now)s::timestamptz - INTERVAL '1 day'
+      AND isfinite(p.last_heard_at)
 ), counted AS (
     SELECT site_id, count(*) AS devices, count(*) FILTER (WHERE is_there) AS there,
            max(last_heard_at) FILTER (WHERE NOT is_there) AS fell_at, max(last_heard_at) AS heard_at,
@@ -132,7 +136,9 @@ def detect(connection: Connection[Any], *, now: datetime) -> list[Outage]:
         return []
     platform = platform_outage(pulses, receiving, lasting, now)
     if platform is not None:
-        put_aside(connection, [outage for outage in lasting if outage.source == "detected"], now=now)
+        # One of a site that was out before stays what it was: its devices are not to blame for the time until then.
+        part = [each for each in lasting if each.source == "detected" and each.began_at >= platform.began_at]
+        put_aside(connection, part, now=now)
         return begin(connection, [platform])
     return begin(connection, site_outages(pulses, lasting, now))
 
@@ -184,11 +190,15 @@ def _all_sites_out(pulses: Sequence[Pulse], lasting: Sequence[Outage], now: date
     known = {outage.site_no: outage.began_at for outage in lasting}
     open_now = [pulse for pulse in pulses if pulse.open_since is not None and pulse.devices >= FEWEST_DEVICES]
     began = {p.site_no: at for p in open_now if (at := known.get(p.site_no) or p.out_since(now)) is not None}
-    silent = sum(pulse.fell for pulse in open_now if pulse.site_no in began)
-    if len(began) < FEWEST_SITES or len(began) * 100 < len(open_now) * SITES_OUT_PCT or silent < FEWEST_OF_PLATFORM:
+    last = max(began.values(), default=now)
+    together = {site_no: at for site_no, at in began.items() if last - at <= TOGETHER}
+    silent = sum(pulse.fell for pulse in open_now if pulse.site_no in together)
+    # Of those that could go out with them: who was out already says nothing.
+    sites = len(open_now) - len(began) + len(together)
+    if len(together) < FEWEST_SITES or len(together) * 100 < sites * SITES_OUT_PCT or silent < FEWEST_OF_PLATFORM:
         return None
-    evidence = {"cause": "sites", "sites": len(open_now), "sites_out": len(began), "devices": silent}
-    return Found(None, min(began.values()), None, REASONS["sites"], evidence)
+    evidence = {"cause": "sites", "sites": sites, "sites_out": len(together), "devices": silent}
+    return Found(None, min(together.values()), None, REASONS["sites"], evidence)
 
 
 def end_of(outage: Outage, pulses: Sequence[Pulse], receiving: Receiving, now: datetime) -> datetime | None:

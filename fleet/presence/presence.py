@@ -56,13 +56,13 @@ WITH {OPENINGS}, limits AS MATERIALIZED ({LIMITS}), spans AS (
     LEFT JOIN deadlines AS late ON late.hours = s.hours AND late.seconds = n.late_seconds
     LEFT JOIN deadlines AS silent ON silent.hours = s.hours AND silent.seconds = n.silent_seconds
 )
-SELECT device_id, presence,
-       CASE presence WHEN 'online' THEN state_at WHEN 'never_seen' THEN state_since ELSE last_heard_at END
-           AS presence_since,
+SELECT device_id, presence, CASE WHEN isfinite(since) THEN since ELSE 'epoch' END AS presence_since,
        CASE WHEN presence = 'online' THEN NULL
             WHEN state <> 'in_service' THEN 'not_in_service'
             WHEN open_since IS NULL THEN 'closed'
             WHEN (SELECT count(*) FROM out WHERE scope = 'platform') > 0 THEN 'platform_outage'
             WHEN is_out THEN 'site_outage' END AS excused_by
-FROM judged
+FROM judged CROSS JOIN LATERAL (
+    SELECT CASE presence WHEN 'online' THEN state_at WHEN 'never_seen' THEN state_since ELSE last_heard_at END AS since
+) AS s
 """  # noqa: S608 - constants of ours

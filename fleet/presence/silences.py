@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
+from fleet.days.day import SLOTS
 from fleet.presence.live import (
     BACK_PCT,
     FEWEST_DEVICES,
@@ -13,6 +14,7 @@ from fleet.presence.live import (
     SILENT_PCT,
     SILENT_SLOTS,
     SITES_OUT_PCT,
+    TOGETHER_SLOTS,
 )
 
 Cause = Literal["site", "sites", "no_record"]
@@ -29,13 +31,17 @@ class Silence:
     cause: Cause = "site"
 
 
-def quiet_runs(heard: str) -> list[tuple[int, int]]:
-    """The runs of at least three slots without a bit; not one that goes on from the day before."""
+def quiet_runs(heard: str, *, goes_on: bool) -> list[tuple[int, int]]:
+    """The runs of at least three slots without a bit.
+
+    One from midnight on only if it *goes_on* from the day before, or fills the day: else it is the night.
+    """
     runs: list[tuple[int, int]] = []
     place = 0
     for bit, slots in groupby(heard):
         length = len(list(slots))
-        if bit == "0" and length >= SILENT_SLOTS and place > 0:
+        is_one = length >= SILENT_SLOTS if place > 0 else goes_on or length == SLOTS
+        if bit == "0" and is_one:
             runs.append((place, place + length))
         place += length
     return runs
@@ -70,12 +76,18 @@ def silences(there: Sequence[int], devices: int, is_open: str, over: int, *, goe
 
 
 def taken_together(runs: Sequence[Silence], sites: int) -> tuple[list[Silence], list[Silence]]:
-    """The outages of the platform that *runs* of nearly all of *sites* sites at once are; and the other runs."""
+    """The outages of the platform that *runs* of nearly all of *sites* sites at once are; and the other runs.
+
+    They begin together: sites that go out one after the other, over hours, are so many outages of sites.
+    """
     apart, together = list(runs), list[Silence]()
     for first in sorted({run.first for run in runs}):
-        at_once = [run for run in apart if run.first - SILENT_SLOTS <= first < run.end]
+        at_once = [run for run in apart if first <= run.first <= first + TOGETHER_SLOTS]
+        before = {run.site_no for run in apart if run.first < first < run.end}
         out, devices = len({run.site_no for run in at_once}), sum(run.devices for run in at_once)
-        if out >= FEWEST_SITES and out * 100 >= sites * SITES_OUT_PCT and devices >= FEWEST_OF_PLATFORM:
+        # Of those that could go out with them: who was out already says nothing.
+        is_ours = out >= FEWEST_SITES and out * 100 >= (sites - len(before)) * SITES_OUT_PCT
+        if is_ours and devices >= FEWEST_OF_PLATFORM:
             began, end = min(run.first for run in at_once), max(run.end for run in at_once)
             together.append(Silence(None, began, end, devices, "sites"))
             apart = [run for run in apart if run not in at_once]

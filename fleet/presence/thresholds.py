@@ -11,6 +11,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from fleet.errors import RefusedError, UnknownEntryError
+from fleet.ledger.words import SITE_KINDS
 
 # Of a kind that no row names [A]: two intervals of ten minutes, and a day.
 DEFAULT_LATE_SECONDS: Final = 1200
@@ -82,6 +83,8 @@ def put(
     """
     if connection.execute(KIND, {"kind": kind}).fetchone() is None:
         raise UnknownEntryError(f"there is no kind of device {kind!r}.")
+    if site_kind is not None and site_kind not in SITE_KINDS:
+        raise UnknownEntryError(f"there is no kind of site {site_kind!r}; there are {', '.join(SITE_KINDS)}.")
     model_id, kind_of_model = None, kind
     if model_no is not None:
         found = connection.execute(MODEL, {"model_no": model_no}).fetchone()

@@ -6,9 +6,9 @@ CREATE TABLE outages (
     outage_id  integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     scope      text NOT NULL CHECK (scope IN ('platform', 'site')),
     site_id    integer REFERENCES sites ON DELETE CASCADE,
-    began_at   timestamptz NOT NULL,
+    began_at   timestamptz NOT NULL CHECK (isfinite(began_at)),
     -- NULL while it lasts.
-    ended_at   timestamptz CHECK (ended_at >= began_at),
+    ended_at   timestamptz CHECK (ended_at >= began_at AND isfinite(ended_at)),
     source     text NOT NULL CHECK (source IN ('detected', 'declared')),
     reason     text NOT NULL,
     -- Numbers that showed it: devices expected and silent, minutes without a record …

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -25,6 +26,7 @@ from fleet.audit.verification import verify
 from fleet.census import take_census
 from fleet.checks import Checks
 from fleet.keys import Keys
+from fleet.leading import Lock, led
 from fleet.metrics import Metrics
 from fleet.service import run
 from fleet.sweep import Sweep, sweep_forever
@@ -258,6 +260,47 @@ async def test_sweep_is_broken_off_when_it_takes_too_long(database_url: str) -> 
     task.cancel()
     await asyncio.wait({task})
     assert json.dumps(checks.readiness()["slow"]) == '"took longer than 0.2 s and was broken off"'
+
+
+@pytest.mark.anyio
+async def test_thread_is_broken_off_between_two_statements(database_url: str) -> None:
+    """What it asks the server next is, however long after the sweep was told to end."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work(connection: Connection) -> None:
+        begun.set()
+        assert go_on.wait(LIMIT_SECONDS)
+        connection.execute("SELECT pg_sleep(600)")
+
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        task = asyncio.ensure_future(led(Lock.SECURITY, work, database_url, name="test")(connection))
+        await _eventually(begun.is_set)
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.1)
+        go_on.set()
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await asyncio.wait({task})
+    assert task.cancelled()
+
+
+@pytest.mark.anyio
+async def test_mistake_of_a_sweep_ends_nothing_else(database_url: str) -> None:
+    """It is told, and the sweep goes on."""
+    checks = Checks({"database": None, "wrong": None})
+    tries = 0
+
+    async def divides(_: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise OverflowError("date value out of range")
+
+    sweep = Sweep("wrong", 0.02, 10, divides)
+    task = asyncio.create_task(sweep_forever(sweep, database_url, metrics=Metrics(CollectorRegistry()), checks=checks))
+    await _eventually(lambda: checks.readiness()["wrong"] == "OverflowError: date value out of range")
+    await _eventually(lambda: checks.readiness()["wrong"] is None)
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def _eventually(condition: Callable[[], object]) -> None:

@@ -36,7 +36,7 @@ def facts(draw: st.DrawFn) -> Facts:
         restarts=draw(COUNT),
         trades=trades,
         unprinted=draw(st.integers(0, trades)),
-        error_days=maybe(st.lists(st.sampled_from(("paper_out", "zero_drift", "E1"))).map(",".join)),
+        error_days=maybe(st.lists(st.sampled_from(("paper_out", "zero_drift", "E1"))).map("\x1e".join)),
         battery_pct=maybe(st.floats(0, 100)),
         battery_slope=maybe(st.floats(-20, 20)),
         battery_days=draw(st.integers(0, 8)),

@@ -59,6 +59,15 @@ def test_days_missed_are_rolled_up_once(world: World) -> None:
     assert world.value("SELECT count(*) FROM device_days") == 5
 
 
+def test_first_round_that_was_broken_off_is_taken_up(world: World) -> None:
+    """After the running day alone: those before it are rolled up in the next round."""
+    world.site("M")
+    world.device("S1", "M")
+    world.heard("S1", day=DAY - timedelta(days=3))
+    world.roll(now=NOON)
+    assert due(world, NOON) == [3, 2, 1]
+
+
 def test_no_more_days_are_caught_up_than_anybody_waits_for(world: World) -> None:
     """Sixty, and the running one; in a new installation the running one alone."""
     assert due(world, NOON) == [0]

@@ -183,6 +183,33 @@ def test_gaps_and_restarts_of_a_day(market: World) -> None:
     assert market.day("S1", "missing", "restarts") == (4, 3)
 
 
+def test_device_gone_mad_keeps_nobodys_day(market: World) -> None:
+    """The largest numbers there are: the day is written, of the others as well."""
+    largest = 2**63 - 1
+    for boot in ("a", "b"):
+        row = {
+            "boot": boot,
+            "first_received_at": at(8),
+            "last_at": at(12),
+            "seen": f"{{[0,1),[{largest - 1},{largest})}}",
+        }
+        market.add("boots", device_id=market.numbers["S1"], **row)
+    market.record("status", "S1", at(9), clock_offset_ms=-(2**63), backlog=largest)
+    market.heard("K1")
+    market.roll()
+    assert market.day("S1", "missing", "clock_offset_ms", "backlog") == (10**18, -(10**18), 10**18)
+    assert market.day("K1", "heard_slots") == 288
+
+
+@pytest.mark.parametrize("ever", ["infinity", "-infinity"])
+def test_times_for_ever_keep_nobodys_day(market: World, ever: str) -> None:
+    """Whatever somebody wrote by hand into the ledger."""
+    market.device("S9", "M", created_at=ever, state_since=ever, commissioned_on=ever)
+    market.heard("K1")
+    market.roll()
+    assert market.day("K1", "heard_slots") == 288
+
+
 def test_rolling_again_writes_nothing(market: World) -> None:
     """The same rows; and what has gone since is taken back."""
     market.record("weighing", "S1", at(10))

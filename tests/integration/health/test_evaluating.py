@@ -260,3 +260,23 @@ def test_band_is_the_same_in_sql(fleet: Fleet, score: int | None) -> None:
         {"score": score},
     ).fetchone()
     assert row == (band_of(score),)
+
+
+def test_code_is_one_whatever_it_holds(fleet: Fleet) -> None:
+    """A blank or a comma in it makes no two of it."""
+    device_id = fleet.device("D-1")
+    fleet.days(device_id, 7, error_codes=["E1, printer_jam paper_out", "E1,zero_drift"])
+    fleet.evaluate()
+    health = fleet.health(device_id)
+    assert health is not None
+    assert health["lost"] == {}
+
+
+@pytest.mark.parametrize("ever", ["infinity", "-infinity"])
+def test_days_for_ever_stop_nothing(fleet: Fleet, ever: str) -> None:
+    """Whatever somebody wrote by hand: the others are judged."""
+    fleet.device("D-1", verified_until=ever, acquired_on=ever, state_since=ever)
+    fleet.device("D-2", "logger")
+    fleet.connection.execute("UPDATE device_presence SET last_heard_at = %s, state_at = %s WHERE device_id = 1",
+                             (ever, ever))  # fmt: skip
+    assert fleet.evaluate().devices == 2

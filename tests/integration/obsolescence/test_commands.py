@@ -38,7 +38,10 @@ def _json(result: Result) -> Any:
 
 
 def test_fleet_is_judged_when_it_is_applied(run: Run, connection: psycopg.Connection[Any]) -> None:
-    """Said first; then found, flagged and explained."""
+    """Said first, once the day is rolled up; then found, flagged and explained."""
+    for arguments in (("--apply",), ()):
+        assert f"`tracefleet fleet roll --day {DAY}`" in str(run("evaluate", "--day", str(DAY), *arguments).exception)
+    connection.execute("INSERT INTO rolled_days (day, rolled_at, devices, seconds) VALUES (%s, now(), 2, 1)", (DAY,))
     said = run("evaluate", "--day", str(DAY))
     assert (said.exit_code, "2 findings opened" in said.stdout, "--apply" in said.stdout) == (0, True, True)
     assert connection.execute("SELECT count(*) FROM findings").fetchone() == (0,)

@@ -280,3 +280,14 @@ def test_many_findings_are_told_as_one_event(fleet: Fleet) -> None:
     fleet.run()
     [event] = fleet.rows("SELECT subject, data FROM events WHERE kind = 'finding.opened'")
     assert (event["subject"], event["data"]["count"]) == ("fleet", 51)
+
+
+@pytest.mark.parametrize("ever", ["infinity", "-infinity"])
+def test_days_for_ever_accuse_nobody(fleet: Fleet, ever: str) -> None:
+    """They are days that nobody knows; the others are judged."""
+    days = ("acquired_on", "accepted_on", "commissioned_on", "verified_until")
+    device_id = fleet.device("D-1", "trace_scale", "S1", **dict.fromkeys(days, ever), min_service_months=12)
+    fleet.connection.execute("UPDATE models SET support_ends_on = %s, withdrawn_on = %s", (ever, ever))
+    fleet.device("K-1", "kiosk", "S2")
+    assert fleet.run().flagged == 1
+    assert fleet.open_rules(device_id) == set()

@@ -1,6 +1,6 @@
 """When the fleet is judged by itself, what is counted, and how the facts are read."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import psycopg
 import pytest
@@ -16,12 +16,12 @@ from tests.integration.obsolescence.conftest import DAY, Fleet, after
 TELEMETRY = ("weighing", "scan", "coldchain", "status", "presence_slots", "dead_letters", "boots")
 
 
-def rolled(fleet: Fleet, at: datetime) -> None:
-    """Say that DAY was rolled up."""
+def rolled(fleet: Fleet, at: datetime, day: date = DAY) -> None:
+    """Say that a day was rolled up."""
     fleet.connection.execute(
         "INSERT INTO rolled_days (day, rolled_at, devices, seconds) VALUES (%s, %s, 1, 1)"
         " ON CONFLICT (day) DO UPDATE SET rolled_at = EXCLUDED.rolled_at",
-        (DAY, at),
+        (day, at),
     )
 
 
@@ -40,6 +40,36 @@ def test_yesterday_is_judged_once_when_it_is_rolled_up(fleet: Fleet) -> None:
     assert evaluate_due(fleet.connection, keys=fleet.keys, now=now + timedelta(hours=1)) is None
     [sealed] = fleet.rows("SELECT DISTINCT actor, reason FROM audit WHERE entity IN ('findings', 'flags')")
     assert sealed == {"actor": "fleet", "reason": f"obsolescence rules for {DAY}"}
+
+
+def judged(fleet: Fleet, now: datetime) -> list[date]:
+    """The days that are judged by *now*, in their order."""
+    days: list[date] = []
+    while (told := evaluate_due(fleet.connection, keys=fleet.keys, now=now)) is not None:
+        days.append(told.day)
+    return days
+
+
+def test_days_missed_are_judged_in_their_order(fleet: Fleet) -> None:
+    """Fleet was away for three days: each once it is rolled up, at any hour, and yesterday at its own."""
+    fleet.days(fleet.device("D-1"))
+    fleet.run()
+    back = after(DAY) + timedelta(days=3, hours=9)
+    days = [DAY + timedelta(days=n) for n in range(1, 4)]
+    rolled(fleet, back, days[0])
+    rolled(fleet, back, days[2])
+    assert judged(fleet, back) == [days[0]]
+    rolled(fleet, back, days[1])
+    assert judged(fleet, back - timedelta(hours=9, minutes=10)) == [days[1]]
+    assert judged(fleet, back) == [days[2]]
+
+
+def test_no_more_missed_days_are_judged_than_anybody_waits_for(fleet: Fleet) -> None:
+    """Two weeks."""
+    fleet.run(DAY - timedelta(days=100))
+    for n in range(30):
+        rolled(fleet, after(DAY), DAY - timedelta(days=n))
+    assert judged(fleet, after(DAY)) == [DAY - timedelta(days=n) for n in range(13, -1, -1)]
 
 
 @pytest.mark.anyio

@@ -144,3 +144,37 @@ def test_running_day_has_outages_that_last(city: World) -> None:
     assert [each.site_no for each in detect_day(city.connection, DAY, now=now)] == ["A"]
     assert detect_day(city.connection, DAY, now=now) == []
     assert outages(city) == [("A", at(10), None)]
+
+
+@pytest.mark.parametrize(("until", "began"), [(10, 10), (18, 24)])
+def test_platform_that_was_away_for_days_is_one_outage(world: World, until: int, began: int) -> None:
+    """By day or in a night in which all is closed, with fleet away as well: until the first word on the third day."""
+    for site_no in ("A", "B", "C"):
+        stalls(world, site_no)
+        heard(world, site_no, (6, until), (48 + 9, 48 + 18))
+    for days in (0, 1, 2, 1):
+        world.roll(DAY + timedelta(days=days), now=LATER + timedelta(days=9))
+    assert outages(world) == [("platform", at(began), at(48 + 9))]
+    assert world.day("A-0", "expected_slots", day=NEXT) == 0
+    assert world.day("A-0", "expected_slots", "online_slots", day=NEXT + timedelta(days=1)) == (9 * 12, 9 * 12)
+
+
+def test_days_without_a_word_are_no_outage_of_ours_where_all_is_closed(world: World) -> None:
+    """Nobody would have been heard."""
+    for site_no in ("A", "B", "C"):
+        stalls(world, site_no)
+        heard(world, site_no, (6, 18))
+        site_id = world.value("SELECT site_id FROM sites WHERE site_no = %s", site_no)
+        world.add("site_closures", site_id=site_id, begins_on=NEXT, ends_on=NEXT, kind="holiday", reason="春节")
+    for day in (DAY, NEXT):
+        world.roll(day)
+    assert outages(world) == []
+
+
+def test_sites_that_go_out_hours_apart_are_no_outage_of_ours(world: World) -> None:
+    """The one that was out since the morning does not make the other's an outage of everybody since then."""
+    for site_no, ends in (("A", 8), ("B", 14)):
+        stalls(world, site_no)
+        heard(world, site_no, (6, ends), (17, 18))
+    world.roll()
+    assert outages(world) == [("A", at(8), at(17)), ("B", at(14), at(17))]

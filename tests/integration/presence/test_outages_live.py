@@ -136,6 +136,33 @@ def test_nearly_all_sites_out_are_an_outage_of_ours(world: World) -> None:
     assert world.value("SELECT count(*) FROM outages WHERE dismissed_at IS NOT NULL") == 2
 
 
+def test_site_that_was_out_before_stays_out(world: World) -> None:
+    """The others' outage is neither drawn back to its beginning, nor does it take its excuse away."""
+    for site_no in ("A", "B", "C"):
+        stalls(world, site_no)
+    speak(world, at(9, 59), "A", "B", "C")
+    speak(world, at(10, 14), "B", "C")
+    detect(world.connection, now=at(10, 15))
+    assert standing(world) == [("A", at(10))]
+    speak(world, at(13, 59), "B", "C")
+    detect(world.connection, now=at(14, 15))
+    assert standing(world) == [("A", at(10)), ("platform", at(14))]
+
+
+def test_sites_that_go_out_hours_apart_are_two_outages(world: World) -> None:
+    """Both of all sites are out then, and yet nothing happened to us."""
+    for site_no in ("A", "B"):
+        stalls(world, site_no)
+    stalls(world, "X", 1, None)
+    speak(world, at(9, 59), "A", "B", "X")
+    speak(world, at(10, 14), "B", "X")
+    detect(world.connection, now=at(10, 15))
+    speak(world, at(13, 59), "B", "X")
+    speak(world, at(14, 14), "X")
+    detect(world.connection, now=at(14, 15))
+    assert standing(world) == [("A", at(10)), ("B", at(14))]
+
+
 def test_no_worker_is_an_outage_of_ours(city: World) -> None:
     """Within a minute, and for a short one as well; a worker that is well and silence at night are none."""
     worker = {"worker": "w", "started_at": at(0), "unacknowledged": 0}

@@ -42,6 +42,8 @@ def test_threshold_is_refused(world: World) -> None:
     world.device("S1", "M")
     with pytest.raises(UnknownEntryError, match="no kind"):
         put(world.connection, "toaster", late_seconds=1, silent_seconds=2)
+    with pytest.raises(UnknownEntryError, match="no kind of site 'cold-store'"):
+        put(world.connection, "logger", site_kind="cold-store", late_seconds=1, silent_seconds=2)
     with pytest.raises(UnknownEntryError, match="no model"):
         put(world.connection, "logger", model_no="X", late_seconds=1, silent_seconds=2)
     with pytest.raises(RefusedError, match="is a trace_scale"):
