@@ -105,8 +105,8 @@ SELECT c.case_no, device_id, 'state', c.state, %(at)s, '[]', c.due_on, 'a' FROM 
     ('C-3', 'logger-1', 'withdrawn', '2020-01-01')) AS c (case_no, device_no, state, due_on)
 JOIN devices USING (device_no);
 INSERT INTO case_steps (case_id, to_state, at) SELECT case_id, state, %(at)s FROM cases;
-INSERT INTO security_events (device_id, channel, first_at, last_at, attempts, settled_at)
-SELECT device_id, s.channel, %(at)s, %(at)s, 7, s.settled_at FROM devices, (VALUES
+INSERT INTO security_events (device_id, channel, first_at, last_at, noted_at, attempts, settled_at)
+SELECT device_id, s.channel, %(at)s, %(at)s, %(at)s, 7, s.settled_at FROM devices, (VALUES
     ('broker', NULL), ('ingest', %(at)s::timestamptz)) AS s (channel, settled_at) WHERE device_no = 'logger-3'
 """
 
