@@ -180,7 +180,7 @@ CHANGES = st.fixed_dictionaries(
         "clear_after_days": NASTY_VALUES,
     },
 )
-JUDGED_ROUTES = {
+JUDGED_ROUTES: dict[str, dict[str, st.SearchStrategy[object]]] = {
     "outages": {"scope": st.sampled_from(["site", "platform"]), "site_no": st.none() | PIECES, "began_at": PIECES,
                 "ended_at": st.none() | PIECES, "reason": PIECES},
     "outages/1/end": {"ended_at": st.none() | PIECES, "reason": PIECES},
