@@ -24,8 +24,9 @@ PEER = mq-bridge==1.2.0
 demo: setup
 	@exec $(BIN)/tracefleet up --simulate 200
 
+# By file: the marks that group tests (xdist_group) do nothing with this pytest, and servers are started once a file.
 test: setup
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 test-nightly: setup
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/unit/test_decode_properties.py

@@ -24,6 +24,7 @@ from api import (
     doorkeeper,
     enrol_page,
     enrolments,
+    events,
     findings,
     health,
     holds,
@@ -45,6 +46,7 @@ from api import (
     parties,
     personal,
     presence_thresholds,
+    programmes,
     purges,
     records,
     refusals,
@@ -52,12 +54,15 @@ from api import (
     replays,
     retired_numbers,
     rules,
+    security_events,
+    site_lookups,
     sites,
     telemetry,
     what_ifs,
     writers,
 )
 from api.body import Bodies
+from api.feed import Feed
 from api.metrics import Metrics, release
 from api.rim import Rim
 from store.settings import Settings
@@ -94,6 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = Metrics()
     app.state.bodies = Bodies()
+    app.state.feed = Feed(settings)
     app.state.exports = ledger_sheets.slots()
     app.state.imports = imports.slots()
     app.state.what_ifs = what_ifs.slots()
@@ -103,7 +109,9 @@ def create_app(settings: Settings) -> FastAPI:
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
     # What-if before the rules: its name is no rule's.
-    of_the_fleet = (outages, presence_thresholds, device_health, what_ifs, rules, findings, cases, case_rules)
+    of_obsolescence = (what_ifs, rules, findings, cases, case_rules, security_events)
+    of_campaigns = (programmes, site_lookups, events)
+    of_the_fleet = (outages, presence_thresholds, device_health, *of_obsolescence, *of_campaigns)
     of_the_door = (credentials, enrolments, broker)
     for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door):
         # A key that is shown has to be a good one on every address, whether it is needed there or not.

@@ -98,7 +98,7 @@ async def export_entries(
 async def export_template(noun: NounPath, query: Annotated[TemplateQuery, Query()]) -> Response:
     """A workbook with the headers, words to choose from, and a second sheet that explains every column."""
     content = await asyncio.to_thread(template, noun_of(noun), query.language)
-    return Response(content, headers=_attachment(f"{noun}-template.xlsx"), media_type=MEDIA_TYPES["xlsx"])
+    return Response(content, headers=attachment(f"{noun}-template.xlsx"), media_type=MEDIA_TYPES["xlsx"])
 
 
 def noun_of(name: str) -> Noun:
@@ -127,15 +127,17 @@ async def _exported(
         file = await desk.read(gather)
     size = file.seek(0, 2)
     file.seek(0)
-    headers = _attachment(f"{noun}.{query.form}") | {"Content-Length": str(size)}
-    return StreamingResponse(_sent(file), headers=headers, media_type=MEDIA_TYPES[query.form])
+    headers = attachment(f"{noun}.{query.form}") | {"Content-Length": str(size)}
+    return StreamingResponse(sent(file), headers=headers, media_type=MEDIA_TYPES[query.form])
 
 
-def _sent(file: IO[bytes]) -> Iterator[bytes]:
+def sent(file: IO[bytes]) -> Iterator[bytes]:
+    """The content of *file*, which is closed when it is sent."""
     with file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk
 
 
-def _attachment(name: str) -> dict[str, str]:
+def attachment(name: str) -> dict[str, str]:
+    """The headers of a file that a browser saves as *name*."""
     return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}

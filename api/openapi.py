@@ -40,7 +40,14 @@ TAGS: Final = [
     {"name": "Ingest", "description": "What came in, and what became of it."},
     {"name": "Dead letters", "description": "What could not be stored as telemetry (死信), and what to do with it."},
     {"name": "Credentials", "description": "What devices prove themselves by at the broker (设备凭据)."},
+    {
+        "name": "Security",
+        "description": "Retired identities that speak (已注销仍在尝试), and what was done.",
+    },
     {"name": "Broker", "description": "For brokers that ask who may connect."},
+    {"name": "Programmes", "description": "Campaigns of retirement (淘汰任务): progress, blockers, forecast, sheets."},
+    {"name": "Site look-ups", "description": "Look-ups at a site that no device of ours saw (二维码查询量)."},
+    {"name": "Events", "description": "What changes in the fleet, as it changes (事件推送)."},
     {"name": "Health", "description": "For supervisors and Prometheus."},
 ]
 DESCRIPTION: Final = """\

@@ -128,6 +128,12 @@ UNAVAILABLE: Final = Kind(
     "The database does not answer",
     "Try again after the seconds in `Retry-After`; `/readyz` says what is wrong.",
 )
+TOO_MANY_WATCHERS: Final = Kind(
+    "too-many-watchers",
+    503,
+    "The server has as many watchers of events as it takes",
+    "Try again after the seconds in `Retry-After`, or let one program watch for several.",
+)
 NOT_WRITTEN: Final = Kind(
     "not-written",
     503,
@@ -174,6 +180,7 @@ CATALOGUE: Final = (
     REFUSED,
     INTERNAL,
     UNAVAILABLE,
+    TOO_MANY_WATCHERS,
     NOT_WRITTEN,
     LEDGER_UNKNOWN,
     NOT_MIGRATED,

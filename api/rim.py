@@ -19,6 +19,7 @@ SHEET_BYTES_MAX: Final = 33_554_432
 _OF_SHEETS: Final = re.compile(r"/api/v1/ledger/[a-z_]+/import")
 # What is no length is the server's business: it refused the request before it came here.
 _LENGTH: Final = re.compile(r"\d{1,18}", re.ASCII)
+_ENDLESS: Final = "text/event-stream"
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -36,6 +37,9 @@ class Reply:
     is_head: bool
     status: int = 0
     began_at: float = field(default_factory=time.perf_counter)
+    # Of a stream that lasts as long as its client, the time until its head: what comes after says nothing of us.
+    seconds_to_head: float | None = None
+    is_complete: bool = False
 
     async def pass_on(self, message: Message) -> None:
         """Send *message*, the head completed with the headers that every answer has."""
@@ -44,9 +48,20 @@ class Reply:
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
-        elif message["type"] == "http.response.body" and self.is_head:
-            message = {**message, "body": b""}
+            if headers.get("content-type", "").startswith(_ENDLESS):
+                self.seconds_to_head = time.perf_counter() - self.began_at
+        elif self.is_head:
+            if self.is_complete:
+                return
+            # Complete with its head: what has no end would go on to be sent to nobody.
+            self.is_complete = self.seconds_to_head is not None
+            message = {**message, "body": b""} | ({"more_body": False} if self.is_complete else {})
         await self.send(message)
+
+    @property
+    def seconds(self) -> float:
+        """How long the answer took."""
+        return time.perf_counter() - self.began_at if self.seconds_to_head is None else self.seconds_to_head
 
 
 class Rim:
@@ -73,7 +88,7 @@ class Rim:
                 method=method,
                 route=_template(scope),
                 status=reply.status or problems.INTERNAL.status,
-                seconds=time.perf_counter() - reply.began_at,
+                seconds=reply.seconds,
             )
 
     async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:

@@ -30,7 +30,7 @@ async def run(settings: Settings) -> None:
     """
     with listen(settings) as listener:
         _quiet()
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 create_app(settings),
                 log_config=None,
@@ -81,6 +81,15 @@ def _explain(host: str, port: int, error: OSError) -> PortTakenError | SettingsE
     return SettingsError(
         f"the API cannot listen on {host}:{port}: {error.strerror}. Check TRACEFLEET_API_HOST and TRACEFLEET_API_PORT."
     )
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, but streams that have no end get one before it waits for requests under way."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End in order."""
+        self.config.app.state.feed.stop()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
 
 
 async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:

@@ -16,8 +16,9 @@ from pydantic import SecretStr
 from store.errors import SettingsError
 from store.settings import PREFIX, Settings
 
-# Fleet answers and closes; ingest hears devices and sends itself marks; service may say and hear what it likes below
-# the root: a simulated fleet on shared connections, a bridge, an operator's tool.
+# Fleet answers and closes; ingest hears devices, sends itself marks, and empties what is retained of devices that are
+# gone (fleet does that, with the same URL); service may say and hear what it likes below the root: a simulated fleet on
+# shared connections, a bridge, an operator's tool.
 User = Literal["fleet", "ingest", "service"]
 SYSTEM: Final = "SYS"
 # Whoever knocks waits so long for fleet: a whole city that comes back at once is answered in turn.
@@ -27,7 +28,7 @@ _RIGHTS: Final[Mapping[User, tuple[list[str], list[str]]]] = {
         ["$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.SERVER.*.CONNZ", "$SYS.REQ.SERVER.*.KICK", "tracefleet.fleet.>"],
         ["$SYS.REQ.USER.AUTH", "tracefleet.fleet.>", "_INBOX.>"],
     ),
-    "ingest": (["tracefleet.v1.*.command"], ["tracefleet.v1", "tracefleet.v1.>"]),
+    "ingest": (["tracefleet.v1.*.*"], ["tracefleet.v1", "tracefleet.v1.>"]),
     "service": (["tracefleet.v1.>"], ["tracefleet.v1", "tracefleet.v1.>"]),
 }
 

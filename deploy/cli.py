@@ -19,6 +19,7 @@ from deploy.commands import (
     dead_letters,
     doctor,
     enrol,
+    events,
     findings,
     fleet,
     health,
@@ -29,12 +30,15 @@ from deploy.commands import (
     keys,
     labels,
     ledger,
+    lookups,
     migrate,
     moves,
     outages,
     outsiders,
     personal,
+    programmes,
     rules,
+    security,
     simulate,
     thresholds,
     up,
@@ -72,10 +76,8 @@ def tracefleet(
 app.command(epilog="Example: tracefleet up --simulate 200")(up.up)
 app.command(epilog="Example: TRACEFLEET_DATABASE_URL=postgresql://… tracefleet migrate")(migrate.migrate)
 app.command(epilog="Example: TRACEFLEET_BROKER_URL=mqtt://broker:1883 tracefleet ingest")(ingest.ingest)
-outages.add_to(fleet.app)
-thresholds.add_to(fleet.app)
-health.add_to(fleet.app)
-cases.add_to(fleet.app)
+for commands in (outages, thresholds, health, rules, findings, cases, security, programmes, lookups, events):
+    commands.add_to(fleet.app)
 app.add_typer(fleet.app, name="fleet", epilog="Example: TRACEFLEET_FLEET_METRICS_PORT=9202 tracefleet fleet")
 app.command(epilog="Example: TRACEFLEET_API_PORT=8080 tracefleet api")(api.api)
 app.command(epilog="Example: tracefleet simulate --devices 1000 --rate 500 --seed 7")(simulate.simulate)
@@ -104,8 +106,6 @@ ledger.devices.command(epilog="Example: tracefleet devices unhold TD-410100-SC-0
 )
 history.add_to(ledger.devices)
 moves.add_to(ledger.devices)
-rules.add_to(fleet.app)
-findings.add_to(fleet.app)
 ledger.devices.command(epilog="Example: tracefleet devices labels --out labels.pdf --site 410100001")(labels.labels)
 outsiders.add_to(ledger.devices)
 app.add_typer(outsiders.app, name="outsiders", epilog="Example: tracefleet outsiders strangers")

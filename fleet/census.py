@@ -1,4 +1,4 @@
-"""The census: how many devices there are by kind and state, how many are online, which jobs have failed."""
+"""The census: devices by kind and state, those online, cases, open security events, which jobs have failed."""
 
 from dataclasses import dataclass
 from typing import Any, Final, LiteralString
@@ -9,6 +9,10 @@ from psycopg.rows import class_row
 from fleet.identity.outsiders import LISTINGS
 from fleet.ledger.nouns import DEVICE_STATES
 from fleet.metrics import Metrics
+from fleet.retirement.listing import TALLY
+from fleet.retirement.states import STATES
+from fleet.security.attempts import CHANNELS
+from fleet.security.events import OPEN
 
 KINDS: Final = "SELECT kind FROM kinds"
 COUNT: Final = """
@@ -41,6 +45,8 @@ async def take_census(connection: AsyncConnection[Any], metrics: Metrics) -> Non
         counts = await (await cursor.execute(COUNT)).fetchall()
     failures = await (await connection.execute(JOB_FAILURES)).fetchall()
     outsiders = {name: await _total(connection, listing.count) for name, listing in LISTINGS.items()}
+    speaking = dict(await (await connection.execute(OPEN)).fetchall())
+    cases = {state: numbers for state, *numbers in await (await connection.execute(TALLY)).fetchall()}
     by_pair = {(count.kind, count.state): count.devices for count in counts}
     # Nothing awaits from here on, but a scrape from its thread may still see half of the new numbers.
     for kind in kinds:
@@ -49,6 +55,12 @@ async def take_census(connection: AsyncConnection[Any], metrics: Metrics) -> Non
         metrics.devices_online.labels(kind).set(sum(count.online for count in counts if count.kind == kind))
     for name, total in outsiders.items():
         metrics.outsiders.labels(name).set(total)
+    for channel in CHANNELS:
+        metrics.security_events.labels(channel).set(speaking.get(channel, 0))
+    for state in STATES:
+        total, overdue = cases.get(state, (0, 0))
+        metrics.cases.labels(state).set(total)
+        metrics.cases_overdue.labels(state).set(overdue)
     for job, failed in failures:
         metrics.job_failures.labels(job).set(failed)
 

@@ -4,6 +4,7 @@ TracefleetError
 ├── SheetError        a file that is no sheet at all: nothing in it can be checked row by row
 ├── KeyFileError      the installation's key is missing, or another one
 ├── AnchorFileError   the heads of the audit cannot be noted outside the database
+├── BrokerError       the broker cannot be reached, or does not do what it is asked for
 └── RefusedError      what was asked for is against a rule of the ledger; nothing was changed
     ├── UnknownEntryError     it names something that the ledger does not hold
     └── IllegalTransitionError     a state may not follow another; it knows which may
@@ -24,6 +25,10 @@ class KeyFileError(TracefleetError):
 
 class AnchorFileError(TracefleetError):
     """A file for the audit's heads that cannot be used."""
+
+
+class BrokerError(TracefleetError):
+    """A broker that cannot be reached, or does not do what it is asked for."""
 
 
 class RefusedError(TracefleetError):

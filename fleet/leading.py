@@ -13,11 +13,12 @@ from typing import Any, Final
 import psycopg
 from psycopg import AsyncConnection, Connection
 
-from store.database import connect_worker
+from store.database import connect_once
+
+CANCEL_AGAIN_SECONDS: Final = 0.1
 
 TRY_LOCK: Final = "SELECT pg_try_advisory_lock(%(lock)s)"
 UNLOCK: Final = "SELECT pg_advisory_unlock(%(lock)s)"
-BREAK_OFF_SECONDS: Final = 1.0
 
 
 class Lock(IntEnum):
@@ -29,6 +30,7 @@ class Lock(IntEnum):
     HOUSEKEEPING = 0x7461636500000002
     OBSOLESCENCE = 0x7461636500000005
     RETIREMENT = 0x7461636500000006
+    RETAINED = 0x746163650000000B
     OUTAGES = 0x7461636500000007
     SECURITY = 0x7461636500000008
     DAYS = 0x7461636500000009
@@ -51,8 +53,8 @@ def led(
     """*work* as a sweep's: done by one replica at a time, in a thread, on a connection of its own in autocommit.
 
     Raises DatabaseError, psycopg.Error, and what *work* raises. When it is cancelled, what the server is at is broken
-    off, or the next thing it is asked, and the thread with it. A leader that loses the lock with its connection
-    finishes what it has begun: two at once must do no harm, only needless work.
+    off, and the thread with it. A leader that loses the lock with its connection finishes what it has begun: two at
+    once must do no harm, only needless work.
     """
 
     async def sweep(connection: AsyncConnection[Any]) -> None:
@@ -66,23 +68,18 @@ def led(
 
 
 async def _in_a_thread(work: Callable[[Connection[Any]], object], database_url: str, *, name: str) -> None:
-    connection = await asyncio.to_thread(connect_worker, database_url, application_name=f"tracefleet fleet {name}")
+    connection = await asyncio.to_thread(connect_once, database_url, application_name=f"tracefleet fleet {name}")
     working = asyncio.ensure_future(asyncio.to_thread(work, connection))
     try:
         await asyncio.shield(working)
     except asyncio.CancelledError:
-        # Again and again: between two statements there is nothing to break off, and the thread would go on.
+        # Again and again: a cancellation that comes between two statements breaks off neither.
         while not working.done():
-            await asyncio.to_thread(_break_off, connection)
-            await asyncio.wait([working], timeout=BREAK_OFF_SECONDS)
+            with suppress(psycopg.Error):  # there may be no server to ask: then the thread ends of that
+                await asyncio.to_thread(connection.cancel_safe)
+            await asyncio.wait([working], timeout=CANCEL_AGAIN_SECONDS)
         # Looked at, so that nobody complains of an error that nobody saw.
         working.exception()
         raise
     finally:
         connection.close()
-
-
-def _break_off(connection: Connection[Any]) -> None:
-    # A server that is away breaks nothing off; the connection notices by itself.
-    with suppress(psycopg.Error):
-        connection.cancel_safe(timeout=BREAK_OFF_SECONDS)

@@ -45,6 +45,19 @@ class Metrics:
             ["list"],
             registry=registry,
         )
+        self.security_events = Gauge(
+            "tracefleet_fleet_security_events",
+            "Open security events: retired identities that speak, by where they were refused.",
+            ["channel"],
+            registry=registry,
+        )
+        self.cases = Gauge("tracefleet_fleet_cases", "Cases of retirement, by state.", ["state"], registry=registry)
+        self.cases_overdue = Gauge(
+            "tracefleet_fleet_cases_overdue",
+            "Cases that stay in their state beyond the day by which they were to leave it, by state.",
+            ["state"],
+            registry=registry,
+        )
         self.outages = Gauge(
             "tracefleet_fleet_outages", "Outages that last: ours, and those of sites.", ["scope"], registry=registry
         )

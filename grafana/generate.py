@@ -3,23 +3,32 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.overview import LANGUAGES, overview
+from grafana.retirement import retirement
 
 FOLDER: Final = Path(__file__).parent / "dashboards"
+# By the beginning of their files' names; each in a language.
+DASHBOARDS: Final[dict[str, Callable[[str], Dashboard]]] = {
+    "city-overview": overview,
+    "health-and-retirement": retirement,
+}
 
 
 def render() -> dict[str, str]:
     """The text of every dashboard file, by its name."""
     return {
-        f"city-overview.{language}.json": json.dumps(
-            overview(language), cls=JSONEncoder, indent=2, ensure_ascii=False, sort_keys=True
+        f"{name}.{language}.json": json.dumps(
+            make(language), cls=JSONEncoder, indent=2, ensure_ascii=False, sort_keys=True
         )
         + "\n"
+        for name, make in DASHBOARDS.items()
         for language in LANGUAGES
     }
 

@@ -41,15 +41,16 @@ def overview(language: str) -> Dashboard:
             .include_vars(True)
         )
     )
-    page.with_variable(_variable("site", say("Site", "节点企业"), say("All", "全部"), SITES, say).all_value(EVERY_SITE))
-    page.with_variable(_variable("kind", say("Kind", "设备类别"), say("All", "全部"), KINDS, say))
+    page.with_variable(variable("site", say("Site", "节点企业"), say("All", "全部"), SITES, say).all_value(EVERY_SITE))
+    page.with_variable(variable("kind", say("Kind", "设备类别"), say("All", "全部"), KINDS, say))
     for number, panel in enumerate(chain(ingest_panels.panels(say), fleet_panels.panels(say)), start=1):
         panel.build().id_val = number
         page.with_panel(panel)
     return page.build()
 
 
-def _variable(name: str, label: str, every: str, query: str, say: Say) -> dashboard.QueryVariable:
+def variable(name: str, label: str, every: str, query: str, say: Say) -> dashboard.QueryVariable:
+    """A choice of several, or of all, which *query* lists; its `{name}` is the column with the text in the language."""
     return (
         dashboard.QueryVariable(name)
         .label(label)

@@ -65,6 +65,39 @@ STATES: Final[Words] = {
     "disposed": ("disposed", "已处置"),
     "lost": ("lost", "丢失"),
 }
+PRESENCES: Final[Words] = {
+    "online": ("online", "在线"),
+    "late": ("late", "迟到"),
+    "silent": ("silent", "失联"),
+    "never_seen": ("never seen", "从未上线"),
+    "excused": ("nothing expected", "免计"),
+}
+BANDS: Final[Words] = {
+    "90": ("90 and more", "90 分及以上"),
+    "80": ("80 to 89", "80 至 89 分"),
+    "60": ("60 to 79", "60 至 79 分"),
+    "0": ("below 60", "60 分以下"),
+    "none": ("not judged", "不评分"),
+}
+CASE_STATES: Final[Words] = {
+    "opened": ("under review", "待审核"),
+    "kept": ("kept", "留用"),
+    "proposed": ("proposed", "已申请处置"),
+    "appraised": ("appraised", "已技术鉴定"),
+    "approved": ("approved", "已批准"),
+    "rejected": ("rejected", "未批准"),
+    "executing": ("executing", "执行中"),
+    "silent": ("proven silent", "已静默"),
+    "recovered": ("recovered", "已回收"),
+    "wiped": ("wiped", "数据已清除"),
+    "disposed": ("disposed of", "已处置"),
+    "written_off": ("written off", "已核销"),
+    "archived": ("archived", "已归档"),
+    "withdrawn": ("withdrawn", "已撤回"),
+    "stopped": ("stopped", "已中止"),
+}
+SCOPES: Final[Words] = {"platform": ("platform", "平台"), "site": ("site", "节点")}
+CHANNELS: Final[Words] = {"broker": ("refused at login", "登录被拒"), "ingest": ("message refused", "消息被拒")}
 TRADES: Final[Words] = {"sales": ("sales", "销售"), "returns": ("returns", "退货"), "voids": ("voids", "作废")}
 
 

@@ -46,7 +46,7 @@ WITH told AS (
         last_at = greatest(b.last_at, excluded.last_at)
     RETURNING boot_id, device_id, boot, booted_at, overlap_base
 )
-SELECT device_id, boot, a.boot_id, a.booted_at, d.state IN ('disposed', 'lost'),
+SELECT device_id, boot, a.boot_id, a.booted_at, is_retired(d.state, d.decommissioned_at),
        nullif(a.overlap_base * t.numbers, '{}')
 FROM told AS t JOIN advanced AS a USING (device_id, boot) JOIN devices AS d USING (device_id)
 """

@@ -54,6 +54,8 @@ def _admit(arrival: Arrival, device_no: str, stream: str, registry: Registry, ba
     try:
         device = registry.admit(device_no, stream)
     except Refused as refused:
+        if refused.reason == "retired_device" and not arrival.payload:
+            return 0  # ours, on its way to the broker: so fleet has it forget what it retained of the device
         refusal = Refusal(refused.reason, refused.detail, records=_count(arrival, stream))
         _bury(batch, arrival, device_no, stream, refusal)
         return 0

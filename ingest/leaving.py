@@ -11,9 +11,10 @@ import psycopg
 from ingest.aiomqtt_session import end_session
 from ingest.roster import NAME, Worker, forget, read_by_others, workers_of
 from ingest.service import Service
-from ingest.subscription import EVERYTHING, Subscription, peer_of
+from ingest.subscription import EVERYTHING, Subscription
 from store.database import connect_service
 from store.errors import TracefleetError
+from store.peer import peer_of
 from store.settings import Settings
 
 # Nothing new is kept for it any more, so a queue that is not empty shows itself sooner than that.

@@ -12,9 +12,10 @@ import structlog
 from ingest.arrival import Arrival
 from ingest.inbox import Inbox
 from ingest.mqtt5_line import Line, LineError, OldBrokerError, said
-from ingest.subscription import Peer, Subscription, UnfitBrokerError
+from ingest.subscription import Subscription, UnfitBrokerError
 from ingest.topic import mark_of
 from store.backoff import Backoff
+from store.peer import Peer
 
 RECONNECT_CAP_SECONDS: Final = 30.0
 KEEPALIVE_SECONDS: Final = 15

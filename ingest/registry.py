@@ -24,7 +24,7 @@ POLL_SECONDS: Final = 30.0
 SHARE_SECONDS: Final = 0.5
 
 DEVICES = """
-SELECT d.device_no, d.device_id, d.state IN ('disposed', 'lost') AS retired, m.kind, k.streams
+SELECT d.device_no, d.device_id, is_retired(d.state, d.decommissioned_at) AS retired, m.kind, k.streams
 FROM devices AS d JOIN models AS m USING (model_id) JOIN kinds AS k USING (kind)
 """
 

@@ -29,9 +29,10 @@ from ingest.pump import Pump
 from ingest.registry import Registry
 from ingest.roster import GIVEN_UP_SECONDS, announce
 from ingest.session import session_for
-from ingest.subscription import Subscription, peer_of, subscription_of
+from ingest.subscription import Subscription, subscription_of
 from store.database import connect_service
 from store.exporter import Exporter
+from store.peer import peer_of
 from store.settings import Settings
 from store.stopping import told_to_stop
 

@@ -14,7 +14,8 @@ from ingest.arrival import Arrival
 from ingest.inbox import Inbox
 from ingest.mqtt5_line import OldBrokerError
 from ingest.mqtt5_session import Mqtt5Session
-from ingest.subscription import Subscription, peer_of
+from ingest.subscription import Subscription
+from store.peer import peer_of
 from store.settings import Settings
 
 log = structlog.get_logger()

@@ -1,9 +1,8 @@
-"""What a worker asks the broker for, and where the broker is. Pure."""
+"""What a worker asks the broker for. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 from ingest.topic import ROOT
 from store.errors import SettingsError
@@ -13,7 +12,6 @@ from store.settings import Settings
 # One subscription for everything below the root, so that a misspelt topic is seen and kept, not lost.
 EVERYTHING: Final = f"{ROOT}/#"
 SHARE: Final = "$share/"
-DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 
 
 class UnfitBrokerError(ConnectionError):
@@ -54,34 +52,6 @@ class Subscription:
     def remember(self, filters: Iterable[str]) -> None:
         """Count what an earlier run held among what is to be taken back."""
         self.stale |= set(filters) - set(self.filters)
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """A broker's address and what it needs to let us in."""
-
-    host: str
-    port: int
-    secure: bool
-    username: str | None
-    password: str | None
-
-    @property
-    def name(self) -> str:
-        """Where it is, with nothing secret."""
-        return f"{self.host}:{self.port}"
-
-
-def peer_of(broker_url: str) -> Peer:
-    """The broker at an ``mqtt://`` or ``mqtts://`` URL."""
-    parts = urlsplit(broker_url)
-    return Peer(
-        parts.hostname or "127.0.0.1",
-        parts.port or DEFAULT_PORTS[parts.scheme],
-        parts.scheme == "mqtts",
-        unquote(parts.username) if parts.username else None,
-        unquote(parts.password) if parts.password else None,
-    )
 
 
 def subscription_of(settings: Settings) -> Subscription:

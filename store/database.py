@@ -1,6 +1,5 @@
 """Connections to PostgreSQL: one for a command, a pool for a service, and which errors pass by themselves."""
 
-from collections.abc import Mapping
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -12,14 +11,14 @@ from store import arrays
 from store.errors import DatabaseError
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
+
 # A server that vanished without a word is noticed in about 15 s, not after the kernel's two hours.
-NOTICE_ITS_DEATH: Final[Mapping[str, Any]] = {
+NOTICE_ITS_DEATH: Final[dict[str, Any]] = {
     "keepalives_idle": 5,
     "keepalives_interval": 3,
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
-
 # The same on the server's side, whose default is two hours: a machine that vanished must not keep locks on rows, nor
 # its worker's name, from the others. Not as options of the connection, which poolers refuse.
 NOTICE_OUR_DEATH: Final = """
@@ -37,29 +36,14 @@ def connect_once(url: str, *, application_name: str) -> psycopg.Connection[tuple
     """
     try:
         return psycopg.connect(
-            url, autocommit=True, application_name=application_name, connect_timeout=CONNECT_TIMEOUT_SECONDS
-        )
-    except psycopg.OperationalError as error:
-        raise DatabaseError(explain_unreachable(url, error)) from error
-
-
-def connect_worker(url: str, *, application_name: str) -> psycopg.Connection[tuple[object, ...]]:
-    """A connection in autocommit for long work of a service in a thread: either end notices the other's death.
-
-    Raises DatabaseError, with the server's words and a remedy, when the database cannot be reached.
-    """
-    try:
-        connection = psycopg.connect(
             url,
             autocommit=True,
             application_name=application_name,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             **NOTICE_ITS_DEATH,
         )
-        connection.execute(NOTICE_OUR_DEATH)
     except psycopg.OperationalError as error:
         raise DatabaseError(explain_unreachable(url, error)) from error
-    return connection
 
 
 async def connect_service(url: str, *, application_name: str) -> psycopg.AsyncConnection[tuple[object, ...]]:

@@ -45,7 +45,9 @@ ACTOR: Final = Actor("tracefleet bench", "the benchmark")
 SUBJECT: Final = "tracefleet.fleet.bench"
 SERVER: Final = "NAODKANSD4NHMGFAYIBBXXWNCYZMCLOO7QBPHKB5RMZDMKTEJKHO3XUW"
 USER: Final = "UA35TOHDIQWV4YNKQCET6FKBO2OOZ76SN52PQ66BMCD4BBMJRDQVRLWU"
-SOME: Final = "SELECT device_no FROM devices WHERE state NOT IN ('disposed', 'lost') ORDER BY device_id LIMIT %(most)s"
+SOME: Final = (
+    "SELECT device_no FROM devices WHERE NOT is_retired(state, decommissioned_at) ORDER BY device_id LIMIT %(most)s"
+)
 
 
 def measure_logins(url: str, folder: Path, keys: Keys, *, key_file: Path, devices: int) -> dict[str, Any]:

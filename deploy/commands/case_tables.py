@@ -5,36 +5,33 @@ from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from deploy.commands.clock import clock
+from deploy.commands.tables import table_of
 from fleet.retirement.next_steps import Told
 from fleet.retirement.report import Report
 from fleet.retirement.states import NAMES, PATH_NAMES, STEPS, is_step
 
 SHOWN: Final = 500
-_COLUMNS: Final = (
-    "case_no",
-    "device_no",
-    "kind",
-    "site_no",
-    "state",
-    "due_on",
-    "proposed_by",
-    "approved_by",
-    "programme_no",
-)
+# Two lines a case: 80 columns hold no more than five words beside one another.
+_COLUMNS: Final = ("case, device", "kind, site", "state, campaign", "due", "by")
 
 
 def show_list(rows: Sequence[Mapping[str, Any]]) -> None:
     """Cases, one a line."""
-    table = Table(*_COLUMNS, title="Cases · 处置单")
+    table = table_of(*_COLUMNS, title="Cases · 处置单")
     for row in rows:
-        late = " overdue·逾期" if row["is_overdue"] else ""
-        shown = dict(row) | {"due_on": f"{row['due_on'] or ''}{late}"}
-        table.add_row(*(escape(str(shown[name] if shown[name] is not None else "")) for name in _COLUMNS))
+        cells = (
+            f"{row['case_no']}\n{row['device_no']}",
+            f"{row['kind']}\n{row['site_no'] or ''}",
+            f"{row['state']}\n{row['programme_no'] or ''}",
+            f"{row['due_on'] or ''}\n{'overdue·逾期' if row['is_overdue'] else ''}",
+            f"{row['proposed_by'] or ''}\n{row['approved_by'] or ''}",
+        )
+        table.add_row(*map(escape, cells))
     console = Console()
     console.print(table)
-    console.print(f"{len(rows)} cases.", highlight=False)
+    console.print("1 case." if len(rows) == 1 else f"{len(rows)} cases.", highlight=False)
 
 
 def show_case(told: Told) -> None:
@@ -49,17 +46,17 @@ def show_case(told: Told) -> None:
     for ground in case.grounds:
         said = ground.get("reason") or f"{ground.get('sentence_en', '')} {ground.get('sentence_zh', '')}"
         console.print(f"  because · 依据: {said}", highlight=False, markup=False)
-    steps = Table("at", "state", "by", "reason", "document", title="Steps · 步骤")
+    steps = table_of("at", "state", "by", "reason", "document", title="Steps · 步骤")
     for step in told.steps:
-        cells = (f"{step.at:%Y-%m-%d %H:%M}", step.to_state, step.actor, step.reason or "", step.document or "")
+        cells = (clock(step.at), step.to_state, step.actor, step.reason or "", step.document or "")
         steps.add_row(*map(escape, cells))
     console.print(steps)
     if told.documents:
-        papers = Table("kind", "name", "sha256", "by", title="Documents · 文件")
+        papers = table_of("kind", "name", "sha256", "by", title="Documents · 文件")
         for paper in told.documents:
             papers.add_row(*map(escape, (paper.kind, paper.name, paper.sha256[:16], paper.added_by)))
         console.print(papers)
-    following = Table("step", "by", "not by", "needs", "missing", title="Next · 下一步")
+    following = table_of("step", "by", "not by", "needs", "missing", title="Next · 下一步")
     for one in told.next:
         missing = "\n".join(one.missing)
         cells = (
@@ -77,13 +74,13 @@ def show_report(report: Report) -> None:
     """What became of orders."""
     console = Console()
     if report.errors:
-        errors = Table("row", "case", "device", "column", "what is wrong, and what to do", title="Errors · 错误")
+        errors = table_of("row", "case", "device", "column", "what is wrong, and what to do", title="Errors · 错误")
         for error in report.errors[:SHOWN]:
             cells = (error.case_no, error.device_no, error.column, error.sentence)
             errors.add_row(str(error.row), *map(escape, cells))
         console.print(errors)
     if report.changed:
-        changes = Table("row", "case", "device", "state", "device's", title="Changes · 变更")
+        changes = table_of("row", "case", "device", "state", "device's", title="Changes · 变更")
         for change in report.changed[:SHOWN]:
             way = f"{change.before} → {change.after}" if change.before else change.after
             cells = (change.case_no, change.device_no, way, " → ".join(change.device_states))

@@ -12,6 +12,7 @@ from psycopg import Connection
 from deploy.commands import case_steps, desk
 from deploy.commands.case_running import NAME, Apply, AsJson, Reason, Sheet, content_of_one, paper_in, print_json, run
 from deploy.commands.case_tables import show_case, show_list
+from deploy.commands.words import known_kind, known_state
 from fleet.retirement import documents
 from fleet.retirement.listing import list_cases
 from fleet.retirement.next_steps import tell
@@ -24,11 +25,13 @@ from fleet.retirement.states import PAPERS, STATES
 def cases(
     case_no: Annotated[str | None, typer.Argument(metavar="[CASE_NO]", help="One case; without it, a list.")] = None,
     *,
-    state: Annotated[str | None, typer.Option(help=f"Only in this state: {', '.join(STATES)}.")] = None,
+    state: Annotated[
+        str | None, typer.Option(callback=known_state, help=f"Only in this state: {', '.join(STATES)}.")
+    ] = None,
     device_no: Annotated[str | None, typer.Option("--device", help="Only of this device.")] = None,
     site_no: Annotated[str | None, typer.Option("--site", help="Only at this site number.")] = None,
     region_code: Annotated[str | None, typer.Option("--region", help="Only in this region: 2, 4 or 6 digits.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Only of devices of this kind.")] = None,
+    kind: Annotated[str | None, typer.Option(callback=known_kind, help="Only of devices of this kind.")] = None,
     programme: Annotated[str | None, typer.Option(help="Only of this campaign.")] = None,
     overdue: Annotated[bool, typer.Option("--overdue", help="Only those whose day is over.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.logins import login_of
+from deploy.commands.clock import clock
 from deploy.commands.desk import change, read
 from deploy.commands.files import content_of
 from deploy.commands.span import span
@@ -69,7 +70,7 @@ def credential(
     if as_json:
         typer.echo(login_of(issued).model_dump_json())
         return
-    until = "it is revoked" if issued.expires_at is None else f"{issued.expires_at:%Y-%m-%d %H:%M} UTC"
+    until = "it is revoked" if issued.expires_at is None else f"{clock(issued.expires_at)} (Asia/Shanghai)"
     typer.echo(
         f"username   {issued.device_no}\n"
         f"password   {issued.secret}\n"
@@ -174,4 +175,4 @@ def _json(told: object) -> str:
 
 
 def _day(at: datetime | None) -> str:
-    return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
+    return clock(at)

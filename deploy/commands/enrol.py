@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import segno
 import typer
 
+from deploy.commands.clock import clock
 from deploy.commands.desk import change
 from deploy.commands.span import span
 from fleet.identity.enrolments import Invitation, address_of, invite
@@ -66,7 +67,7 @@ def _told(one: Invitation, public_url: str) -> dict[str, str]:
 
 
 def _shown(one: Invitation, public_url: str, *, qr: bool) -> str:
-    text = f"{one.device_no}  {one.code}  until {one.expires_at:%Y-%m-%d %H:%M} UTC"
+    text = f"{one.device_no}  {one.code}  until {clock(one.expires_at)} (Asia/Shanghai)"
     if not qr:
         return text
     drawn = io.StringIO()

@@ -14,6 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.commands import desk
+from deploy.commands.tables import table_of
+from deploy.commands.words import known_kind, known_rule
 from fleet.days.due import is_whole
 from fleet.lifecycle.metrology import today
 from fleet.obsolescence import reading
@@ -26,12 +28,12 @@ NAME: Final = "tracefleet fleet findings"
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
 Site = Annotated[str | None, typer.Option("--site", help="At this site.")]
-Kind = Annotated[str | None, typer.Option(help="Of this kind, such as kiosk.")]
+Kind = Annotated[str | None, typer.Option(callback=known_kind, help="Of this kind, such as kiosk.")]
 Region = Annotated[str | None, typer.Option("--region", help="In this region: two, four or six digits.")]
 
 
 def findings(
-    rule: Annotated[str | None, typer.Option(help="Of this rule.")] = None,
+    rule: Annotated[str | None, typer.Option(callback=known_rule, help="Of this rule.")] = None,
     *,
     device_no: Annotated[str | None, typer.Option("--device", help="Of this device.")] = None,
     site_no: Site = None,
@@ -55,7 +57,7 @@ def findings(
     if as_json:
         _print_json({"items": rows})
         return
-    table = Table("number", "device", "rule", "found", "gone since", "why", title="Findings · 判定")
+    table = table_of("number", "device", "rule", "found", "gone since", "why", title="Findings · 判定")
     for row in rows:
         why = f"{row['sentence_zh']}\n{row['sentence_en']}"
         _row(table, row["finding_id"], row["device_no"], row["rule"], row["found_on"], row["gone_since"], why)
@@ -76,7 +78,7 @@ def flags(
     if as_json:
         _print_json({"items": rows})
         return
-    table = Table("device", "site", "flagged", "score", "why", title="Flags · 建议淘汰")
+    table = table_of("device", "site", "flagged", "score", "why", title="Flags · 建议淘汰")
     for row in rows:
         why = f"{row['sentence_zh']}\n{row['sentence_en']}"
         _row(table, row["device_no"], row["site_no"], row["flagged_on"], row["score"], why)

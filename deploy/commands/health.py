@@ -11,9 +11,10 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from deploy.commands import desk
+from deploy.commands.tables import table_of
+from deploy.commands.words import known_kind
 from fleet.health import listing
 from fleet.health.catalogue import BY_NAME
 from fleet.health.explaining import explain
@@ -33,7 +34,7 @@ def health(
     ] = None,
     *,
     site_no: Annotated[str | None, typer.Option("--site", help="At this site.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Of this kind, such as trace_scale.")] = None,
+    kind: Annotated[str | None, typer.Option(callback=known_kind, help="Of this kind, such as trace_scale.")] = None,
     check: Annotated[str | None, typer.Option(help="Losing points by this check, such as battery_low.")] = None,
     max_score: Annotated[int | None, typer.Option(min=0, max=100, help="With this score or a lower one.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
@@ -50,10 +51,12 @@ def health(
     if as_json:
         _print_json({"bands": bands, "items": rows})
         return
-    table = Table("device", "kind", "site", "score", "presence", "excused", "why", title="Health · 健康评分")
+    table = table_of("device", "kind, site", "score", "presence", "why", title="Health · 健康评分")
     for row in rows:
         why = "; ".join(f"{reason['name_en']} {reason['name_zh']} −{reason['points']}" for reason in row["reasons"])
-        cells = (row["device_no"], row["kind"], row["site_no"], row["score"], row["presence"], row["excused_by"], why)
+        place = f"{row['kind']}\n{row['site_no']}"
+        presence = f"{row['presence']}\n{row['excused_by'] or ''}".rstrip()
+        cells = (row["device_no"], place, row["score"], presence, why)
         table.add_row(*(escape("" if cell is None else str(cell)) for cell in cells))
     if rows:
         Console().print(table)
@@ -78,7 +81,7 @@ def health_history(
     if as_json:
         _print_json({"device_no": device_no, "days": rows})
         return
-    table = Table("day", "score", "presence", "why", title=escape(f"{device_no} · 健康历史"))
+    table = table_of("day", "score", "presence", "why", title=f"{device_no} · 健康历史")
     for row in rows:
         why = "; ".join(reason["sentence_en"] for reason in row["reasons"])
         table.add_row(str(row["day"]), _score(row), row["presence"], escape(why))

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.commands import desk
+from deploy.commands.clock import clock
 from deploy.commands.span import span
 from fleet.identity import api_keys
 from fleet.identity.api_keys import ROLES, ApiKey, Role
@@ -39,7 +40,7 @@ def create(
         typer.echo(_json({"key": text, **_told(made)}))
         return
     typer.echo(text)
-    until = "it is revoked" if made.expires_at is None else f"{made.expires_at:%Y-%m-%d %H:%M} UTC"
+    until = "it is revoked" if made.expires_at is None else f"{clock(made.expires_at)} (Asia/Shanghai)"
     typer.echo(
         f"Key {made.key_id} of {name}, as {', '.join(made.roles)}, valid until {until}. "
         "Write it down now: it is shown this once. Callers send `Authorization: Bearer KEY`.",
@@ -94,4 +95,4 @@ def _json(told: object) -> str:
 
 
 def _day(at: datetime | None) -> str:
-    return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
+    return clock(at)

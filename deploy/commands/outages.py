@@ -10,9 +10,10 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from deploy.commands import desk
+from deploy.commands.clock import clock
+from deploy.commands.tables import table_of
 from fleet.days.day import day_of
 from fleet.days.rolling import roll
 from fleet.errors import RefusedError
@@ -23,9 +24,16 @@ from fleet.presence.outage import Outage, Scope
 NAME: Final = "tracefleet fleet"
 FORMATS: Final = ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
 
+
+def _said(reason: str) -> str:
+    if not reason.strip():
+        raise typer.BadParameter("say why: it is empty")
+    return reason
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Number = Annotated[int, typer.Argument(metavar="OUTAGE", help="Number of the outage, as the list has it.")]
-Reason = Annotated[str, typer.Option(help="Why; the audit keeps it.")]
+Reason = Annotated[str, typer.Option(callback=_said, help="Why; the audit keeps it.")]
 Site = Annotated[str | None, typer.Option("--site", help="Number of the site. Without, of the platform.")]
 When = Annotated[datetime | None, typer.Option(formats=FORMATS, help="In Asia/Shanghai unless it has an offset.")]
 
@@ -47,10 +55,10 @@ def show_outages(
     if as_json:
         _print_json([asdict(outage) for outage in found])
         return
-    table = Table("no.", "whose", "began", "ended", "found by", "why")
+    table = table_of("no.", "whose", "began", "ended", "found by", "why")
     for each in found:
-        ended = "dismissed" if each.dismissed_at else "lasts" if each.ended_at is None else _clock(each.ended_at)
-        table.add_row(str(each.outage_id), each.subject, _clock(each.began_at), ended, each.source, escape(each.reason))
+        ended = "dismissed" if each.dismissed_at else "lasts" if each.ended_at is None else clock(each.ended_at)
+        table.add_row(str(each.outage_id), each.subject, clock(each.began_at), ended, each.source, escape(each.reason))
     Console().print(table)
 
 
@@ -124,10 +132,6 @@ def add_to(fleet: typer.Typer) -> None:
 
 def _instant(given: datetime | None) -> datetime | None:
     return given.replace(tzinfo=SHANGHAI) if given is not None and given.tzinfo is None else given
-
-
-def _clock(instant: datetime) -> str:
-    return f"{instant.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
 
 
 def _tell(outage: Outage, sentence: str, *, as_json: bool) -> None:

@@ -11,9 +11,10 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from deploy.commands import desk
+from deploy.commands.clock import clock
+from deploy.commands.tables import table_of
 from fleet.identity.outsiders import LISTINGS, ListName, look
 from fleet.keys import Keys
 from fleet.ledger.deleting import TOMBSTONES, delete_draft
@@ -150,7 +151,7 @@ def _tell(device_no: str, report: Report, replayed: Replayed | None) -> None:
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> None:
-    table = Table(*(rows[0] if rows else ()), title=escape(title))
+    table = table_of(*(rows[0] if rows else ()), title=title)
     for row in rows:
         table.add_row(*(escape(_text(value)) for value in row.values()))
     if rows:
@@ -162,7 +163,7 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, list):
         return ", ".join(map(_text, value))
-    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
+    return clock(value, seconds=True) if isinstance(value, datetime) else str(value)
 
 
 def _print_json(value: object) -> None:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from deploy.commands import desk
 from deploy.commands.files import content_of
+from deploy.commands.tables import table_of
 from fleet.lifecycle.metrology import today
 from fleet.obsolescence import versions
 from fleet.obsolescence.rules import RULES
@@ -48,12 +49,12 @@ def rules(
             told["parameter_schema"] = RULES[rule].parameters.model_json_schema()
         _print_json(told)
         return
-    table = Table("rule", "version", "from", "weight", "name", "parameters", title="Rules · 淘汰规则")
+    table = table_of("rule", "version, from", "weight", "parameters", title="Rules · 淘汰规则")
     for version in found:
-        weight = "mandatory 必须" if version.is_mandatory else str(version.weight)
-        parameters = ", ".join(f"{name}={value}" for name, value in _version(version)["parameters"].items())
+        weight = "mandatory\n必须" if version.is_mandatory else str(version.weight)
+        parameters = "\n".join(f"{name}={_text(value)}" for name, value in _version(version)["parameters"].items())
         name = f"{version.name_zh} {version.name_en}{'' if version.is_enabled else ' (disabled 停用)'}"
-        _row(table, version.rule, version.version, version.effective_from, weight, name, parameters)
+        _row(table, f"{version.rule}\n{name}", f"{version.version}\n{version.effective_from}", weight, parameters)
     Console().print(table)
 
 
@@ -109,7 +110,10 @@ def try_rules(
 ) -> None:
     """Say what other rules would have flagged over days that are past; nothing is written (规则试算)."""
     rules = _object(content_of(file), str(file)) if file is not None else {}
+    _check(rules, str(file))
     policy = _take(change or [], rules)
+    if ends.date() >= today():
+        raise TracefleetError(f"{ends.date()} is not over: only days that are past can be judged.")
     changes = Changes(rules, policy, as_of.date() if as_of is not None else None)
 
     def work(connection: Connection[Any]) -> WhatIf:
@@ -127,7 +131,7 @@ def try_rules(
         typer.echo(f"  by {title}: {', '.join(f'{name} {number}' for name, number in sorted(of.items())) or 'none'}")
     for title, devices in (("More · 增加", told.added), ("Spared · 减少", told.spared)):
         if devices:
-            table = Table("device", "first", "rules", "why", title=title)
+            table = table_of("device", "first", "rules", "why", title=title)
             for device in devices[:SHOWN]:
                 why = f"{device.sentence_zh}\n{device.sentence_en}"
                 _row(table, device.device_no, device.first_day, ", ".join(device.rules), why)
@@ -161,6 +165,12 @@ def _take(given: list[str], rules: dict[str, Any]) -> dict[str, Any]:
     return policy
 
 
+def _check(rules: dict[str, Any], where: str) -> None:
+    for rule, change in rules.items():
+        if not isinstance(change, dict) or not isinstance(change.get("parameters", {}), dict):
+            raise TracefleetError(f'{where}: {rule} has to be an object, such as {{"parameters": {{"days": 90}}}}.')
+
+
 def _value(text: str) -> object:
     try:
         return orjson.loads(text)
@@ -181,6 +191,10 @@ def _object(text: str | bytes, where: str) -> dict[str, Any]:
 def _version(version: RuleVersion) -> dict[str, Any]:
     told = {of.name: getattr(version, of.name) for of in fields(RuleVersion)}
     return told | {"parameters": version.parameters.model_dump(mode="json")}
+
+
+def _text(value: object) -> str:
+    return orjson.dumps(value).decode()
 
 
 def _row(table: Table, *cells: date | str | int | None) -> None:

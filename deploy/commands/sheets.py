@@ -53,7 +53,7 @@ def attach(app: typer.Typer, noun: Noun, command: str) -> None:
     @app.command("template", epilog=f"Example: tracefleet {command} template {command}.xlsx")
     def _template(file: To = STANDARD_OUTPUT, language: In = "zh") -> None:
         """Write an empty workbook to fill in, with words to choose from and every column explained."""
-        with _written(file, "xlsx") as out:
+        with written(file, "xlsx") as out:
             out.write(template(noun, language))
 
 
@@ -87,7 +87,7 @@ def _run(noun: Noun, file: Path, form: FileFormat | None, language: Language, ch
     require_current_schema(settings, application_name=name)
     with (
         connect_once(settings.require_database_url(), application_name=name) as connection,
-        _written(file, used) as out,
+        written(file, used) as out,
     ):
         count = export(connection, noun, out, form=used, language=language, keys=choose(connection, chosen))
     if file != STANDARD_OUTPUT:
@@ -95,7 +95,7 @@ def _run(noun: Noun, file: Path, form: FileFormat | None, language: Language, ch
 
 
 @contextmanager
-def _written(file: Path, form: FileFormat) -> Iterator[IO[bytes]]:
+def written(file: Path, form: FileFormat) -> Iterator[IO[bytes]]:
     """A file to write to, in the place of *file* only when it is complete: half an export must not look like one."""
     if file == STANDARD_OUTPUT:
         with _standard_output(form) as out:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.commands.clock import clock
 from deploy.ports import free_port
 from ingest.roster import NAME, Worker, workers_of
 from store import log
@@ -90,4 +91,4 @@ def _print(workers: list[Worker]) -> None:
 def _ago(worker: Worker) -> str:
     if worker.silent_seconds < HOUR_SECONDS:
         return f"{worker.silent_seconds:.0f} s ago"
-    return f"{worker.heartbeat_at:%Y-%m-%d %H:%M}"
+    return clock(worker.heartbeat_at)

@@ -15,7 +15,7 @@ UP: Final = Actor("tracefleet up", "the embedded system")
 GOOD_FOR: Final = timedelta(days=1)
 A_LOGGER: Final = """
 SELECT device_no, state = 'in_stock' AS is_spare FROM devices JOIN models USING (model_id)
-WHERE kind = 'logger' AND state NOT IN ('disposed', 'lost') ORDER BY state = 'in_stock' DESC, device_no LIMIT 1
+WHERE kind = 'logger' AND NOT is_retired(state, decommissioned_at) ORDER BY state = 'in_stock' DESC, device_no LIMIT 1
 """
 REVOKE: Final = """
 UPDATE credentials AS c SET revoked_at = now(), revoked_reason = 'replaced at the next start'

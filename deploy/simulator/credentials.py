@@ -27,7 +27,7 @@ NOTE: Final = "tracefleet simulate"
 KNOWN_SECONDS: Final = 10.0
 # Those that may have one. The others are refused by the broker, as in life.
 MAY_HAVE: Final = """
-SELECT device_no FROM devices WHERE device_no = ANY(%(numbers)s) AND state NOT IN ('disposed', 'lost') ORDER BY 1
+SELECT device_no FROM devices WHERE device_no = ANY(%(numbers)s) AND NOT is_retired(state, decommissioned_at) ORDER BY 1
 """
 NEWEST: Final = "SELECT coalesce(max(credential_id), 0) FROM credentials"
 REVOKE: Final = """

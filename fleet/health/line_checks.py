@@ -18,7 +18,8 @@ LINE: Final = (
         measured_en="whole days in service without any word",
         unit="days",
         window_days=0,
-        steps=steps((0, 60)),
+        # Nobody plugs in all devices on the day on which they are entered.
+        steps=steps((1, 30), (3, 60)),
         measure=measures.never_seen_days,
         sentence_zh="投用 {number} 天以来从未上线",
         sentence_en="never heard in {number} days of service",

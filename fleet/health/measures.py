@@ -132,7 +132,18 @@ def sensor_fault_pct(facts: Facts) -> float | None:
 
 
 def verified_days(facts: Facts) -> float | None:
-    """Days for which the verification still holds, negative after its last; a failed one is told by itself."""
+    """Days for which the verification still holds; one that ended or was failed is told by itself."""
+    days = _sound_days(facts)
+    return days if days is not None and days >= 0 else None
+
+
+def overdue_days(facts: Facts) -> float | None:
+    """Days since the verification ended."""
+    days = _sound_days(facts)
+    return -days if days is not None and days < 0 else None
+
+
+def _sound_days(facts: Facts) -> float | None:
     return facts.verified_days if facts.verification_result in (None, "passed") else None
 
 

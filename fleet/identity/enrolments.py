@@ -34,7 +34,7 @@ FROM unnest(%(device_ids)s::int[], %(digests)s::bytea[]) AS given (device_id, co
 """
 # Devices are locked before what is theirs, by all who lock both.
 LOCK: Final = """
-SELECT device_id FROM devices WHERE device_no = %(device_no)s AND state NOT IN ('disposed', 'lost') FOR SHARE
+SELECT device_id FROM devices WHERE device_no = %(device_no)s AND NOT is_retired(state, decommissioned_at) FOR SHARE
 """
 # Locked: of two who use a code at once, the second sees that it is used.
 OPEN: Final = """

@@ -9,7 +9,7 @@ coalesce(d.commissioned_on, d.installed_on, (d.state_since AT TIME ZONE 'Asia/Sh
 """
 _GHOSTS: Final = """
 FROM devices AS d
-WHERE d.state = 'in_service' AND NOT EXISTS (
+WHERE d.state = 'in_service' AND d.decommissioned_at IS NULL AND NOT EXISTS (
     SELECT FROM device_presence AS p WHERE p.device_id = d.device_id AND p.last_heard_at IS NOT NULL)
 """
 COUNT_GHOSTS: Final = f"SELECT count(*) AS total {_GHOSTS}"

@@ -9,14 +9,16 @@ from psycopg import Connection
 
 from fleet.errors import RefusedError, UnknownEntryError
 
-RETIRED: Final = ("disposed", "lost")
 # How many numbers a sentence names.
 SHOWN: Final = 5
 LONGEST: Final = timedelta(days=36_500)
 
 # Until our commit nobody retires them: what is given is then either refused here or revoked with the retirement.
 HOLD: Final = """
-SELECT device_no, device_id, state FROM devices WHERE device_no = ANY(%(device_nos)s) ORDER BY device_id FOR SHARE
+SELECT device_no, device_id,
+       CASE WHEN is_retired(state, decommissioned_at)
+            THEN CASE WHEN state IN ('disposed', 'lost') THEN state ELSE 'decommissioned' END END AS retired
+FROM devices WHERE device_no = ANY(%(device_nos)s) ORDER BY device_id FOR SHARE
 """
 FIND: Final = "SELECT device_id FROM devices WHERE device_no = %(device_no)s"
 
@@ -24,7 +26,7 @@ SITES: Final = "SELECT site_no FROM sites WHERE site_no = ANY(%(wanted)s)"
 KINDS: Final = "SELECT kind FROM kinds WHERE kind = ANY(%(wanted)s)"
 CHOOSE: Final = """
 SELECT d.device_no FROM devices AS d JOIN sites AS s USING (site_id) JOIN models AS m USING (model_id)
-WHERE d.state NOT IN ('disposed', 'lost')
+WHERE NOT is_retired(d.state, d.decommissioned_at)
   AND (%(site_nos)s::text[] IS NULL OR s.site_no = ANY(%(site_nos)s))
   AND (%(kind)s::text IS NULL OR m.kind = %(kind)s)
   AND NOT (%(has_none)s AND EXISTS (
@@ -45,7 +47,7 @@ def hold(connection: Connection[Any], device_nos: Sequence[str]) -> dict[str, in
     unknown = [device_no for device_no in device_nos if device_no not in found]
     if unknown:
         raise UnknownEntryError(f"The ledger has no device {_named(unknown)}.")
-    retired = [f"{device_no} ({state})" for device_no, _, state in rows if state in RETIRED]
+    retired = [f"{device_no} ({how})" for device_no, _, how in rows if how is not None]
     if retired:
         raise RefusedError(f"A retired device gets no credential any more: {_named(retired)}.")
     return found

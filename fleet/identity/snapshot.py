@@ -29,14 +29,14 @@ SHARE_SECONDS: Final = 0.3
 CHUNK: Final = 2000
 
 IDENTITIES: Final = """
-SELECT d.device_id, d.device_no, d.state IN ('disposed', 'lost') AS is_retired, m.kind = 'gateway' AS is_gateway,
-       CASE WHEN m.kind = 'gateway' THEN g.behind END AS behind,
+SELECT d.device_id, d.device_no, is_retired(d.state, d.decommissioned_at) AS is_retired,
+       m.kind = 'gateway' AS is_gateway, CASE WHEN m.kind = 'gateway' THEN g.behind END AS behind,
        c.credential_id, c.secret_sha256, c.certificate_sha256, c.expires_at, c.revoked_at
 FROM devices AS d
 JOIN models AS m USING (model_id)
 LEFT JOIN (
     SELECT gateway_id, array_agg(device_no ORDER BY device_no) AS behind
-    FROM devices WHERE gateway_id IS NOT NULL AND state NOT IN ('disposed', 'lost')
+    FROM devices WHERE gateway_id IS NOT NULL AND NOT is_retired(state, decommissioned_at)
     GROUP BY gateway_id
 ) AS g ON g.gateway_id = d.device_id
 LEFT JOIN credentials AS c USING (device_id)

@@ -58,7 +58,8 @@ CROSS JOIN LATERAL (
 ORDER BY p.device_no
 """  # noqa: S608
 
-# Retired is who has a tombstone, or a credential that was revoked. A deleted number comes in as an unknown one.
+# Retired is who has a tombstone, was decommissioned, or had a credential revoked. A deleted number comes in as one that
+# is unknown.
 _LETTERS_OF_RETIRED: Final = "d.reason IN ('retired_device', 'unknown_device') AND d.replayed_at IS NULL"
 _REFUSED_RETIRED: Final = """
 (r.reason IN ('retired', 'revoked') OR (r.reason IN ('unknown_device', 'no_credentials')
@@ -73,6 +74,15 @@ WITH retired AS (
         LIMIT 1
     ) AS tries
     UNION
+    SELECT o.device_no FROM devices AS o
+    CROSS JOIN LATERAL (
+        SELECT FROM dead_letters AS d
+        WHERE d.device_no = o.device_no AND {_LETTERS_OF_RETIRED}
+          AND d.received_at > greatest({RECENT}, o.decommissioned_at)
+        LIMIT 1
+    ) AS tries
+    WHERE o.decommissioned_at IS NOT NULL
+    UNION
     SELECT coalesce(d.device_no, {_CALLED})
     FROM refused_accesses AS r LEFT JOIN devices AS d USING (device_id)
     WHERE r.last_at > {RECENT} AND {_REFUSED_RETIRED}
@@ -81,8 +91,8 @@ WITH retired AS (
 COUNT_RETIRED: Final = f"{_RETIRED} SELECT count(*) AS total FROM retired"  # noqa: S608
 RETIRED: Final = f"""
 {_RETIRED}, page AS (
-    SELECT r.device_no, t.device_no IS NOT NULL AS is_retired, coalesce(t.state, o.state) AS state, t.retired_at,
-           o.device_id
+    SELECT r.device_no, t.device_no IS NOT NULL OR o.decommissioned_at IS NOT NULL AS is_retired,
+           coalesce(t.state, o.state) AS state, least(o.decommissioned_at, t.retired_at) AS retired_at, o.device_id
     FROM retired AS r LEFT JOIN tombstones AS t USING (device_no) LEFT JOIN devices AS o USING (device_no)
     WHERE %(after)s::text IS NULL OR r.device_no > %(after)s
     ORDER BY r.device_no LIMIT %(rows)s

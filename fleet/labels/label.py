@@ -23,7 +23,7 @@ LABELS: Final = """
 SELECT d.device_no, k.name_zh AS kind_zh, k.name_en AS kind_en, s.name_zh AS site_zh, s.name_en AS site_en,
        coalesce(d.stall_no, '') AS stall_no
 FROM devices AS d JOIN models AS m USING (model_id) JOIN kinds AS k ON k.kind = m.kind JOIN sites AS s USING (site_id)
-WHERE (%(retired)s::bool OR d.state NOT IN ('disposed', 'lost'))
+WHERE (%(retired)s::bool OR NOT is_retired(d.state, d.decommissioned_at))
   AND (%(device_nos)s::text[] IS NULL OR d.device_no = ANY(%(device_nos)s::text[]))
 ORDER BY s.site_no, d.stall_no NULLS FIRST, d.device_no LIMIT %(rows)s
 """

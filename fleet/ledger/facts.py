@@ -40,6 +40,13 @@ FROM device_holds AS h JOIN devices AS d USING (device_id)
 WHERE d.device_no = ANY(%(numbers)s) AND h.begins_at <= now() AND (h.ends_at IS NULL OR h.ends_at > now())
 GROUP BY d.device_no
 """
+DECOMMISSIONED: Final = """
+SELECT device_no FROM devices WHERE device_no = ANY(%(numbers)s) AND decommissioned_at IS NOT NULL
+"""
+CASES: Final = """
+SELECT d.device_no, c.case_no FROM cases AS c JOIN devices AS d USING (device_id)
+WHERE d.device_no = ANY(%(numbers)s) AND c.state NOT IN ('kept', 'rejected', 'archived', 'withdrawn', 'stopped')
+"""
 KINDS: Final = "SELECT device_no, kind FROM devices JOIN models USING (model_id) WHERE device_no = ANY(%(numbers)s)"
 # Models of which there are devices, and gateways that devices stand behind.
 MODELS_IN_USE: Final = """
@@ -123,6 +130,9 @@ class Facts:
     # How and when a number was retired.
     retired: Mapping[str, str] = field(default_factory=dict)
     holds: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    # Devices whose identity was retired by a case, and those with a case under way, by number.
+    decommissioned: frozenset[str] = frozenset()
+    cases: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     # Models of which there are devices, and gateways with devices behind them.
     in_use: frozenset[str] = frozenset()
@@ -168,6 +178,8 @@ def _of_devices(
         members=frozenset((str(site), str(merchant)) for site, merchant in members),
         retired=dict(connection.execute(RETIRED, of_the_drafts).fetchall()),
         holds=dict(connection.execute(HOLDS, of_the_drafts).fetchall()),
+        decommissioned=_numbers(connection, DECOMMISSIONED, numbers),
+        cases=dict(connection.execute(CASES, of_the_drafts).fetchall()),
         kinds=dict(connection.execute(KINDS, {"numbers": _texts(drafts, "gateway_no")}).fetchall()),
         in_use=_numbers(connection, GATEWAYS_IN_USE, _texts(_changing(drafts, "model_no"), "device_no")),
         owners=_owners(connection, drafts, opened),

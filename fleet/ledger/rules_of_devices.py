@@ -47,7 +47,7 @@ def _number_is_not_retired(draft: Draft, facts: Facts) -> Iterator[Finding]:
 def _state_may_follow(draft: Draft, facts: Facts) -> Iterator[Finding]:
     """Registration passes the gate, and a step has to be one of a device's life."""
     before = None if draft.before is None else str(draft.before["state"])
-    after = str(draft.after["state"])
+    number, after = str(draft.after["device_no"]), str(draft.after["state"])
     model = facts.models.get(str(draft.after["model_no"]))
     if after == before or model is None:
         return
@@ -56,8 +56,10 @@ def _state_may_follow(draft: Draft, facts: Facts) -> Iterator[Finding]:
         kind=model.kind,
         acquired_on=acquired_on,
         exemption_document=exemption,
-        holds=facts.holds.get(str(draft.after["device_no"]), ()),
+        holds=facts.holds.get(number, ()),
         gates=facts.gates,
+        is_decommissioned=number in facts.decommissioned,
+        case_no=facts.cases.get(number),
     )
     refused = states.check(before, after, asked)
     if refused is not None:

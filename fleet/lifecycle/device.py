@@ -25,7 +25,7 @@ SELECT d.device_id, d.device_no, m.kind, k.streams, m.vendor, d.acquired_on, d.e
              WHERE h.device_id = d.device_id AND h.begins_at <= now() AND (h.ends_at IS NULL OR h.ends_at > now())
              ORDER BY h.kind) AS holds,
        d.state, d.commissioned_on, s.site_no, d.stall_no, c.merchant_code, g.device_no AS gateway_no,
-       p.device_no AS predecessor_no, d.decommissioned_at IS NOT NULL AS is_decommissioned,
+       p.device_no AS predecessor_no, d.decommissioned_at IS NOT NULL AS is_decommissioned, o.case_no,
        d.address, d.lat, d.lon, d.custodian, d.custodian_phone_sealed, d.custodian_phone_masked,
        d.storage_place, d.installed_on, d.factory_no, d.mac, d.hardware_version
 FROM devices AS d
@@ -35,6 +35,8 @@ JOIN sites AS s USING (site_id)
 LEFT JOIN merchants AS c USING (merchant_id)
 LEFT JOIN devices AS g ON g.device_id = d.gateway_id
 LEFT JOIN devices AS p ON p.device_id = d.predecessor_id
+LEFT JOIN cases AS o ON o.device_id = d.device_id
+    AND o.state NOT IN ('kept', 'rejected', 'archived', 'withdrawn', 'stopped')
 WHERE d.device_no = ANY(%(device_nos)s::text[])
 """
 WRITE: Final = """
@@ -116,6 +118,8 @@ class Device:
     hardware_version: str | None
     # Its identity was retired by a case, wherever the thing itself still is.
     is_decommissioned: bool = False
+    # The case that is under way.
+    case_no: str | None = None
 
 
 def take(connection: Connection[Any], device_nos: Iterable[str], *, alone: bool = False) -> dict[str, Device]:

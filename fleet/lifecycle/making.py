@@ -1,17 +1,21 @@
-"""Planned moves into the ledger: devices, who answers for them, and the record of their steps.
+"""Planned moves into the ledger: devices, who answers for them, the record of their steps, and the events.
 
 A handful of statements, whatever the number of moves.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, Final
 
 from psycopg import Connection
 
+from fleet.events import Event, record
 from fleet.lifecycle.device import put_back
 from fleet.lifecycle.world import Outcome
 
+# More devices at once are one event: who watches wants to know of it, and not a line for each of a thousand.
+TOLD_ONE_BY_ONE: Final = 50
 BECAUSE: Final = "SELECT set_config('tracefleet.reason', %(reason)s, true)"
 RECORD: Final = """
 INSERT INTO device_transitions (device_id, from_state, to_state, actor, reason, document, cost_fen)
@@ -62,6 +66,7 @@ def make(connection: Connection[Any], outcomes: Sequence[Outcome]) -> None:
         _hand_over(connection, together)
         _drop_duties(connection, together)
     _record(connection, outcomes)
+    record(connection, _events(outcomes))
 
 
 def _hand_over(connection: Connection[Any], outcomes: Sequence[Outcome]) -> None:
@@ -102,3 +107,19 @@ def _record(connection: Connection[Any], outcomes: Sequence[Outcome]) -> None:
                 steps[name].append(value)
     if steps["device_id"]:
         connection.execute(RECORD, steps)
+
+
+def _events(outcomes: Sequence[Outcome]) -> list[Event]:
+    """`device.<state>` of each device that came into another state; of many, one event with their number by state."""
+    moved = [effect for outcome in outcomes for effect in outcome.effects if effect.states]
+    if len(moved) <= TOLD_ONE_BY_ONE:
+        return [
+            Event(
+                f"device.{effect.states[-1]}",
+                effect.before.device_no,
+                {"states": [effect.before.state, *effect.states], "site_no": effect.after.site_no},
+            )
+            for effect in moved
+        ]
+    by_state = Counter(effect.states[-1] for effect in moved)
+    return [Event("device.many", f"{len(moved)} devices", {"devices": len(moved), "by_state": dict(by_state)})]

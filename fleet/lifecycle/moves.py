@@ -48,14 +48,17 @@ def transition(
     return carry_out(connection, "transition", moves, apply=apply)
 
 
-def carry_out(connection: Connection[Any], kind: MoveKind, moves: Sequence[Move], *, apply: bool) -> Report:
+def carry_out(
+    connection: Connection[Any], kind: MoveKind, moves: Sequence[Move], *, apply: bool, for_cases: bool = False
+) -> Report:
     """What *moves* come to; with *apply*, and when nothing is wrong with any, they are made.
 
-    Of two who move the same device at once, the second is judged by what the first made of it.
+    *for_cases*: they are steps of the devices' own cases, beside which none leaves the fleet. Of two who move the same
+    device at once, the second is judged by what the first made of it.
     """
     numbers = [number for move in moves for _, number in _numbers(move)]
     devices = take(connection, numbers, alone=kind == "board") if apply else look(connection, numbers)
-    outcomes = plan(kind, moves, _world(connection, moves, devices))
+    outcomes = plan(kind, moves, _world(connection, moves, devices, for_cases=for_cases))
     report = _report(kind, outcomes)
     if not apply or not report.is_good:
         return report
@@ -121,7 +124,7 @@ def _one_serial_each(outcomes: Sequence[Outcome]) -> list[Outcome]:
     return checked
 
 
-def _world(connection: Connection[Any], moves: Sequence[Move], devices: dict[str, Device]) -> World:
+def _world(connection: Connection[Any], moves: Sequence[Move], devices: dict[str, Device], *, for_cases: bool) -> World:
     site_nos = {move.site_no for move in moves if move.site_no is not None}
     codes = {move.merchant_code for move in moves if move.merchant_code is not None}
     sites = connection.execute(SITES, {"site_nos": list(site_nos)}).fetchall() if site_nos else []
@@ -133,6 +136,7 @@ def _world(connection: Connection[Any], moves: Sequence[Move], devices: dict[str
         sites=dict(sites),
         merchants={code for (code,) in merchants},
         serials=_serials(connection, moves),
+        for_cases=for_cases,
     )
 
 

@@ -28,7 +28,7 @@ State = Literal[
     "disposed",
     "lost",
 ]
-GuardName = Literal["registration_gate", "no_hold", "nothing_disputed", "document"]
+GuardName = Literal["registration_gate", "no_hold", "nothing_disputed", "document", "not_decommissioned", "no_case"]
 
 STATES: Final[tuple[State, ...]] = get_args(State)
 TERMINAL: Final[frozenset[State]] = frozenset({"disposed", "lost"})
@@ -53,7 +53,8 @@ UNTOUCHABLE: Final = frozenset({"evidence", "dispute"})
 class Facts:
     """What the guards need to know of a device, and of the step that is asked for.
 
-    *holds* are the kinds of those in force now; *document* comes with the step.
+    *holds* are the kinds of those in force now; *document* comes with the step. *is_decommissioned*: its identity was
+    retired. *case_no* is the case that is to carry it out of the fleet, if another than the one the step is of.
     """
 
     kind: str
@@ -62,6 +63,8 @@ class Facts:
     document: str | None = None
     holds: Sequence[str] = ()
     gates: Mapping[str, Gate] = field(default_factory=dict)
+    is_decommissioned: bool = False
+    case_no: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +91,28 @@ _LOSS_REPORT: Final = "the report of the loss (盘亏报告)"
 _APPROVAL: Final = "the number of the approval reply (处置批复文号)"
 _LOSABLE: Final[tuple[State, ...]] = tuple(state for state in STATES if state not in TERMINAL and state != "draft")
 TRANSITIONS: Final = (
-    Transition("draft", "in_stock", "登记入库", "register", ("registration_gate",)),
-    Transition("in_stock", "in_service", "投入使用", "put into service"),
+    Transition("draft", "in_stock", "登记入库", "register", ("registration_gate", "not_decommissioned")),
+    Transition("in_stock", "in_service", "投入使用", "put into service", ("not_decommissioned",)),
     Transition("in_service", "suspended", "停用", "suspend"),
-    Transition("suspended", "in_service", "恢复使用", "resume"),
+    Transition("suspended", "in_service", "恢复使用", "resume", ("not_decommissioned",)),
     Transition("in_service", "faulty", "报修", "report a fault"),
     Transition("faulty", "repairing", "开始维修", "begin the repair", ("nothing_disputed",)),
-    Transition("repairing", "in_service", "修复投用", "repaired, back into service"),
+    Transition("repairing", "in_service", "修复投用", "repaired, back into service", ("not_decommissioned",)),
     Transition("repairing", "faulty", "未修复", "not repaired"),
     Transition("in_service", "idle", "转为闲置", "set idle"),
     Transition("faulty", "idle", "转为闲置", "set idle"),
     Transition("suspended", "idle", "转为闲置", "set idle"),
-    Transition("idle", "in_service", "恢复使用", "resume"),
+    Transition("idle", "in_service", "恢复使用", "resume", ("not_decommissioned",)),
     Transition("idle", "recovered", "回收", "recover to stock", ("nothing_disputed",)),
-    Transition("recovered", "in_stock", "重新入库", "return to stock for use", ("nothing_disputed",)),
-    Transition("in_stock", "pending_disposal", "申请处置", "propose for disposal", ("no_hold",)),
-    Transition("recovered", "pending_disposal", "申请处置", "propose for disposal", ("no_hold",)),
+    Transition(
+        "recovered", "in_stock", "重新入库", "return to stock for use", ("nothing_disputed", "not_decommissioned")
+    ),
+    Transition("in_stock", "pending_disposal", "申请处置", "propose for disposal", ("no_hold", "no_case")),
+    Transition("recovered", "pending_disposal", "申请处置", "propose for disposal", ("no_hold", "no_case")),
     Transition("pending_disposal", "recovered", "处置未获批准", "disposal rejected"),
-    Transition("pending_disposal", "disposed", "处置完成", "dispose of", ("document", "no_hold"), _APPROVAL),
-    # A loss is a fact, not a decision: a hold cannot forbid it, the report answers for it.
+    Transition("pending_disposal", "disposed", "处置完成", "dispose of", ("document", "no_hold", "no_case"), _APPROVAL),
+    # A loss is a fact, not a decision: neither a hold nor a case can forbid it, the report answers for it. The case is
+    # withdrawn then, or from its execution on disposed of as a loss.
     *(Transition(state, "lost", "盘亏", "report as lost", ("document",), _LOSS_REPORT) for state in _LOSABLE),
 )
 _BY_PAIR: Final[Mapping[tuple[str, str], Transition]] = {(t.before, t.after): t for t in TRANSITIONS}
@@ -137,11 +143,25 @@ def _document(transition: Transition, facts: Facts) -> str | None:
     return f"{transition.document} is missing: give it as the document"
 
 
+def _not_decommissioned(_: Transition, facts: Facts) -> str | None:
+    if not facts.is_decommissioned:
+        return None
+    return "its identity was retired by a case, and nothing it says is accepted: register it as another device"
+
+
+def _no_case(_: Transition, facts: Facts) -> str | None:
+    if facts.case_no is None:
+        return None
+    return f"its case {facts.case_no} is under way: take the steps of that case, or withdraw it before its execution"
+
+
 GUARDS: Final[Mapping[GuardName, Callable[[Transition, Facts], str | None]]] = {
     "registration_gate": _gate,
     "no_hold": _no_hold,
     "nothing_disputed": _nothing_disputed,
     "document": _document,
+    "not_decommissioned": _not_decommissioned,
+    "no_case": _no_case,
 }
 
 

@@ -3,16 +3,12 @@
 from collections import deque
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from typing import Final
 
 from fleet.lifecycle.device import Device
 from fleet.lifecycle.move import Move
 from fleet.lifecycle.report import Complaint
 from fleet.lifecycle.states import UNTOUCHABLE, Facts, Refusal, State, allowed, step
 from fleet.lifecycle.world import Effect, World
-
-# In these a device serves, or waits to.
-REUSED: Final[frozenset[State]] = frozenset({"in_stock", "in_service"})
 
 
 def route(state: State, to: State, through: AbstractSet[State]) -> tuple[State, ...] | None:
@@ -40,11 +36,10 @@ def walk(device: Device, way: tuple[State, ...], move: Move, world: World) -> tu
         document=move.document,
         holds=device.holds,
         gates=world.gates,
+        is_decommissioned=device.is_decommissioned,
+        case_no=None if world.for_cases else device.case_no,
     )
     state = device.state
-    if device.is_decommissioned and not REUSED.isdisjoint(way):
-        sentence = "its identity was retired by a case, and nothing it says is accepted: register it as another device"
-        complaints.append(Complaint(move.row, device.device_no, "to", sentence))
     for follower in way:
         found = step(state, follower, facts)
         if isinstance(found, Refusal):

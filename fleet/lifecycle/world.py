@@ -17,6 +17,7 @@ class World:
     """The devices that moves name, and whatever else they name, as the ledger has it on the day *today*.
 
     *sites* by number with their status; *serials* the devices that have a factory number, by vendor and number.
+    *for_cases*: the moves are steps of the devices' own cases.
     """
 
     devices: Mapping[str, Device]
@@ -25,6 +26,7 @@ class World:
     sites: Mapping[str, str] = field(default_factory=dict)
     merchants: AbstractSet[str] = frozenset()
     serials: Mapping[tuple[str, str], AbstractSet[str]] = field(default_factory=dict)
+    for_cases: bool = False
 
 
 @dataclass(frozen=True, slots=True)

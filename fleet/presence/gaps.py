@@ -97,22 +97,22 @@ def detect_day(connection: Connection[Any], day: date, *, now: datetime) -> list
     reckon_sites(connection, day, now=now)
     begins, over = begin_of(day), slots_over(day, now)
     known = touching(connection, begins - SILENT, begins + DAY + SILENT)
-    platform = _platform(
-        connection, day, over, goes_on=any(o.scope == "platform" and _reaches(o, begins) for o in known)
-    )
+    platform = _platform(connection, day, over, goes_on=any(_excuses_all(o) and _reaches(o, begins) for o in known))
     ours = [span for outage in known if _excuses_all(outage) for span in (_slots_of(outage, begins),)]
     masked = [(first, end + SILENT_SLOTS) for first, end in [*((each.first, each.end) for each in platform), *ours]]
-    lasting = {o.site_no for o in known if o.site_no and _goes_on(o, begins)}
+    # Of each site that was out at midnight, how many slots it may be so yet.
+    lasting = {o.site_no: _slots_left(o, begins) for o in known if o.site_no and _goes_on(o, begins)}
     asked = {"day": day, "ours": _bits(masked), "lasting": sorted(lasting)}
     with connection.cursor(row_factory=class_row(Lost)) as cursor:
         lost = cursor.execute(LOST.encode(), asked).fetchall()
     runs = [
-        Silence(each.site_no, first, end, each.devices)
+        Silence(each.site_no, first, end if first else min(end, lasting.get(each.site_no, end)), each.devices)
         for each in lost
         for first, end in silences(each.there, each.devices, each.open, over, goes_on=each.site_no in lasting)
     ]
     # Of a site without a word on two days there is nothing to count.
-    runs += [Silence(site_no, 0, over, 0) for site_no in sorted(lasting - {each.site_no for each in lost})]
+    unheard = sorted(lasting.keys() - {each.site_no for each in lost})
+    runs += [Silence(site_no, 0, min(over, lasting[site_no]), 0) for site_no in unheard]
     together, apart = taken_together(runs, lost[0].sites if lost else 0)
     found = [_found(silence, begins, over, now) for silence in [*platform, *together, *apart]]
     return _enter(connection, found, known)
@@ -191,15 +191,19 @@ def _excuses_all(outage: Outage) -> bool:
     return outage.scope == "platform" and outage.dismissed_at is None
 
 
-def _reaches(outage: Outage, begins: datetime) -> bool:
-    """Whether it was found to go on when the day that *begins* began."""
-    is_found = outage.source == "detected" and outage.dismissed_at is None
-    return is_found and outage.began_at < begins and (outage.ended_at is None or outage.ended_at >= begins)
-
-
 def _goes_on(outage: Outage, begins: datetime) -> bool:
     """Whether it reaches into the day that *begins*, and may: a site that is silent for a week is out no more."""
-    return _reaches(outage, begins) and begins + DAY - outage.began_at <= LONGEST
+    is_found = outage.source == "detected" and outage.dismissed_at is None
+    return is_found and _reaches(outage, begins) and _slots_left(outage, begins) > 0
+
+
+def _reaches(outage: Outage, begins: datetime) -> bool:
+    return outage.began_at < begins and (outage.ended_at is None or outage.ended_at >= begins)
+
+
+def _slots_left(outage: Outage, begins: datetime) -> int:
+    left = outage.began_at + LONGEST - begins
+    return max(0, min(SLOTS, int(left.total_seconds() // SLOT_SECONDS)))
 
 
 def _slots_of(outage: Outage, begins: datetime) -> tuple[int, int]:

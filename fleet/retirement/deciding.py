@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from fleet.retirement.case import Case
+from fleet.retirement.documents import SHA256
 from fleet.retirement.facts import Facts
 from fleet.retirement.guards import GUARDS
 from fleet.retirement.order import Order
@@ -134,6 +135,11 @@ def _incomplete(step: Step, order: Order) -> Iterator[tuple[str, str]]:
             yield name, f"{name} is empty: to {step.name_en} needs it"
     if step.name == "appraise" and order.appraisal and order.appraisal not in APPRAISALS:
         yield "appraisal", f"{order.appraisal} is none of {', '.join(APPRAISALS)}"
+    if order.photo_sha256 and SHA256.fullmatch(order.photo_sha256) is None:
+        yield (
+            "photo_sha256",
+            f"{order.photo_sha256[:70]!r} is no SHA-256: give its 64 hexadecimal digits, in small letters",
+        )
 
 
 def _missing_papers(step: Step, case: Case, facts: Facts) -> Iterator[tuple[str, str]]:

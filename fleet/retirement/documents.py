@@ -29,7 +29,7 @@ DOCUMENTS: Final = """
 SELECT document_id, kind, name, sha256, size_bytes, note, added_by, added_at
 FROM case_documents WHERE case_id = %(case_id)s ORDER BY document_id
 """
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def wrong(papers: Iterable[Paper], known: dict[str, str]) -> Iterable[str]:
     for paper in papers:
         if paper.kind not in PAPERS:
             yield f"{paper.kind} is no kind of document; the kinds are {', '.join(PAPERS)}"
-        if _SHA256.fullmatch(paper.sha256) is None:
+        if SHA256.fullmatch(paper.sha256) is None:
             yield f"{paper.sha256[:70]!r} is no SHA-256: give its 64 hexadecimal digits, in small letters"
         if not paper.name.strip():
             yield "a document has no name"

@@ -110,7 +110,9 @@ def check(connection: Connection[Any], planned: Sequence[Sequence[Effect]]) -> l
     first = [effects[0] for effects in planned if effects]
     complaints: list[Complaint] = []
     for kind, together in _by_kind(first):
-        report = lifecycle.carry_out(connection, kind, [effect.move for effect in together], apply=False)
+        report = lifecycle.carry_out(
+            connection, kind, [effect.move for effect in together], apply=False, for_cases=True
+        )
         of_row = {effect.move.row: effect.decision.before for effect in together}
         for error in report.errors:
             case = of_row[error.row]
@@ -127,7 +129,9 @@ def make(connection: Connection[Any], planned: Sequence[Sequence[Effect]]) -> No
     """
     for together in zip_longest(*planned):
         for kind, alike in _by_kind([effect for effect in together if effect is not None]):
-            report = lifecycle.carry_out(connection, kind, [effect.move for effect in alike], apply=True)
+            report = lifecycle.carry_out(
+                connection, kind, [effect.move for effect in alike], apply=True, for_cases=True
+            )
             if not report.is_good:
                 raise RefusedError("; ".join(f"{error.device_no}: {error.sentence}" for error in report.errors))
 
@@ -142,9 +146,10 @@ def retire_identities(connection: Connection[Any], decisions: Sequence[Decision]
     """From *now* on nothing that the devices of executed cases say is accepted: credentials and codes end."""
     reasons = {d.before.device_id: f"case {d.before.case_no}" for d in decisions if d.after.state == "executing"}
     if reasons:
-        connection.execute(DECOMMISSION, {"device_ids": list(reasons), "now": now})
+        # The last: what is not ended by then the database ends, and knows no case to say why.
         revoke_each(connection, reasons, now=now)
         void_open(connection, list(reasons), now=now)
+        connection.execute(DECOMMISSION, {"device_ids": list(reasons), "now": now})
 
 
 def end_flags(connection: Connection[Any], decisions: Sequence[Decision], *, now: datetime) -> None:

@@ -17,6 +17,11 @@ _STILL_WORKS: Final = "equipment that still works shall not be scrapped (仍可�
 NAMELESS: Final = frozenset({"anonymous", ""})
 
 
+def _is_one(name: str, other: str | None) -> bool:
+    """Whether both are one person's: another case, or a space, is no other pair of eyes."""
+    return other is not None and name.strip().lower() == other.strip().lower()
+
+
 def _day_ahead(_: Case, order: Order, facts: Facts) -> Found:
     if order.kept_until is not None and order.kept_until <= facts.day:
         yield "kept_until", f"{order.kept_until} is not to come: give a later day"
@@ -30,9 +35,9 @@ def _named(_case: Case, _order: Order, facts: Facts) -> Found:
 def _other_eyes(case: Case, _: Order, facts: Facts) -> Found:
     """At the decision it is the actor who must be another; at the execution, whoever approved."""
     checker = case.approved_by or facts.actor
-    if checker == case.proposed_by:
+    if _is_one(checker, case.proposed_by):
         yield "actor", f"{checker} proposed it: another person has to decide (申请人不得审批)"
-    if checker == case.appraised_by:
+    if _is_one(checker, case.appraised_by):
         yield "actor", f"{checker} appraised it: another person has to decide (鉴定人不得审批)"
 
 
@@ -41,6 +46,14 @@ def _same_owner(case: Case, _: Order, facts: Facts) -> Found:
         whose = facts.owner_type or "not known"
         sentence = f"the owner of the device (产权单位) is {whose}, and was not when the case was opened"
         yield "owner_type", f"{sentence}: correct owner_type, or withdraw the case and open another"
+
+
+def _same_value(_case: Case, _order: Order, facts: Facts) -> Found:
+    """Who approved did so by what it cost: else a value that is low for that day alone would be a way around."""
+    if facts.approved_fen is not None and facts.single_fen != facts.approved_fen:
+        now = "not known" if facts.single_fen is None else f"{facts.single_fen} fen"
+        sentence = f"its original value (原值) is {now}, and was {facts.approved_fen} fen when it was approved"
+        yield "original_value_fen", f"{sentence}: correct it, or withdraw the case and open another"
 
 
 def _no_use_left(case: Case, _: Order, facts: Facts) -> Found:
@@ -131,6 +144,7 @@ GUARDS: Final[Mapping[GuardName, Callable[[Case, Order, Facts], Found]]] = {
     "named": _named,
     "other_eyes": _other_eyes,
     "same_owner": _same_owner,
+    "same_value": _same_value,
     "no_use_left": _no_use_left,
     "still_there": _still_there,
     "undisputed": _undisputed,

@@ -31,6 +31,11 @@ WHERE (%(after)s::text IS NULL OR c.case_no > %(after)s)
        OR coalesce(c.due_on < (now() AT TIME ZONE 'Asia/Shanghai')::date, false) = %(overdue)s)
 ORDER BY c.case_no LIMIT %(rows)s
 """
+TALLY: Final = """
+SELECT state, count(*)::int AS cases,
+       (count(*) FILTER (WHERE due_on < (now() AT TIME ZONE 'Asia/Shanghai')::date))::int AS overdue
+FROM cases GROUP BY state
+"""
 FILTERS: Final = ("state", "path", "device_no", "site_no", "region_code", "kind", "programme", "overdue")
 
 

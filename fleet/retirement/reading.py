@@ -35,7 +35,7 @@ WHERE c.bundle = ANY(%(bundles)s::uuid[]) AND c.state NOT IN ('kept', 'rejected'
 GROUP BY c.bundle, c.path
 """
 APPROVALS: Final = """
-SELECT case_id, document FROM case_steps
+SELECT case_id, document, (details ->> 'original_value_fen')::int8 FROM case_steps
 WHERE case_id = ANY(%(case_ids)s::int4[]) AND to_state = 'approved' ORDER BY step_id
 """
 DAYS: Final = "SELECT state, days FROM case_deadlines"
@@ -69,7 +69,7 @@ def read(
     bundles = _bundles(connection, cases)
     tiers, gates = load_tiers(connection), load_gates(connection)
     successors = load_successors(connection, _successors(cases, orders.values()))
-    approvals = dict(connection.execute(APPROVALS, ids).fetchall())
+    approvals = {case_id: told for case_id, *told in connection.execute(APPROVALS, ids)}
     papers = documents.kinds_of(connection, case_ids)
     gone = standing.lapsed(connection, [case for case in cases if case.state == "approved"], day=day)
     who = actor if actor is not None else _actor(connection)
@@ -78,6 +78,7 @@ def read(
         state, owner_type, single_fen, holds = devices[case.device_id]
         bundle_fen = bundles.get((case.bundle, case.path), single_fen) if case.bundle else single_fen
         told = orders.get(case.case_id)
+        document, approved_fen = approvals.get(case.case_id, (None, None))
         facts[case.case_id] = Facts(
             actor=who,
             now=now,
@@ -89,7 +90,8 @@ def read(
             single_fen=single_fen,
             bundle_fen=bundle_fen,
             tier=_tier(tiers, owner_type, single_fen, bundle_fen),
-            approval_document=approvals.get(case.case_id),
+            approval_document=document,
+            approved_fen=approved_fen,
             has_lapsed=case.case_id in gone,
             successors=successors,
             gates=gates,

@@ -49,6 +49,7 @@ GuardName = Literal[
     "named",
     "other_eyes",
     "same_owner",
+    "same_value",
     "no_use_left",
     "still_there",
     "undisputed",
@@ -241,7 +242,7 @@ STEPS: Final[Mapping[StepName, Step]] = {
             _ADMIN,
             (),
             ("reason", *_INSTEAD),
-            guards=("other_eyes", "same_owner", "still_there", "undisputed", "replacement"),
+            guards=("other_eyes", "same_owner", "same_value", "still_there", "undisputed", "replacement"),
         ),
         Step(
             "silence",

@@ -3,6 +3,28 @@
 
 -- From this moment the device's identity is retired, wherever the thing itself still is: nothing it says is accepted.
 ALTER TABLE devices ADD COLUMN decommissioned_at timestamptz;
+-- Whether a device's identity is retired: the one place that says so. Inlined, so it costs a query nothing.
+CREATE FUNCTION is_retired(state text, decommissioned_at timestamptz) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN state IN ('disposed', 'lost') OR decommissioned_at IS NOT NULL;
+-- A device that is retired has no credential any more, whoever retired it and however: as 0011, by the rule above.
+CREATE OR REPLACE FUNCTION revoke_of_retired() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE credentials AS c SET revoked_at = now(),
+        revoked_reason = 'the device is ' || CASE WHEN d.state IN ('disposed', 'lost') THEN d.state ELSE 'decommissioned' END
+    FROM changed AS d
+    WHERE d.device_id = c.device_id AND is_retired(d.state, d.decommissioned_at) AND c.revoked_at IS NULL;
+    UPDATE enrolments AS e SET voided_at = now()
+    FROM changed AS d
+    WHERE d.device_id = e.device_id AND is_retired(d.state, d.decommissioned_at) AND e.used_at IS NULL AND e.voided_at IS NULL;
+    RETURN NULL;
+END $$;
+-- Which of a decommissioned device's topics the broker still had something retained on, and since when it has nothing.
+CREATE TABLE retained_clearings (
+    device_id  integer PRIMARY KEY REFERENCES devices ON DELETE CASCADE,
+    topics     text[] NOT NULL DEFAULT '{}',
+    cleared_at timestamptz
+);
+CREATE INDEX devices_decommissioned ON devices (decommissioned_at) WHERE decommissioned_at IS NOT NULL;
 -- What may come instead of a kind that the notice forbids.
 ALTER TABLE registration_gates
     ADD COLUMN instead_zh text,
@@ -120,7 +142,9 @@ CREATE TABLE cases (
     created_at     timestamptz NOT NULL DEFAULT now(),
     updated_at     timestamptz NOT NULL DEFAULT now(),
     -- Four eyes, whatever the order of calls.
-    CONSTRAINT cases_maker_is_not_checker CHECK (approved_by NOT IN (proposed_by, coalesce(appraised_by, proposed_by))),
+    -- Names that differ by their case or their spaces alone are one person's.
+    CONSTRAINT cases_maker_is_not_checker CHECK (
+        lower(btrim(approved_by)) NOT IN (lower(btrim(proposed_by)), lower(btrim(coalesce(appraised_by, proposed_by))))),
     CONSTRAINT cases_are_proposed_first CHECK (approved_by IS NULL OR proposed_by IS NOT NULL),
     CONSTRAINT cases_are_approved_first CHECK (
         (executed_at IS NULL AND state NOT IN ('executing', 'silent', 'recovered', 'wiped', 'disposed', 'written_off', 'archived'))
@@ -171,6 +195,8 @@ CREATE TABLE security_events (
     first_at     timestamptz NOT NULL,
     last_at      timestamptz NOT NULL,
     attempts     bigint NOT NULL CHECK (attempts > 0),
+    -- When the numbers were last brought up to date: not at each attempt, since every change of them is audited.
+    noted_at     timestamptz NOT NULL,
     -- Hosts, client ids, reasons, numbers of dead letters.
     evidence     jsonb NOT NULL DEFAULT '{}',
     raised_at    timestamptz NOT NULL DEFAULT now(),
@@ -182,8 +208,12 @@ CREATE TABLE security_events (
 );
 CREATE UNIQUE INDEX security_events_open ON security_events (device_id, channel) WHERE settled_at IS NULL;
 CREATE INDEX security_events_by_device ON security_events (device_id, security_event_id);
+-- From one retired number to the next, whatever else fills the dead letters.
+CREATE INDEX dead_letters_of_retired ON dead_letters (device_no, received_at) WHERE reason = 'retired_device' AND device_no IS NOT NULL;
 
 CREATE TRIGGER case_steps_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON case_steps
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting();
+CREATE TRIGGER case_documents_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON case_documents
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting();
 
 SELECT put_under_audit(table_name, naming, keys) FROM (VALUES
@@ -195,3 +225,138 @@ SELECT put_under_audit(table_name, naming, keys) FROM (VALUES
     ('case_documents', 'case_id,document_id', 'document_id'),
     ('security_events', 'device_id,security_event_id', 'security_event_id')
 ) AS tables (table_name, naming, keys);
+
+-- What each programme is about: devices of its kinds that were in the ledger and not retired when it began, and those that
+-- came since. A draft is not in the ledger yet. A device belongs to the site where it stood when it came into scope, and
+-- stays in scope wherever it is carried: a target that shrinks by carrying devices across a border would be none. Sites
+-- count with the region and the kind that they had when the programme began. Days are those of Asia/Shanghai.
+CREATE VIEW programme_scope AS
+-- Made first, once a site and not once a device: the planner thinks little of sites and takes few devices for less.
+WITH wanted AS MATERIALIZED (
+    SELECT p.programme_id, s.site_id
+    FROM programmes AS p
+    CROSS JOIN sites AS s
+    LEFT JOIN LATERAL (
+        -- Gathered and not limited: for a first row the audit would be read in its own order.
+        SELECT (array_agg(coalesce(a.before, a.after) ORDER BY a.audit_id))[1] AS told FROM audit AS a
+        WHERE a.entity = 'sites' AND a.label = s.site_no AND a.at >= p.begins_on::timestamp AT TIME ZONE 'Asia/Shanghai'
+    ) AS earlier ON true
+    WHERE starts_with(coalesce(earlier.told ->> 'region_code', s.region_code), p.region_code)
+      AND (p.site_kinds = '{}' OR coalesce(earlier.told ->> 'kind', s.kind) = ANY (p.site_kinds))
+)
+SELECT p.programme_id, d.device_id, place.site_id, span.entered_at, span.retired_at
+FROM programmes AS p
+CROSS JOIN LATERAL (SELECT p.begins_on::timestamp AT TIME ZONE 'Asia/Shanghai' AS at) AS start
+JOIN models AS m ON m.kind = ANY (p.kinds)
+JOIN devices AS d USING (model_id)
+LEFT JOIN tombstones AS z ON z.device_no = d.device_no AND z.state <> 'deleted'
+CROSS JOIN LATERAL (
+    SELECT min(t.at) FILTER (WHERE t.from_state = 'draft') AS accepted_at,
+           min(t.at) FILTER (WHERE t.to_state IN ('disposed', 'lost')) AS retired_at
+    FROM device_transitions AS t WHERE t.device_id = d.device_id
+) AS step
+-- Ledgers are taken over without the steps that led there: then the row itself says since when, and its tombstone until when.
+CROSS JOIN LATERAL (
+    SELECT coalesce(step.accepted_at, CASE WHEN d.state <> 'draft' THEN d.created_at END) AS accepted_at,
+           coalesce(step.retired_at, z.retired_at) AS retired_at
+) AS life
+CROSS JOIN LATERAL (SELECT greatest(life.accepted_at, start.at) AS entered_at, life.retired_at) AS span
+-- Not placed by then: it belonged to the site that its row named, which the next change of the row tells.
+CROSS JOIN LATERAL (
+    SELECT coalesce(
+        (SELECT q.site_id FROM device_placements AS q
+         WHERE q.device_id = d.device_id AND q.since <= span.entered_at ORDER BY q.since DESC, q.placement_id DESC LIMIT 1),
+        (SELECT ((array_agg(coalesce(a.before, a.after) ORDER BY a.audit_id))[1] ->> 'site_id')::integer FROM audit AS a
+         WHERE a.entity = 'devices' AND a.label = d.device_no AND a.at >= span.entered_at),
+        d.site_id) AS site_id
+) AS place
+JOIN wanted ON wanted.programme_id = p.programme_id AND wanted.site_id = place.site_id
+WHERE life.accepted_at IS NOT NULL
+  -- What came into the ledger as retired was never to be retired.
+  AND (span.retired_at IS NULL OR (span.retired_at >= start.at AND span.retired_at > life.accepted_at));
+
+-- What the dashboards read of health and retirement, as in 0006: who looks at them reads these and no table.
+
+CREATE VIEW grafana_health AS
+SELECT d.device_no, m.kind, s.site_no, s.region_code, h.evaluated_at, h.presence, h.presence_since, h.excused_by, h.score,
+       h.reasons -> 0 ->> 'check' AS worst_reason
+FROM device_health AS h JOIN devices AS d USING (device_id) JOIN models AS m USING (model_id) JOIN sites AS s USING (site_id);
+
+CREATE VIEW grafana_health_days AS
+SELECT h.day, d.device_no, m.kind, s.site_no, s.region_code, h.presence, h.score, h.reasons -> 0 ->> 'check' AS worst_reason
+FROM health_days AS h JOIN devices AS d USING (device_id) JOIN models AS m USING (model_id) JOIN sites AS s USING (site_id);
+
+-- Those that somebody found to be none are left out.
+CREATE VIEW grafana_outages AS
+SELECT o.outage_id, o.scope, s.site_no, s.name_zh AS site_zh, s.name_en AS site_en, s.region_code, o.began_at, o.ended_at,
+       o.source, o.reason
+FROM outages AS o LEFT JOIN sites AS s USING (site_id)
+WHERE o.dismissed_at IS NULL;
+
+CREATE VIEW grafana_findings AS
+SELECT f.finding_id, f.rule, r.name_zh AS rule_zh, r.name_en AS rule_en, f.weight, f.is_mandatory, d.device_no, m.kind,
+       s.site_no, s.region_code, f.opened_at, f.cleared_at
+FROM findings AS f JOIN obsolescence_rules AS r ON r.rule = f.rule AND r.version = f.rule_version
+JOIN devices AS d USING (device_id) JOIN models AS m USING (model_id) JOIN sites AS s USING (site_id);
+
+CREATE VIEW grafana_flags AS
+SELECT f.flag_id, d.device_no, m.kind, s.site_no, s.region_code, f.flagged_on, f.flagged_at, f.score, f.sentence_zh,
+       f.sentence_en, f.ended_at, f.ended_because
+FROM flags AS f JOIN devices AS d USING (device_id) JOIN models AS m USING (model_id) JOIN sites AS s USING (site_id);
+
+CREATE VIEW grafana_cases AS
+SELECT c.case_no, d.device_no, m.kind, s.site_no, s.region_code, p.programme_no, c.path, c.state, c.state_since, c.due_on,
+       c.state NOT IN ('kept', 'rejected', 'archived', 'withdrawn', 'stopped') AS is_open,
+       coalesce(c.due_on < (now() AT TIME ZONE 'Asia/Shanghai')::date, false)
+           AND c.state NOT IN ('kept', 'rejected', 'archived', 'withdrawn', 'stopped') AS is_overdue,
+       c.proposed_at, c.appraised_at, c.approved_at, c.executed_at, c.wiped_at, c.disposed_at, c.method, c.income_fen
+FROM cases AS c JOIN devices AS d USING (device_id) JOIN models AS m USING (model_id) JOIN sites AS s USING (site_id)
+LEFT JOIN programmes AS p USING (programme_id);
+
+CREATE VIEW grafana_case_steps AS
+SELECT t.at, c.case_no, c.path, m.kind, s.site_no, s.region_code, t.from_state, t.to_state
+FROM case_steps AS t JOIN cases AS c USING (case_id) JOIN devices AS d USING (device_id) JOIN models AS m USING (model_id)
+JOIN sites AS s USING (site_id);
+
+-- A programme day by day, from its beginning until today or its end. `even` is where the same number each day would be.
+CREATE VIEW grafana_programme_days AS
+WITH moved AS (
+    SELECT s.programme_id, (m.at AT TIME ZONE 'Asia/Shanghai')::date AS day,
+           count(*) FILTER (WHERE m.is_entry) AS entered, count(*) FILTER (WHERE NOT m.is_entry) AS retired
+    FROM programme_scope AS s CROSS JOIN LATERAL (VALUES (s.entered_at, true), (s.retired_at, false)) AS m (at, is_entry)
+    WHERE m.at IS NOT NULL GROUP BY 1, 2
+), days AS (
+    SELECT p.programme_id, each.day::date AS day, sum(coalesce(moved.entered, 0)) OVER so_far AS devices,
+           sum(coalesce(moved.retired, 0)) OVER so_far AS retired
+    FROM programmes AS p
+    CROSS JOIN LATERAL generate_series(
+        p.begins_on::timestamp, coalesce(p.ended_on, (now() AT TIME ZONE 'Asia/Shanghai')::date)::timestamp, '1 day') AS each (day)
+    LEFT JOIN moved ON moved.programme_id = p.programme_id AND moved.day = each.day::date
+    WINDOW so_far AS (PARTITION BY p.programme_id ORDER BY each.day)
+)
+SELECT p.programme_no, p.name_zh, p.name_en, p.region_code, p.due_on, p.ended_on, d.day,
+       d.day::timestamp AT TIME ZONE 'Asia/Shanghai' AS bucket_at, d.devices::bigint AS devices,
+       coalesce(p.target, d.devices)::bigint AS target, d.retired::bigint AS retired,
+       greatest(coalesce(p.target, d.devices) - d.retired, 0)::bigint AS remaining,
+       round(coalesce(p.target, d.devices) * greatest(1 - (d.day - p.begins_on + 1)::numeric / (p.due_on - p.begins_on + 1), 0), 1)
+           ::double precision AS even
+FROM days AS d JOIN programmes AS p USING (programme_id);
+
+-- Each programme as it stands today, or stood at its end.
+CREATE VIEW grafana_programmes AS
+SELECT DISTINCT ON (programme_no) programme_no, name_zh, name_en, region_code, due_on, ended_on, day, devices, target, retired,
+       remaining, retired::double precision / nullif(target, 0) AS rate
+FROM grafana_programme_days ORDER BY programme_no, day DESC;
+
+CREATE VIEW grafana_security_events AS
+SELECT e.security_event_id, d.device_no, m.kind, s.site_no, s.region_code, e.channel, e.first_at, e.last_at, e.attempts,
+       e.raised_at, e.settled_at
+FROM security_events AS e JOIN devices AS d USING (device_id) JOIN models AS m USING (model_id)
+JOIN sites AS s USING (site_id);
+
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracefleet_dashboards') THEN
+        GRANT SELECT ON grafana_health, grafana_health_days, grafana_outages, grafana_findings, grafana_flags, grafana_cases,
+            grafana_case_steps, grafana_programme_days, grafana_programmes, grafana_security_events TO tracefleet_dashboards;
+    END IF;
+END $$;

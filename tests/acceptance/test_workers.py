@@ -20,7 +20,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from deploy.bench.brokers import has_mosquitto, serve
-from ingest.subscription import peer_of
+from store.peer import peer_of
 from store.settings import Settings
 from tests.conftest import end, free_port
 

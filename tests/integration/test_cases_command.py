@@ -12,6 +12,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from deploy.commands import cases
+from deploy.commands.acting import typed_by
 
 Run = Callable[..., Result]
 
@@ -35,7 +36,8 @@ def run(
     cases.add_to(app)
 
     def command(who: str, *arguments: str) -> Result:
-        return CliRunner().invoke(app, arguments, env={"SUDO_USER": who})
+        with typed_by(who):
+            return CliRunner().invoke(app, arguments)
 
     return command
 

@@ -12,6 +12,7 @@ from fleet.keys import Keys
 from fleet.ledger.imports import import_sheet
 from fleet.ledger.nouns import DEVICE_STATES
 from fleet.metrics import Metrics
+from fleet.retirement.states import STATES
 
 Connection = psycopg.Connection[tuple[object, ...]]
 SHEETS = {
@@ -23,6 +24,12 @@ SHEETS = {
         "A3,ACS,S1,,2016-05-01\nA4,ACS,S1,idle,2016-05-01\nK1,KS,S1,faulty,2017-03-01\n"
     ),
 }
+CASES = """
+INSERT INTO cases (case_no, device_id, path, state, state_since, grounds, opened_by, due_on)
+SELECT 'RC-2026-' || device_no, device_id, 'state', CASE WHEN device_no = 'A4' THEN 'kept' ELSE 'opened' END, now(),
+       '[]', 'li', current_date + CASE device_no WHEN 'A1' THEN -9 WHEN 'A2' THEN 9 END
+FROM devices WHERE device_no IN ('A1', 'A2', 'A4')
+"""
 HEARD = """
 INSERT INTO device_presence (device_id, last_heard_at, state, boot_id, boot_at, state_at, told_at)
 SELECT device_id, now() - %(ago)s::interval, %(state)s, 1, now(), now(), now()
@@ -123,3 +130,16 @@ def test_sweep_timings_and_the_release_are_named_as_promised(counted: Counted) -
     assert [metric.name for metric in counted.registry.collect() if metric.name == "tracefleet_build"] == [
         "tracefleet_build"
     ]
+
+
+@pytest.mark.anyio
+async def test_cases_are_counted_by_state_and_those_overdue(
+    ledger: Connection, database_url: str, counted: Counted
+) -> None:
+    """Every state has its number, zero where no case is."""
+    ledger.execute(CASES.encode())
+    await _take(database_url, counted)
+    assert counted.series("cases") == counted.series("cases_overdue") == len(STATES)
+    states = ("opened", "kept", "archived")
+    assert [counted.get("cases", state=state) for state in states] == [2, 1, 0]
+    assert [counted.get("cases_overdue", state=state) for state in states] == [1, 0, 0]

@@ -19,14 +19,20 @@ from store.settings import Settings
 Connection = psycopg.Connection[tuple[object, ...]]
 
 ROOT = Path(__file__).parents[2]
-DASHBOARD: dict[str, Any] = json.loads((ROOT / "grafana/dashboards/city-overview.en.json").read_text(encoding="utf-8"))
+DASHBOARDS: list[dict[str, Any]] = [
+    json.loads((ROOT / f"grafana/dashboards/{name}.en.json").read_text(encoding="utf-8"))
+    for name in ("city-overview", "health-and-retirement")
+]
 PANELS: dict[str, str] = {
     panel["title"]: target["rawSql"]
-    for panel in DASHBOARD["panels"]
+    for dashboard in DASHBOARDS
+    for panel in dashboard["panels"]
     for target in panel["targets"]
     if "rawSql" in target
 }
-VARIABLES: dict[str, dict[str, Any]] = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
+VARIABLES: dict[str, dict[str, Any]] = {
+    variable["name"]: variable for dashboard in DASHBOARDS for variable in dashboard["templating"]["list"]
+}
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 FROM, TO = HOUR - timedelta(hours=5), HOUR + timedelta(hours=1)
 
@@ -67,6 +73,42 @@ INSERT INTO ingest_stats (bucket_at, worker, stream, messages, received,
                           stored, duplicate, conflict, dead_lettered, late)
 VALUES (%(at)s, 'ingest-1', 'weighing', 2, 10, 7, 3, 0, 0, 0)
 """
+# A case that is overdue, one in time, one that is over; a programme that began three days ago; findings that stand.
+RETIREMENT = """
+INSERT INTO device_health (device_id, evaluated_at, presence, presence_since, excused_by, score, reasons)
+SELECT device_id, %(at)s, h.presence, %(at)s, h.excused_by, h.score, h.reasons::jsonb FROM (VALUES
+    ('scale-1', 'online', NULL, 55, '[{"check": "gaps"}]'),
+    ('scale-2', 'silent', 'not_in_service', NULL::smallint, '[]'),
+    ('logger-1', 'silent', NULL, 20, '[{"check": "battery"}, {"check": "gaps"}]'))
+    AS h (device_no, presence, excused_by, score, reasons) JOIN devices USING (device_no);
+INSERT INTO health_days (device_id, day, presence, score)
+SELECT device_id, (%(at)s::timestamptz AT TIME ZONE 'Asia/Shanghai')::date, presence, score FROM device_health;
+INSERT INTO outages (scope, site_id, began_at, ended_at, source, reason, dismissed_at)
+SELECT o.scope, s.site_id, %(at)s, o.ended_at, 'detected', 'power', o.dismissed_at FROM (VALUES
+    ('platform', NULL, NULL::timestamptz, NULL::timestamptz), ('site', 'M1', NULL, NULL), ('site', 'C1', %(at)s, NULL),
+    ('site', 'C1', NULL, %(at)s)) AS o (scope, site_no, ended_at, dismissed_at) LEFT JOIN sites AS s USING (site_no);
+INSERT INTO obsolescence_rules (rule, version, effective_from, name_zh, name_en, text_zh, text_en, weight)
+VALUES ('asleep', 1, '2020-01-01', '沉睡', 'asleep', '无交易', 'no trade', 40);
+INSERT INTO findings (device_id, rule, rule_version, weight, is_mandatory, found_on, numbers, query, sentence_zh,
+                      sentence_en, opened_at, cleared_at)
+SELECT device_id, 'asleep', 1, 40, false, '2026-01-01', '{}', '', '', '', %(at)s, cleared_at FROM (VALUES
+    ('scale-1', NULL), ('scale-2', NULL), ('logger-1', %(at)s::timestamptz)) AS f (device_no, cleared_at)
+JOIN devices USING (device_no);
+INSERT INTO flags (device_id, flagged_on, flagged_at, policy_version, score, findings, sentence_zh, sentence_en)
+SELECT device_id, '2026-01-01', %(at)s, 1, 70, '{}', '', '' FROM devices WHERE device_no LIKE 'scale%%';
+INSERT INTO programmes (programme_no, name_zh, name_en, region_code, kinds, begins_on, due_on)
+SELECT 'P-1', '淘汰秤', 'Scales', '41', '{trace_scale}', day - 3, day + 6
+FROM (SELECT (%(at)s::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AS day) AS today;
+INSERT INTO cases (case_no, device_id, path, state, state_since, grounds, due_on, opened_by)
+SELECT c.case_no, device_id, 'state', c.state, %(at)s, '[]', c.due_on, 'a' FROM (VALUES
+    ('C-1', 'scale-1', 'opened', '2020-01-01'::date), ('C-2', 'scale-2', 'opened', '2999-01-01'),
+    ('C-3', 'logger-1', 'withdrawn', '2020-01-01')) AS c (case_no, device_no, state, due_on)
+JOIN devices USING (device_no);
+INSERT INTO case_steps (case_id, to_state, at) SELECT case_id, state, %(at)s FROM cases;
+INSERT INTO security_events (device_id, channel, first_at, last_at, noted_at, attempts, settled_at)
+SELECT device_id, s.channel, %(at)s, %(at)s, %(at)s, 7, s.settled_at FROM devices, (VALUES
+    ('broker', NULL), ('ingest', %(at)s::timestamptz)) AS s (channel, settled_at) WHERE device_no = 'logger-3'
+"""
 
 
 @pytest.fixture
@@ -75,6 +117,8 @@ def city(connection: Connection) -> Connection:
     connection.execute(SEED)
     for statement in (READINGS, TRADES, HEARD, ACCOUNT):
         connection.execute(statement, {"at": HOUR})
+    for statement in RETIREMENT.split(";\n"):
+        connection.execute(statement.encode(), {"at": HOUR})
     return connection
 
 
@@ -83,6 +127,7 @@ def _filled_in(query: str, *, site: str | None = None, kind: str | None = None) 
     kinds = ", ".join(f"'{word}'" for word in KINDS)
     for text, value in (
         ("${site:sqlstring}", f"'{site}'" if site else VARIABLES["site"]["allValue"]),
+        ("${programme:sqlstring}", VARIABLES["programme"]["allValue"]),
         ("${kind:sqlstring}", f"'{kind}'" if kind else kinds),
         ("$__timeFrom()", f"'{FROM.isoformat()}'"),
         ("$__timeTo()", f"'{TO.isoformat()}'"),
@@ -119,6 +164,36 @@ def test_variable_has_a_text_and_a_value_for_each_choice(city: Connection, name:
     found = city.execute(VARIABLES[name]["query"].encode())
     assert [column.name for column in found.description or []] == ["__text", "__value"]
     assert found.fetchall()
+
+
+def test_retirement_panels_count_what_stands(city: Connection) -> None:
+    """Nothing that is over, dismissed or settled; excused devices apart; of one kind when it is chosen."""
+    assert _rows(city, "Devices by presence") == [
+        ("logger", "silent", 1),
+        ("trace_scale", "excused", 1),
+        ("trace_scale", "online", 1),
+    ]
+    assert _rows(city, "Devices by health", kind="logger") == [("logger", "0", 1)]
+    assert [(row[0], row[3], row[4]) for row in _rows(city, "Worst devices")] == [
+        ("logger-1", 20, "battery"),
+        ("scale-1", 55, "gaps"),
+    ]
+    assert sorted(str(row[1]) for row in _rows(city, "Open outages")) == ["M1", "None"]
+    assert _rows(city, "Findings by rule") == [("沉睡", "asleep", "trace_scale", 2)]
+    assert _rows(city, "Flagged devices by region") == [("410100", "trace_scale", 2)]
+    assert _rows(city, "Open cases by state") == [("opened", 1, 1)]
+    assert [row[:5] for row in _rows(city, "Retired identities that speak")] == [
+        ("logger-3", "logger", "C1", "broker", 7)
+    ]
+
+
+def test_programme_is_shown_day_by_day(city: Connection) -> None:
+    """The scales came into the ledger today; the even line goes from all to none on the due day."""
+    [shown] = _rows(city, "Programmes")
+    assert (shown[0], *shown[4:]) == ("P-1", 2, 0, 2, 0.0)
+    found = city.execute("SELECT devices, even FROM grafana_programme_days ORDER BY day").fetchall()
+    assert [row[0] for row in found] == [0, 0, 0, 2]
+    assert found[-1][1] == 1.2
 
 
 def test_cold_chain_is_worst_first(city: Connection) -> None:
@@ -175,7 +250,7 @@ def test_role_of_the_dashboards_reads_the_views_and_nothing_else(empty_database_
         connection.execute("SET ROLE tracefleet_dashboards")
         for title in PANELS:
             assert _rows(connection, title) == []
-        for table in ("devices", "latest", "weighing", "dead_letter_payloads", "ingest_stats"):
+        for table in ("devices", "latest", "weighing", "dead_letter_payloads", "cases", "programme_scope"):
             with pytest.raises(InsufficientPrivilege):
                 connection.execute(SQL("SELECT 1 FROM {}").format(Identifier(table)))
 

@@ -31,6 +31,7 @@ def run(database_url: str, register: Callable[..., None], tmp_path: Path, monkey
             " SELECT device_id, %(now)s, 'online', 1, %(now)s, %(now)s, %(now)s FROM devices WHERE device_no = 'D-2'",
             {"now": now},
         )
+        connection.execute("UPDATE devices SET state_since = now() - INTERVAL '9 days'")
         evaluate(connection, now=now - timedelta(days=1))
         close_day(connection, today(now - timedelta(days=1)))
         evaluate(connection, now=now)

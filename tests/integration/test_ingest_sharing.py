@@ -16,8 +16,9 @@ from deploy.embedded.broker import EmbeddedBroker
 from ingest.aiomqtt_session import AiomqttSession
 from ingest.inbox import Inbox
 from ingest.service import Service
-from ingest.subscription import EVERYTHING, Subscription, peer_of
+from ingest.subscription import EVERYTHING, Subscription
 from store.errors import SettingsError
+from store.peer import peer_of
 from store.settings import Settings
 from tests.conftest import end, free_port
 

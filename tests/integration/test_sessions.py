@@ -16,7 +16,8 @@ from ingest.inbox import OVERHEAD_BYTES, Inbox
 from ingest.mqtt5_line import OldBrokerError
 from ingest.mqtt5_session import Mqtt5Session
 from ingest.session import FittingSession, Session
-from ingest.subscription import Subscription, peer_of
+from ingest.subscription import Subscription
+from store.peer import peer_of
 
 LIMIT_SECONDS: Final = 30
 WAYS: Final = ("nats 3.1.1", "mosquitto 3.1.1", "mosquitto 5")

@@ -9,7 +9,12 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 FENCES: Final = {
-    "aiomqtt": {"ingest/aiomqtt_session.py", "deploy/simulator/mqtt.py", "deploy/mqtt_probe.py"},
+    "aiomqtt": {
+        "ingest/aiomqtt_session.py",
+        "fleet/retirement/retained.py",
+        "deploy/simulator/mqtt.py",
+        "deploy/mqtt_probe.py",
+    },
     "paho": {"ingest/aiomqtt_session.py"},
     "nats": {"fleet/identity/bus.py"},
     "nkeys": {"fleet/identity/answers.py"},

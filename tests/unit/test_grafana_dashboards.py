@@ -17,6 +17,8 @@ from ingest.refusal import REASONS
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "grafana" / "dashboards"
 LANGUAGES = ["en", "zh"]
+NAMES = ["city-overview", "health-and-retirement"]
+EVERY_DASHBOARD = pytest.mark.parametrize("name", NAMES)
 EVERY_LANGUAGE = pytest.mark.parametrize("language", LANGUAGES)
 # The metrics that dashboards may name, with the labels each has.
 METRICS = {
@@ -37,8 +39,8 @@ METRICS = {
 }
 
 
-def _dashboard(language: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((FOLDER / f"city-overview.{language}.json").read_text(encoding="utf-8"))
+def _dashboard(language: str, name: str = "city-overview") -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((FOLDER / f"{name}.{language}.json").read_text(encoding="utf-8"))
     return loaded
 
 
@@ -73,10 +75,11 @@ def test_check_when_a_file_is_stale(tmp_path: Path) -> None:
     assert stale.read_text(encoding="utf-8") == "{}"
 
 
+@EVERY_DASHBOARD
 @EVERY_LANGUAGE
-def test_every_panel_says_what_it_shows(language: str) -> None:
+def test_every_panel_says_what_it_shows(language: str, name: str) -> None:
     """Title, description, unit, and a data source of ours, in every panel and each of its queries."""
-    panels = _dashboard(language)["panels"]
+    panels = _dashboard(language, name)["panels"]
     assert len({panel["title"] for panel in panels}) == len(panels)
     for panel in panels:
         assert panel["title"]
@@ -100,22 +103,43 @@ def test_dashboard_opens_on_six_hours_and_refreshes(language: str) -> None:
     assert all(variable["includeAll"] and variable["current"]["value"] == ["$__all"] for variable in variables)
 
 
-def test_languages_have_the_same_panels_and_queries() -> None:
+@EVERY_DASHBOARD
+def test_languages_have_the_same_panels_and_queries(name: str) -> None:
     """Only what people read differs."""
     english, chinese = (
-        [(panel["id"], panel["type"], panel["gridPos"], _queries(panel)) for panel in _dashboard(language)["panels"]]
-        for language in LANGUAGES
+        [(panel["id"], panel["type"], panel["gridPos"], _queries(panel)) for panel in dashboard["panels"]]
+        for dashboard in (_dashboard(language, name) for language in LANGUAGES)
     )
     assert english == chinese
+
+
+@EVERY_LANGUAGE
+def test_health_and_retirement_opens_on_a_quarter(language: str) -> None:
+    """And offers the programme besides."""
+    dashboard = _dashboard(language, "health-and-retirement")
+    assert (dashboard["time"], dashboard["uid"]) == (
+        {"from": "now-90d", "to": "now"},
+        f"tracefleet-retirement-{language}",
+    )
+    assert [variable["name"] for variable in dashboard["templating"]["list"]] == ["site", "kind", "programme"]
+
+
+def test_words_of_cases_are_those_of_the_schema() -> None:
+    """A state without a word would be shown as its code."""
+    text = (ROOT / "store" / "sql" / "0014_retirement.sql").read_text(encoding="utf-8")
+    states = re.search(r"state\s+text NOT NULL CHECK \(state IN \(([^)]*)\)\)", text)
+    assert states is not None
+    assert set(re.findall(r"'(\w+)'", states[1])) == set(words.CASE_STATES)
 
 
 def _queries(panel: dict[str, Any]) -> list[str]:
     return [target.get("rawSql") or target["expr"] for target in panel["targets"]]
 
 
-def test_chinese_dashboard_is_in_chinese() -> None:
+@EVERY_DASHBOARD
+def test_chinese_dashboard_is_in_chinese(name: str) -> None:
     """Every title, description and displayed name has a Chinese character, but for codes that have none."""
-    for panel in _dashboard("zh")["panels"]:
+    for panel in _dashboard("zh", name)["panels"]:
         names = [
             change["value"]
             for override in panel["fieldConfig"]["overrides"]

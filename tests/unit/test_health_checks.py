@@ -12,7 +12,22 @@ from fleet.health.score import BANDS, band_of, judge
 
 # Facts just before a step, facts at it, and what they cost by that check.
 LIMITS: list[tuple[str, str, dict[str, Any], int, dict[str, Any], int]] = [
-    ("never_seen", "kiosk", {}, 0, {"presence": "never_seen", "presence_hours": 0}, 60),
+    (
+        "never_seen",
+        "kiosk",
+        {"presence": "never_seen", "presence_hours": 23},
+        0,
+        {"presence": "never_seen", "presence_hours": 24},
+        30,
+    ),
+    (
+        "never_seen",
+        "kiosk",
+        {"presence": "never_seen", "presence_hours": 71},
+        30,
+        {"presence": "never_seen", "presence_hours": 72},
+        60,
+    ),
     ("silent", "kiosk", {}, 0, {"presence": "silent", "presence_hours": 25}, 45),
     ("late", "kiosk", {}, 0, {"presence": "late", "presence_hours": 0}, 5),
     (
@@ -101,7 +116,8 @@ LIMITS: list[tuple[str, str, dict[str, Any], int, dict[str, Any], int]] = [
     ("verification_due", "trace_scale", {"verified_days": 31}, 0, {"verified_days": 30}, 2),
     ("verification_due", "trace_scale", {"verified_days": 8}, 2, {"verified_days": 7}, 5),
     ("verification_due", "trace_scale", {"verified_days": 1}, 5, {"verified_days": 0}, 10),
-    ("verification_due", "trace_scale", {"verified_days": 0}, 10, {"verified_days": -1}, 30),
+    ("verification_due", "trace_scale", {"verified_days": 0}, 10, {"verified_days": -1}, 0),
+    ("verification_overdue", "trace_scale", {"verified_days": 0}, 0, {"verified_days": -1}, 30),
     (
         "verification_failed",
         "trace_scale",

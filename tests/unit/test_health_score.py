@@ -129,6 +129,6 @@ def test_device_of_a_site_that_was_closed_throughout_has_no_score() -> None:
 
 
 def test_device_without_a_day_behind_it_is_judged_by_its_line() -> None:
-    """Installed today: online is well, never seen is not."""
-    assert judge(Facts(1, "kiosk")) == WELL
-    assert judge(Facts(1, "kiosk", presence="never_seen")).score == 40
+    """Installed today: online is well, and never seen so far, too; never seen three days later is not."""
+    assert judge(Facts(1, "kiosk")) == judge(Facts(1, "kiosk", presence="never_seen")) == WELL
+    assert judge(Facts(1, "kiosk", presence="never_seen", presence_hours=72)).score == 40

@@ -37,6 +37,8 @@ FACTS = st.builds(
     document=st.sampled_from([None, " ", "批复〔2026〕7号"]),
     holds=st.lists(st.sampled_from(HOLDS), max_size=2),
     gates=st.just(GATES),
+    is_decommissioned=st.booleans(),
+    case_no=st.sampled_from([None, "RC-2026-000017"]),
 )
 EVENTS = st.lists(st.tuples(st.sampled_from(STATES), FACTS), max_size=40)
 # Whoever has every paper and no hold.
@@ -71,6 +73,9 @@ def test_guards_hold_on_every_way_to_a_state(events: list[tuple[str, Facts]]) ->
             assert has_paper or (facts.acquired_on is not None and facts.acquired_on <= date(2018, 8, 27))
         if to in ("pending_disposal", "disposed"):
             assert not facts.holds
+            assert facts.case_no is None
+        if to in ("in_stock", "in_service"):
+            assert not facts.is_decommissioned
         if to in TERMINAL:
             assert facts.document is not None
             assert facts.document.strip()
@@ -143,6 +148,8 @@ def test_data_names_what_there_is() -> None:
         ("recovered", "pending_disposal", replace(FREE, holds=("inspection",)), "held (inspection): end the hold"),
         ("faulty", "repairing", replace(FREE, holds=("evidence",)), "held (evidence)"),
         ("draft", "in_stock", Facts(kind="kiosk", gates=GATES), "attach the exemption document"),
+        ("idle", "in_service", replace(FREE, is_decommissioned=True), "register it as another device"),
+        ("pending_disposal", "disposed", replace(FREE, case_no="RC-2026-000017"), "RC-2026-000017 is under way"),
     ],
 )
 def test_refusal_says_what_is_missing_or_allowed(state: str, to: str, facts: Facts, words: str) -> None:

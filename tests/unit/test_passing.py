@@ -12,7 +12,8 @@ from ingest.inbox import Inbox
 from ingest.passing import Passing, is_needed
 from ingest.registry import Device, Registry
 from ingest.roster import TRUSTED_SECONDS
-from ingest.subscription import Subscription, peer_of
+from ingest.subscription import Subscription
+from store.peer import peer_of
 
 COLD = frozenset({"coldchain"})
 

@@ -5,7 +5,8 @@ from paho.mqtt.client import MQTTMessage
 
 from ingest.aiomqtt_session import AiomqttSession
 from ingest.inbox import Inbox
-from ingest.subscription import Subscription, peer_of
+from ingest.subscription import Subscription
+from store.peer import peer_of
 
 
 def arrived(session: AiomqttSession, topic: bytes, *, mid: int, qos: int = 1) -> None:

@@ -91,6 +91,7 @@ async def test_list_refuses_what_it_does_not_know(client: httpx.AsyncClient) -> 
 async def test_health_of_a_device_is_explained(client: httpx.AsyncClient, city: City, one_device: int) -> None:
     """Number, threshold and window, sentence and remedy in both languages, as it was judged."""
     now = datetime.now(UTC)
+    city.connection.execute("UPDATE devices SET state_since = now() - INTERVAL '9 days'")
     city.latest(one_device, "status", now, {"backlog": 6000})
     evaluate(city.connection, now=now)
     told = (await client.get("/api/v1/devices/D-1/health")).json()
@@ -122,6 +123,7 @@ async def test_device_that_was_not_judged_has_no_health(client: httpx.AsyncClien
 async def test_history_is_told_by_day(client: httpx.AsyncClient, city: City) -> None:
     """The oldest first, between two days that belong to it."""
     last = today(datetime.now(UTC))
+    city.connection.execute("UPDATE devices SET state_since = now() - INTERVAL '9 days'")
     for back in (3, 2, 1):
         day = last - timedelta(days=back)
         city.connection.execute("DELETE FROM device_health")

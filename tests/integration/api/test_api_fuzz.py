@@ -84,6 +84,9 @@ PATHS = st.one_of(
             "/api/v1/dead-letters",
             "/api/v1/dead-letters/1/payload",
             "/api/v1/ingest/stats",
+            "/api/v1/programmes",
+            "/api/v1/programmes/P-1/progress",
+            "/api/v1/site-lookups",
             "/api/v1/devices/D-1",
             "/api/v1/devices/D-1/health",
             "/api/v1/devices/D-1/health/days",
@@ -102,6 +105,7 @@ PATHS = st.one_of(
         + [f"/api/v1/devices/D-1/records/{stream}" for stream in ("coldchain", "weighing", "presence")]
     ),
     st.tuples(
+        st.sampled_from(["devices", "dead-letters", "sites", "merchants", "parties", "programmes"]),
         st.sampled_from(["devices", "dead-letters", "sites", "merchants", "parties", "rules", "findings", "outages"]),
         st.lists(PIECES, max_size=4),
     ).map(lambda told: f"/api/v1/{told[0]}/" + "/".join(quote(part, safe="", errors="replace") for part in told[1])),

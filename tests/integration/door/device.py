@@ -23,6 +23,8 @@ class Device:
         client_id: str,
         *,
         will: str | None = None,
+        will_payload: bytes = b"will",
+        retain_will: bool = False,
         clean: bool = True,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -35,7 +37,7 @@ class Device:
         if tls is not None:
             self._client.tls_set_context(tls)
         if will is not None:
-            self._client.will_set(will, b"will", qos=1)
+            self._client.will_set(will, will_payload, qos=1, retain=retain_will)
         self._changed = threading.Condition()
         self.answer: str | None = None
         self.is_closed = False
@@ -60,10 +62,14 @@ class Device:
         """Whether it was let in and still is."""
         return self.answer == "Success" and not self.is_closed
 
-    def publish(self, topic: str, payload: bytes = b"x", *, qos: int = 1) -> None:
+    def publish(self, topic: str, payload: bytes = b"x", *, qos: int = 1, retain: bool = False) -> None:
         """Publish, and wait for the acknowledgement."""
-        number = self._client.publish(topic, payload, qos).mid
+        number = self._client.publish(topic, payload, qos, retain).mid
         self.wait(lambda: number in self._acknowledged, what="an acknowledgement")
+
+    def say(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 0, and wait for nothing."""
+        self._client.publish(topic, payload, 0)
 
     def is_granted(self, topic: str, *, qos: int = 1) -> bool:
         """Whether a subscription to *topic* is."""

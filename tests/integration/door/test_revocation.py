@@ -25,7 +25,7 @@ def test_live_connection_is_closed_when_its_credential_is_revoked(world: World) 
     other.leave()
 
 
-@pytest.mark.parametrize("state", ["disposed", "lost"])
+@pytest.mark.parametrize("state", ["disposed", "lost", "decommissioned"])
 def test_live_connection_is_closed_when_its_device_is_retired(world: World, state: str) -> None:
     """However the state came about."""
     world.register("A")

@@ -148,9 +148,12 @@ class World:
             revoke(connection, device_no, credential_id, reason="a test", now=datetime.now(UTC))
 
     def set_state(self, device_no: str, state: str) -> None:
-        """As whoever changes it: straight in the table."""
+        """As whoever changes it: straight in the table. A device may be decommissioned in any state."""
         with self.changing() as connection:
-            connection.execute("UPDATE devices SET state = %s WHERE device_no = %s", (state, device_no))
+            if state == "decommissioned":
+                connection.execute("UPDATE devices SET decommissioned_at = now() WHERE device_no = %s", (device_no,))
+            else:
+                connection.execute("UPDATE devices SET state = %s WHERE device_no = %s", (state, device_no))
 
     def url_of(self, username: str | None, secret: str | None) -> str:
         """The broker as somebody enters it."""

@@ -131,7 +131,7 @@ def test_days_before_the_window_are_forgotten(fleet: Fleet) -> None:
     ("days", "result", "lost"),
     [
         (20, "passed", {"verification_due": 2}),
-        (-3, "passed", {"verification_due": 30}),
+        (-3, "passed", {"verification_overdue": 30}),
         (-3, "failed", {"verification_failed": 45}),
     ],
 )

@@ -82,3 +82,14 @@ def test_other_rules_are_tried(run: Run, tmp_path: Path) -> None:
     said = run("what-if", str(file), "--change", "policy.flag_score=61", *span)
     assert (said.exit_code, "0 devices would be flagged, 2 by the rules" in said.stdout) == (0, True)
     assert run("what-if", "--change", "dormant", *span).exit_code == 2
+    file.write_text('{"dormant": 3}')
+    assert "dormant has to be an object" in str(run("what-if", str(file), *span).exception)
+    assert "not over" in str(run("what-if", "--from", "2026-01-01", "--to", str(today())).exception)
+
+
+def test_word_that_is_unknown_is_refused_where_a_list_is_asked_for(run: Run) -> None:
+    """With those that there are; an empty list would be taken for a good sign."""
+    for asked in (("findings", "--rule", "sleepy"), ("flags", "--kind", "kettle")):
+        said = run(*asked)
+        assert said.exit_code == 2
+        assert "there are" in said.output

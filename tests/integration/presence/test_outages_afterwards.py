@@ -126,6 +126,17 @@ def test_outage_over_midnight_is_one(city: World, ends: int) -> None:
     assert outages(city) == [("A", at(20), at(ends))]
 
 
+def test_outage_of_ours_over_midnight_is_one(world: World) -> None:
+    """It goes on until somebody is heard, over nights in which all are closed and a day on which nobody was heard."""
+    for site_no in ("A", "B", "C"):
+        stalls(world, site_no)
+        heard(world, site_no, (6, 16), (56, 66))
+    for days in range(3):
+        world.roll(DAY + timedelta(days=days), now=LATER + timedelta(days=9))
+    assert outages(world) == [("platform", at(16), at(56))]
+    assert [world.day("A-0", "expected_slots", day=DAY + timedelta(days=days)) for days in range(3)] == [120, 0, 120]
+
+
 def test_running_day_has_outages_that_last(city: World) -> None:
     """As far as the day is over."""
     heard(city, "A", (6, 10))

@@ -15,6 +15,7 @@ from tests.integration.retirement.office import TOLD, Office
 
 NEVER = (
     "approved_by = 'li', approved_at = now(), approval = 'filed', state = 'approved'",
+    "approved_by = ' LI ', approved_at = now(), approval = 'filed', state = 'approved'",
     "approved_by = 'wang', approved_at = now(), approval = 'filed', state = 'approved'",
     "state = 'executing', executed_by = 'chen', executed_at = now()",
     "state = 'archived'",
@@ -37,7 +38,12 @@ def test_steps_on_record_are_not_rewritten(office: Office) -> None:
     """Neither changed nor deleted; and a device has one case at a time."""
     device_id = office.device("D1")
     office.opened("D1")
-    for statement in ("UPDATE case_steps SET actor = 'x'", "DELETE FROM case_steps"):
+    for statement in (
+        "UPDATE case_steps SET actor = 'x'",
+        "DELETE FROM case_steps",
+        "UPDATE case_documents SET sha256 = repeat('0', 64)",
+        "DELETE FROM case_documents",
+    ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             office.connection.execute(statement.encode())
     with pytest.raises(psycopg.errors.UniqueViolation):
@@ -54,6 +60,7 @@ def test_who_proposed_or_appraised_does_not_decide(office: Office) -> None:
     case_no = office.carry(office.opened("D1"), "propose", "appraise")
     for who, step, told in (
         ("li", "approve", {}),
+        ("Li ", "approve", {}),
         ("wang", "approve", {}),
         ("li", "reject", {"reason": "r"}),
         ("wang", "reject", {"reason": "r"}),
@@ -61,6 +68,17 @@ def test_who_proposed_or_appraised_does_not_decide(office: Office) -> None:
         with pytest.raises(RefusedError, match="不得审批"):
             office.act(step, case_no, who=who, **told)  # type: ignore[arg-type]
     assert office.case(case_no)["state"] == "appraised"
+
+
+def test_value_that_was_low_for_the_approval_alone_is_not_executed(office: Office) -> None:
+    """Who approves is chosen by it, so it is the same when the case is executed."""
+    office.device("D1")
+    case_no = office.until(office.opened("D1"), "approve")
+    office.connection.execute("UPDATE devices SET original_value_fen = 50000000")
+    with pytest.raises(RefusedError, match="was 300000 fen when it was approved"):
+        office.act("execute", case_no)
+    office.connection.execute("UPDATE devices SET original_value_fen = 300000")
+    assert office.act("execute", case_no).after == "executing"
 
 
 def test_who_has_no_name_neither_proposes_nor_decides(office: Office) -> None:

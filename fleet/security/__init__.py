@@ -1,0 +1,1 @@
+"""What touches the safety of the system itself: identities that speak and may not."""
