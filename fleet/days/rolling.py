@@ -21,7 +21,7 @@ from psycopg import Connection
 
 from fleet.days.calendar import reckon_sites
 from fleet.days.day import DAY, NO_SLOT, begin_of, slots_between, slots_over
-from fleet.days.sources import MOST, of_the_boots, of_the_letters, of_the_streams
+from fleet.days.sources import bounded, of_the_boots, of_the_letters, of_the_streams
 from fleet.presence.gaps import detect_day
 
 # Whole slots alone count for or against anybody.
@@ -96,11 +96,11 @@ SELECT device_id, %(day)s::date, r.site_id,
        coalesce(bit_count(r.served & s.open & ~s.excused & r.heard), 0), bit_count(r.heard),
        coalesce(w.records, 0) + coalesce(c.records, 0) + coalesce(t.records, 0) + coalesce(u.records, 0),
        coalesce(w.late, 0) + coalesce(c.late, 0) + coalesce(t.late, 0) + coalesce(u.late, 0),
-       coalesce(l.letters, 0), coalesce(x.conflicts, 0), coalesce(b.missing, 0), coalesce(b.restarts, 0),
+       coalesce(l.letters, 0), coalesce(x.conflicts, 0), coalesce({bounded("b.missing")}, 0), coalesce(b.restarts, 0),
        coalesce(w.trades, 0), coalesce(w.unprinted, 0), coalesce(c.records, 0), coalesce(c.lookups, 0),
        coalesce(c.errors, 0), coalesce(u.records, 0), coalesce(e.codes, '{{}}'), u.firmware[2],
        coalesce(u.battery[2], t.battery[2]), u.rssi[2],
-       greatest(least(u.clock_offset[2], {MOST}), -{MOST})::int8, least(u.backlog[2], {MOST})::int8, u.storage[2],
+       {bounded("u.clock_offset[2]")}, {bounded("u.backlog[2]")}, u.storage[2],
        coalesce(t.readings, 0), coalesce(t.faults, 0), t.coldest, t.warmest, coalesce(t.jumps, 0),
        coalesce(t.door_samples, 0), coalesce(t.door_open_samples, 0)
 FROM reckoned AS r

@@ -27,6 +27,11 @@ def last_of(column: LiteralString) -> LiteralString:
     return f"max(ARRAY[extract(epoch FROM at)::float8, {column}::float8]) FILTER (WHERE {column} IS NOT NULL)"
 
 
+def bounded(number: LiteralString) -> LiteralString:
+    """*number* as a bigint, no further from zero than MOST. Not by least and greatest, which pass NULL over."""
+    return f"(CASE WHEN abs({number}) > {MOST} THEN sign({number}) * {MOST} ELSE {number} END)::int8"
+
+
 def of_the_streams(some: LiteralString) -> LiteralString:
     """One part for each stream: `weighed`, `scanned`, `cooled`, `told`, and `complained`, the codes of the errors."""
     return f"""weighed AS MATERIALIZED (
@@ -84,10 +89,9 @@ def of_the_boots(some: LiteralString) -> LiteralString:
     last = "last_at >= %(begins)s::timestamptz AND last_at < %(ends)s::timestamptz"
     return f"""booted AS MATERIALIZED (
     SELECT device_id, count(*) FILTER (WHERE {first}) AS restarts,
-           -- Each of two boots may lack nearly all numbers there are.
-           least(sum(CASE WHEN {last} THEN (
+           sum(CASE WHEN {last} THEN (
                SELECT upper(seen) - lower(seen) - sum(upper(part) - lower(part)) FROM unnest(seen) AS part
                WHERE NOT upper_inf(part)
-           ) END), {MOST})::int8 AS missing
+           ) END) AS missing
     FROM boots WHERE (({first}) OR ({last})) {some} GROUP BY device_id
 )"""  # noqa: S608 - constants of ours

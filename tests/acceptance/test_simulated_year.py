@@ -117,7 +117,6 @@ def test_every_flag_says_why_in_both_languages(year: Year) -> None:
             assert str(number) in finding.sentence_en, finding
 
 
-@pytest.mark.xfail(reason="in the midst of an outage of ours (2025-04-18) twenty sound devices score 75", strict=True)
 def test_health_tells_the_dying_from_the_sound_over_a_year(year: Year) -> None:
     """The scores of dying loggers fall and stay down; those of ordinary devices never fall below good."""
     scores = defaultdict(list)

@@ -201,6 +201,15 @@ def test_device_gone_mad_keeps_nobodys_day(market: World) -> None:
     assert market.day("K1", "heard_slots") == 288
 
 
+def test_what_was_not_told_is_no_number(market: World) -> None:
+    """A status without an offset and a backlog; a boot that goes on after the day, and lacks nothing of it so far."""
+    market.record("status", "S1", at(9))
+    row = {"boot": "a", "first_received_at": at(8), "last_at": at(30), "seen": "{[0,3),[5,9)}"}
+    market.add("boots", device_id=market.numbers["S1"], **row)
+    market.roll()
+    assert market.day("S1", "missing", "restarts", "clock_offset_ms", "backlog") == (0, 1, None, None)
+
+
 @pytest.mark.parametrize("ever", ["infinity", "-infinity"])
 def test_times_for_ever_keep_nobodys_day(market: World, ever: str) -> None:
     """Whatever somebody wrote by hand into the ledger."""
