@@ -98,6 +98,9 @@ def dismiss(outage_id: Number, reason: Reason, as_json: AsJson = False) -> None:
 
 def roll_day(
     day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The day, of Asia/Shanghai.")],
+    present_hours: Annotated[
+        bool, typer.Option("--present-hours", help="By hours and status of sites as they are now: they were wrong.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Reckon a day again: outages in it, what was expected of each device, and what became of it."""
@@ -105,7 +108,9 @@ def roll_day(
     if day.date() > day_of(now):
         raise RefusedError(f"{day:%Y-%m-%d} is still to come.")
     written = desk.change(
-        NAME, lambda connection: roll(connection, day.date(), now=now), reason=f"day {day:%Y-%m-%d} reckoned again"
+        NAME,
+        lambda connection: roll(connection, day.date(), now=now, present_hours=present_hours),
+        reason=f"day {day:%Y-%m-%d} reckoned again",
     )
     if as_json:
         _print_json({"day": f"{day:%Y-%m-%d}", "changed": written})

@@ -1,7 +1,9 @@
 """When sites are open, slot by slot, and which slots count for nobody: ``site_days``, for all sites at once.
 
 A slot is open when all of its five minutes are within the opening hours; it is excused when an outage touches it.
-The status of a site is the present one: of earlier ones the ledger keeps no dates.
+Hours and status of a site are the present ones, since of earlier ones the ledger keeps no dates. So they count for a
+day as they were when it was reckoned last before it was over, or first: only closures and outages, which have dates,
+change what is past.
 """
 
 from datetime import date, datetime
@@ -51,17 +53,29 @@ SELECT j.site_id, %(day)s::date, CASE WHEN j.closed_by IS NULL THEN j.hours ELSE
 FROM judged AS j LEFT JOIN outs AS o USING (site_id)
 ORDER BY j.site_id
 """  # noqa: S608 - constants of ours
+# A closure that was taken back leaves hours that nobody knows: the present ones will do.
+_IS_TAKEN: Final[LiteralString] = """%(present)s::bool OR d.closed_by = 'closure'
+           OR (d.closed_by IS NULL AND excluded.closed_by = 'closure')"""
+_OPEN: Final[LiteralString] = f"CASE WHEN {_IS_TAKEN} THEN excluded.open ELSE d.open END"
+_CLOSED_BY: Final[LiteralString] = f"CASE WHEN {_IS_TAKEN} THEN excluded.closed_by ELSE d.closed_by END"
 RECKON_SITES: Final[LiteralString] = f"""{_RECKON}
 ON CONFLICT (site_id, day) DO UPDATE
-SET open = excluded.open, excused = excluded.excused, closed_by = excluded.closed_by
-WHERE (d.open, d.excused, d.closed_by) IS DISTINCT FROM (excluded.open, excluded.excused, excluded.closed_by)
+SET open = {_OPEN}, excused = excluded.excused, closed_by = {_CLOSED_BY}
+WHERE (d.open, d.excused, d.closed_by) IS DISTINCT FROM ({_OPEN}, excluded.excused, {_CLOSED_BY})
 """
 ADD_SITES: Final[LiteralString] = f"{_RECKON} ON CONFLICT (site_id, day) DO NOTHING"
 
 
-def reckon_sites(connection: Connection[Any], day: date, *, now: datetime, anew: bool = True) -> None:
-    """Write the slots of *day* of every site. Not *anew*: only of those that have none, what is judged stays."""
+def reckon_sites(
+    connection: Connection[Any], day: date, *, now: datetime, anew: bool = True, present_hours: bool = False
+) -> None:
+    """Write the slots of *day* of every site. Not *anew*: only of those that have none, what is judged stays.
+
+    With *present_hours* those that are entered now count for a day that is past, too.
+    """
     begins = begin_of(day)
-    connection.execute(
-        RECKON_SITES if anew else ADD_SITES, {"day": day, "begins": begins, "ends": begins + DAY, "now": now}
-    )
+    asked = {"day": day, "begins": begins, "ends": begins + DAY, "now": now}
+    if anew:
+        connection.execute(RECKON_SITES, asked | {"present": present_hours or now < begins + DAY})
+    else:
+        connection.execute(ADD_SITES, asked)

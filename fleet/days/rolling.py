@@ -132,14 +132,24 @@ ON CONFLICT (day) DO UPDATE SET rolled_at = excluded.rolled_at, devices = exclud
 """
 
 
-def roll(connection: Connection[Any], day: date, *, now: datetime, device_ids: Sequence[int] | None = None) -> int:
+def roll(
+    connection: Connection[Any],
+    day: date,
+    *,
+    now: datetime,
+    device_ids: Sequence[int] | None = None,
+    present_hours: bool = False,
+) -> int:
     """Write what *day* comes to for every site and device, as known at *now*; how many rows of devices were written.
 
     Rolling again gives the same rows, and writes none where nothing has changed. With *device_ids* only theirs; sites
-    keep what was reckoned of them before. To be called in a transaction.
+    keep what was reckoned of them before. With *present_hours* hours and status of sites as they are entered now count
+    for a day that is past, too. To be called in a transaction.
     """
     started = time.monotonic()
     begins = begin_of(day)
+    if present_hours:
+        reckon_sites(connection, day, now=now, present_hours=True)
     if device_ids is None and begins + DAY <= now:
         detect_day(connection, day, now=now)
     reckon_sites(connection, day, now=now, anew=device_ids is None)

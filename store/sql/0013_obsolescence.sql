@@ -164,6 +164,9 @@ CREATE TRIGGER findings_are_frozen BEFORE UPDATE ON findings
     FOR EACH ROW EXECUTE FUNCTION refuse_thawing('gone_since', 'cleared_at');
 CREATE TRIGGER flags_are_frozen BEFORE UPDATE ON flags
     FOR EACH ROW EXECUTE FUNCTION refuse_thawing('ended_at', 'ended_because');
+-- By the row: that a draft is deleted, which was never judged, is told to these tables as well.
+CREATE TRIGGER findings_are_kept BEFORE DELETE ON findings FOR EACH ROW EXECUTE FUNCTION refuse_rewriting();
+CREATE TRIGGER flags_are_kept BEFORE DELETE ON flags FOR EACH ROW EXECUTE FUNCTION refuse_rewriting();
 CREATE TRIGGER obsolescence_rules_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON obsolescence_rules
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting();
 CREATE TRIGGER obsolescence_policies_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON obsolescence_policies

@@ -4,7 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from tests.integration.days.conftest import DAY, World, at, slot
+from fleet.days.rolling import roll
+from tests.integration.days.conftest import DAY, LATER, World, at, slot
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,24 @@ def test_slots_of_an_outage_are_excused(world: World) -> None:
     world.roll(now=at(23))
     assert world.day("D1", "expected_slots") == slot(22) - 12 - 6
     assert world.day("D2", "expected_slots") == slot(23) - 12
+
+
+def test_hours_and_status_of_today_do_not_change_what_is_past(world: World) -> None:
+    """As they were when it was over; a closure filed since does, and whoever says that they were wrong."""
+    world.site("M", "1-7 06:00-18:00")
+    world.site("S", "1-7 06:00-18:00", status="suspended")
+    world.roll(now=at(12))
+    world.connection.execute("UPDATE sites SET opening_hours = '1-7 05:00-20:00' WHERE site_no = 'M'")
+    world.roll(now=at(23, 59))
+    world.connection.execute("UPDATE sites SET opening_hours = '1-7 00:00-24:00', status = 'active'")
+    world.roll()
+    assert (world.open("M"), world.open("S")) == (([60, 240], None), ([], "status"))
+    site_id = world.value("SELECT site_id FROM sites WHERE site_no = 'M'")
+    world.add("site_closures", site_id=site_id, begins_on=DAY, ends_on=DAY, kind="filed", reason="停业")
+    world.roll()
+    assert world.open("M") == ([], "closure")
+    world.connection.execute("DELETE FROM site_closures")
+    world.roll()
+    with world.connection.transaction():
+        roll(world.connection, DAY, now=LATER, present_hours=True)
+    assert (world.open("M"), world.open("S")) == (([0, 288], None), ([0, 288], None))

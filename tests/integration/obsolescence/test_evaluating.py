@@ -187,6 +187,9 @@ def test_evidence_is_frozen(fleet: Fleet) -> None:
         "UPDATE flags SET score = 1",
         "UPDATE obsolescence_rules SET weight = 1",
         "DELETE FROM obsolescence_rules",
+        "DELETE FROM findings",
+        "DELETE FROM flags",
+        "DELETE FROM devices",
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             fleet.connection.execute(change.encode())
