@@ -24,7 +24,7 @@ PEER = mq-bridge==1.2.0
 demo: setup
 	@exec $(BIN)/tracefleet up --simulate 200
 
-# By file: the marks that group tests (xdist_group) do nothing with this pytest, and servers are started once a file.
+# By file: what a file starts, it starts once. (The marks of xdist that group tests do nothing with this pytest.)
 test: setup
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 

@@ -46,6 +46,7 @@ from api import (
     parties,
     personal,
     presence_thresholds,
+    programme_files,
     programmes,
     purges,
     records,
@@ -110,7 +111,7 @@ def create_app(settings: Settings) -> FastAPI:
     of_telemetry = (records, telemetry, dead_letters, replays, purges, ingest_stats)
     # What-if before the rules: its name is no rule's.
     of_obsolescence = (what_ifs, rules, findings, cases, case_rules, security_events)
-    of_campaigns = (programmes, site_lookups, events)
+    of_campaigns = (programmes, programme_files, site_lookups, events)
     of_the_fleet = (outages, presence_thresholds, device_health, *of_obsolescence, *of_campaigns)
     of_the_door = (credentials, enrolments, broker)
     for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door):

@@ -11,7 +11,7 @@ from api.keyset import PageQuery, read_page
 from api.ledger import Kind
 from api.parameters import Day
 from api.problems import BAD_CURSOR, documented
-from fleet.lifecycle.metrology import today
+from fleet.business_day import today
 
 router = APIRouter(prefix="/api/v1", tags=["Catalogues"])
 

@@ -23,6 +23,7 @@ from api.ledger import EXAMPLE_DEVICE, EXAMPLE_LOGGER, Model, Presence, Site
 from api.parameters import DeviceNo
 from api.problems import UNKNOWN_DEVICE, ProblemError, documented
 from api.shapes import RecordFields
+from fleet.business_day import day_of
 from fleet.ledger.net_value import net_value_fen
 from fleet.lifecycle import freshness, metrology
 from fleet.lifecycle.metrology import Verification
@@ -188,7 +189,7 @@ def _device_of(row: DictRow, holds: list[DictRow], responsibilities: list[DictRo
             parts.setdefault(part, {})[column] = value
         else:
             own[name] = value
-    kind, today = parts["model"]["kind"], metrology.today(now)
+    kind, today = parts["model"]["kind"], day_of(now)
     asset, verified = parts["asset"], parts["metrology"]
     asset["net_value_fen"] = net_value_fen(
         asset["original_value_fen"], asset["depreciation_months"], asset["acquired_on"], today=today

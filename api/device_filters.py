@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.device_parts import Connectivity, OwnerType
 from api.ledger import Kind
 from api.parameters import DEVICE_NO_PATTERN, Day, Text
+from fleet.business_day import day_of
 from fleet.lifecycle import metrology
 from fleet.lifecycle.metrology import Metrology
 from fleet.lifecycle.states import State
@@ -104,7 +105,7 @@ class DeviceFilters(BaseModel):
 
 def parameters(filters: DeviceFilters, *, now: datetime) -> dict[str, Any]:
     """What the clauses are given: those that are None are not asked; the days of the metrology are always there."""
-    today = metrology.today(now)
+    today = day_of(now)
     asked = filters.model_dump(include=set(DeviceFilters.model_fields))
     held, line, verified = asked.pop("has_hold"), asked.pop("connectivity"), asked.pop("verification")
     word, _, span = str(asked.pop("last_heard") or "").partition("_")

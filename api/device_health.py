@@ -23,10 +23,10 @@ from api.keyset import PageQuery
 from api.ledger import Kind
 from api.parameters import DEVICE_NO_PATTERN, Day, DeviceNo, Text
 from api.problems import BAD_CURSOR, BAD_SPAN, UNKNOWN_DEVICE, ProblemError, documented
+from fleet.business_day import today
 from fleet.health import listing
 from fleet.health.catalogue import CHECKS
 from fleet.health.score import Band
-from fleet.lifecycle.metrology import today
 from fleet.presence.presence import Presence
 
 router = APIRouter(prefix="/api/v1", tags=["Device health"])

@@ -136,10 +136,10 @@ class Explained(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     device_no: str
-    verdict: str = Field(description="`sound`, `noted`, `watch` or `flagged`")
+    verdict: str = Field(description="`sound`, `noted`, `watch` or `flagged`; `unjudged` before its first day is over")
     score: int
     since: datetime | None
-    judged_on: date | None = Field(description="the last day on which the fleet was judged")
+    judged_on: date | None = Field(description="the last day on which it was judged; null: none yet")
     held_back_by: str | None = Field(
         description="why it is not flagged though it would be: `outage`, `site_share`, `kept`"
     )

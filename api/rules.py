@@ -13,7 +13,7 @@ from api.callers import require
 from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import Day, Reason
 from api.problems import FORBIDDEN, OF_BODIES, OF_CHANGES, UNKNOWN_ENTRY, documented
-from fleet.lifecycle import metrology
+from fleet.business_day import today
 from fleet.obsolescence import versions
 from fleet.obsolescence.rules import RULES
 from fleet.obsolescence.versions import Policy, RuleVersion
@@ -142,7 +142,7 @@ class PolicyOrder(BaseModel):
 @router.get("/rules", summary="The rules that count on a day", responses=_OF_LISTS)
 async def list_rules(desk: DeskDep, query: Annotated[OnDay, Query()]) -> RulesOn:
     """Each with its version, its parameters, and what may be set."""
-    on = query.on or metrology.today()
+    on = query.on or today()
     in_force = await desk.read(lambda connection: versions.versions_on(connection, on))
     return RulesOn(
         on=on,
@@ -156,7 +156,7 @@ async def list_rules(desk: DeskDep, query: Annotated[OnDay, Query()]) -> RulesOn
 @router.get("/rule-policy", summary="The policy of flags", responses=_OF_LISTS)
 async def get_policy(desk: DeskDep, query: Annotated[OnDay, Query()]) -> Policies:
     """The version in force on a day, and all of them."""
-    on = query.on or metrology.today()
+    on = query.on or today()
     in_force, known = await desk.read(
         lambda connection: (versions.policy_on(connection, on), versions.policies(connection))
     )
@@ -176,7 +176,7 @@ async def add_policy(request: Request, bodies: BodiesDep, desk: DeskDep, actor: 
     told = order.model_dump(exclude={"reason"})
     added = await desk.change(
         actor,
-        lambda connection: versions.add_policy(connection, today=metrology.today(), **told),
+        lambda connection: versions.add_policy(connection, today=today(), **told),
         reason=order.reason,
     )
     return _policy(added)
@@ -206,7 +206,7 @@ async def add_version(request: Request, rule: RuleName, bodies: BodiesDep, desk:
             connection,
             rule,
             effective_from=order.effective_from,
-            today=metrology.today(),
+            today=today(),
             parameters=order.parameters,
             **told,
         ),

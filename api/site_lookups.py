@@ -15,7 +15,7 @@ from api.keyset import PageQuery
 from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import Day, Text
 from api.problems import BAD_CURSOR, FORBIDDEN, OF_BODIES, OF_CHANGES, UNSUPPORTED_MEDIA, ProblemError, documented
-from fleet.audit.history import PLACE
+from fleet.business_day import day_of
 from fleet.lookups.lookup import MOST_LOOKUPS, PAGE, Channel, Lookups, tell
 
 router = APIRouter(prefix="/api/v1", tags=["Site look-ups"])
@@ -154,7 +154,7 @@ async def list_lookups(database: DatabaseDep, query: Annotated[ListQuery, Query(
 
 
 async def _told(desk: DeskDep, actor: ActorDep, told: list[Lookups]) -> Receipt:
-    today = datetime.now(UTC).astimezone(PLACE).date()
+    today = day_of(datetime.now(UTC))
     outcome = await desk.change(
         actor, lambda connection: tell(connection, told, today=today, apply=True).settle(), reason="look-ups"
     )

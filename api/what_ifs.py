@@ -13,6 +13,7 @@ from api.ledger_desk import DeskDep
 from api.parameters import Day
 from api.problems import BUSY, FORBIDDEN, OF_BODIES, OF_CHANGES, ProblemError, documented
 from api.rules import RuleChange
+from fleet.business_day import today
 from fleet.obsolescence.what_if import Changes, what_if
 
 router = APIRouter(prefix="/api/v1", tags=["Obsolescence"])
@@ -96,6 +97,7 @@ async def try_rules(request: Request, bodies: BodiesDep, desk: DeskDep) -> WhatI
                 Changes(rules, policy, order.as_of),
                 begins_on=order.begins_on,
                 ends_on=order.ends_on,
+                today=today(),
                 step_days=order.step_days,
             )
         )

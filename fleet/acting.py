@@ -26,6 +26,10 @@ class Actor:
     origin: str
 
 
+# The fleet process itself, in its rounds.
+FLEET: Final = Actor("fleet", "fleet")
+
+
 @contextmanager
 def acting(connection: Connection[Any], actor: Actor, *, keys: Keys, reason: str = "") -> Iterator[uuid.UUID]:
     """A transaction whose changes are *actor*'s, for *reason*; the number they share in the audit.

@@ -11,6 +11,7 @@ TracefleetError
 """
 
 from collections.abc import Sequence
+from typing import NoReturn, Protocol
 
 from store.errors import TracefleetError
 
@@ -46,3 +47,34 @@ class IllegalTransitionError(RefusedError):
         super().__init__(sentence)
         self.state = state
         self.allowed = tuple(allowed)
+
+
+class Complaint(Protocol):
+    """What is wrong with one thing that was asked for, as the reports of moves and of cases tell it."""
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, and what to do."""
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it names what the ledger does not hold."""
+
+    @property
+    def state(self) -> str | None:
+        """The present state, where another may not follow it."""
+
+    @property
+    def allowed(self) -> Sequence[str]:
+        """Those that may."""
+
+
+def refuse(subject: str, complaints: Sequence[Complaint]) -> NoReturn:
+    """Raise RefusedError, of the sort of the first of *complaints*, with all their sentences about *subject*."""
+    first, sentence = complaints[0], "; ".join(complaint.sentence for complaint in complaints)
+    text = f"{subject}: {sentence}." if subject else f"{sentence}."
+    if first.unknown:
+        raise UnknownEntryError(text)
+    if first.state is not None:
+        raise IllegalTransitionError(text, state=first.state, allowed=first.allowed)
+    raise RefusedError(text)

@@ -8,8 +8,8 @@ from psycopg import Connection
 
 from deploy.bench import ledger_seed
 from fleet.acting import acting
+from fleet.business_day import today
 from fleet.keys import Keys
-from fleet.lifecycle.metrology import today
 from fleet.obsolescence.evaluating import Evaluation, evaluate
 from fleet.obsolescence.facts import Windows
 from fleet.obsolescence.gathering import gather

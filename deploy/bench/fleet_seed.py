@@ -11,8 +11,8 @@ from psycopg import Connection
 
 from deploy.bench import ledger_seed
 from fleet.acting import acting
+from fleet.business_day import today
 from fleet.keys import Keys
-from fleet.lifecycle.metrology import today
 
 DAYS: Final = 60
 

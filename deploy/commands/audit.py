@@ -11,10 +11,10 @@ import typer
 from deploy.commands.changes import show_changes
 from deploy.commands.progress import Bar
 from fleet.audit import anchors
-from fleet.audit.history import PLACE
 from fleet.audit.reading import list_changes
 from fleet.audit.sealing import HEAD
 from fleet.audit.verification import Verdict, verify
+from fleet.business_day import SHANGHAI
 from fleet.keys import Keys
 from store.database import connect_once
 from store.errors import TracefleetError
@@ -83,8 +83,8 @@ def list_(
         "label": label,
         "actor": actor,
         "operation": operation,
-        "since": since and since.replace(tzinfo=PLACE),
-        "until": until and until.replace(tzinfo=PLACE),
+        "since": since and since.replace(tzinfo=SHANGHAI),
+        "until": until and until.replace(tzinfo=SHANGHAI),
     }
     with _connect(load()) as connection:
         changes = list_changes(connection, filters, rows=limit)

@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from fleet.audit.differences import Difference
-from fleet.audit.history import PLACE, Change
+from fleet.audit.history import Change
+from fleet.business_day import SHANGHAI
 
 # A terminal is no place for all columns of a new device; --json has them all.
 FIELDS_SHOWN: Final = 12
@@ -27,7 +28,7 @@ def show_changes(changes: Sequence[Change], *, as_json: bool) -> None:
     for change in changes:
         table.add_row(
             "waits" if change.seal_no is None else str(change.seal_no),
-            f"{change.at.astimezone(PLACE):%Y-%m-%d %H:%M:%S}",
+            f"{change.at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}",
             _text(f"{change.actor}, {change.origin}"),
             _text(f"{change.action} {change.entity} {change.label}"),
             _text(_told(change.differences)),

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from fleet.lifecycle.metrology import SHANGHAI
+from fleet.business_day import SHANGHAI
 
 
 def clock(instant: datetime | None, *, seconds: bool = False) -> str:

@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from deploy.commands import desk
-from fleet.audit.history import PLACE
+from fleet.business_day import SHANGHAI
 from fleet.event_order import READ, WRITERS, Order, Told
 
 NAME: Final = "tracefleet fleet events"
@@ -81,5 +81,5 @@ def _print(event: Told, *, as_json: bool) -> None:
     else:
         data = " ".join(f"{name}={orjson.dumps(value).decode()}" for name, value in event.data.items())
         typer.echo(
-            f"{event.event_id:>8} {event.at.astimezone(PLACE):%Y-%m-%d %H:%M:%S} {event.kind} {event.subject} {data}"
+            f"{event.event_id:>8} {event.at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S} {event.kind} {event.subject} {data}"
         )

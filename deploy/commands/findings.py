@@ -16,8 +16,8 @@ from rich.table import Table
 from deploy.commands import desk
 from deploy.commands.tables import table_of
 from deploy.commands.words import known_kind, known_rule
+from fleet.business_day import today
 from fleet.days.due import is_whole
-from fleet.lifecycle.metrology import today
 from fleet.obsolescence import reading
 from fleet.obsolescence.evaluating import Evaluation, evaluate, rehearse
 from fleet.obsolescence.reading import FIRST_PAGE

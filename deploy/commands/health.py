@@ -15,11 +15,11 @@ from rich.markup import escape
 from deploy.commands import desk
 from deploy.commands.tables import table_of
 from deploy.commands.words import known_kind
+from fleet.business_day import today
 from fleet.health import listing
 from fleet.health.catalogue import BY_NAME
 from fleet.health.explaining import explain
 from fleet.health.score import band_of
-from fleet.lifecycle.metrology import today
 from store.errors import TracefleetError
 
 NAME: Final = "tracefleet fleet health"

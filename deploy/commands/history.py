@@ -7,8 +7,8 @@ import psycopg
 import typer
 
 from deploy.commands.changes import show_changes, show_fields
-from fleet.audit.history import PLACE
 from fleet.audit.reading import history_of, state_on
+from fleet.business_day import SHANGHAI
 from store.database import connect_once
 from store.migrations import require_current_schema
 from store.settings import load
@@ -45,7 +45,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a device as the ledger had it on a day, with the numbers of its site, model and merchant of then."""
-    day = (on or datetime.now(PLACE)).date()
+    day = (on or datetime.now(SHANGHAI)).date()
     with _connect() as connection:
         fields = state_on(connection, device_no, day)
     show_fields(fields, as_json=as_json)

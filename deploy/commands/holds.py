@@ -8,9 +8,9 @@ from typing import Annotated, Final
 import typer
 
 from deploy.commands import desk
+from fleet.business_day import SHANGHAI
 from fleet.lifecycle import holds
 from fleet.lifecycle.holds import Hold, HoldKind
-from fleet.lifecycle.metrology import SHANGHAI
 
 NAME: Final = "tracefleet devices hold"
 

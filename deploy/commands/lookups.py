@@ -14,7 +14,7 @@ from rich.table import Table
 
 from deploy.commands import desk
 from deploy.commands.files import content_of
-from fleet.audit.history import PLACE
+from fleet.business_day import day_of
 from fleet.lookups.lookup import Outcome
 from fleet.lookups.sheet import lookups_sheet
 
@@ -28,7 +28,7 @@ def lookups_import(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Take over look-ups a day of sites by qr, web or wechat (二维码查询量). The same file twice changes nothing."""
-    content, today = content_of(file), datetime.now(UTC).astimezone(PLACE).date()
+    content, today = content_of(file), day_of(datetime.now(UTC))
 
     def work(connection: Connection[Any]) -> Outcome:
         return lookups_sheet(connection, content, today=today, apply=apply)

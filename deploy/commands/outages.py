@@ -14,10 +14,9 @@ from rich.markup import escape
 from deploy.commands import desk
 from deploy.commands.clock import clock
 from deploy.commands.tables import table_of
-from fleet.days.day import day_of
+from fleet.business_day import SHANGHAI, day_of
 from fleet.days.rolling import roll
 from fleet.errors import RefusedError
-from fleet.lifecycle.metrology import SHANGHAI
 from fleet.presence import outages
 from fleet.presence.outage import Outage, Scope
 

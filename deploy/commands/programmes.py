@@ -1,7 +1,7 @@
 """``tracefleet fleet programmes|programme|…``: campaigns of retirement, on any day, and their sheets."""
 
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,7 +14,7 @@ from rich.markup import escape
 from deploy.commands import desk
 from deploy.commands.sheets import written
 from deploy.commands.tables import table_of
-from fleet.audit.history import PLACE
+from fleet.business_day import today
 from fleet.ledger.export import FileFormat
 from fleet.ledger.workbook import Language
 from fleet.programmes import programme as programmes
@@ -96,9 +96,9 @@ def create(
         basis=basis,
     )
     desk.change(NAME, lambda connection: programmes.create(connection, new), reason=reason)
-    today = _day(None)
+    last = _day(None)
     held = desk.read(
-        NAME, lambda connection: progress(connection, programmes.programme(connection, number, today), today)
+        NAME, lambda connection: progress(connection, programmes.programme(connection, number, last), last)
     )
     typer.echo(f"{number} is made; devices in it: {held.figures.devices}. See `tracefleet fleet programme {number}`.")
 
@@ -137,13 +137,13 @@ def change(
         fields["target"] = target or None
     if not fields:
         raise typer.BadParameter("nothing is to be another: give at least one option besides --reason.")
-    desk.change(NAME, lambda connection: programmes.change(connection, number, fields, today=_today()), reason=reason)
+    desk.change(NAME, lambda connection: programmes.change(connection, number, fields, today=today()), reason=reason)
     typer.echo(f"{number} is changed: see it with `tracefleet fleet programme {number}`.")
 
 
 def end(number: Number, reason: Annotated[str, typer.Option(help="Why; the audit keeps it.")] = "") -> None:
     """End a programme today: the figures of today stay its last."""
-    ended = desk.change(NAME, lambda connection: programmes.end(connection, number, today=_today()), reason=reason)
+    ended = desk.change(NAME, lambda connection: programmes.end(connection, number, today=today()), reason=reason)
     typer.echo(f"{number} ended on {ended.ended_on}.")
 
 
@@ -186,14 +186,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _day(on: datetime | None) -> date:
-    today = _today()
-    day = on.date() if on is not None else today
-    require_past(day, today=today)
+    last = today()
+    day = on.date() if on is not None else last
+    require_past(day, today=last)
     return day
-
-
-def _today() -> date:
-    return datetime.now(UTC).astimezone(PLACE).date()
 
 
 def _show(found: Programme, told: Progress) -> None:

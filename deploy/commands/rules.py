@@ -16,7 +16,7 @@ from rich.table import Table
 from deploy.commands import desk
 from deploy.commands.files import content_of
 from deploy.commands.tables import table_of
-from fleet.lifecycle.metrology import today
+from fleet.business_day import today
 from fleet.obsolescence import versions
 from fleet.obsolescence.rules import RULES
 from fleet.obsolescence.versions import CHANGEABLE, RuleVersion
@@ -112,12 +112,11 @@ def try_rules(
     rules = _object(content_of(file), str(file)) if file is not None else {}
     _check(rules, str(file))
     policy = _take(change or [], rules)
-    if ends.date() >= today():
-        raise TracefleetError(f"{ends.date()} is not over: only days that are past can be judged.")
     changes = Changes(rules, policy, as_of.date() if as_of is not None else None)
 
     def work(connection: Connection[Any]) -> WhatIf:
-        return what_if(connection, changes, begins_on=begins.date(), ends_on=ends.date(), step_days=step_days)
+        first, last = begins.date(), ends.date()
+        return what_if(connection, changes, begins_on=first, ends_on=last, today=today(), step_days=step_days)
 
     told = desk.read(NAME, work)
     if as_json:

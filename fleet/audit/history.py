@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fleet.audit.differences import Difference, Names, differences, fields_of, referred_to
+from fleet.business_day import SHANGHAI
 
 # A day is one of the place where the devices stand.
-PLACE: Final = ZoneInfo("Asia/Shanghai")
 FIRST_PAGE: Final = 2**63 - 1
 # What hangs on a device and is labelled with its id.
 OF_DEVICES: Final = ("device_responsibilities", "device_holds", "credentials", "enrolments")
@@ -100,7 +99,7 @@ class Change:
 def end_of(day: date) -> datetime:
     """The first instant after *day* where the devices stand. Raises ValueError on the last day of the calendar."""
     try:
-        return datetime.combine(day + timedelta(days=1), time.min, PLACE)
+        return datetime.combine(day + timedelta(days=1), time.min, SHANGHAI)
     except OverflowError:
         raise ValueError("the calendar ends there") from None
 
@@ -139,10 +138,10 @@ def state_of(row: Mapping[str, Any], names: Names) -> dict[str, Any]:
 def why_unknown(device_no: str, day: date, last: Mapping[str, Any] | None, first: Mapping[str, Any] | None) -> str:
     """Why the audit tells no state of that day: rows of ON_DAY and FIRST_OF_DEVICE, where there are any."""
     if last is not None:
-        return f"Device {device_no} was deleted from the ledger on {last['at'].astimezone(PLACE):%Y-%m-%d}."
+        return f"Device {device_no} was deleted from the ledger on {last['at'].astimezone(SHANGHAI):%Y-%m-%d}."
     if first is None:
         return f"No device ever had the number {device_no!r}."
-    begins = f"{first['at'].astimezone(PLACE):%Y-%m-%d}"
+    begins = f"{first['at'].astimezone(SHANGHAI):%Y-%m-%d}"
     if first["action"] == "baseline":
         return f"The audit began on {begins}, after {day}; what device {device_no} was before is not recorded."
     return f"Device {device_no} came into the ledger on {begins}, after {day}."

@@ -11,7 +11,8 @@ from typing import Any, Final, LiteralString
 
 from psycopg import Connection
 
-from fleet.days.day import ALL_SLOTS, DAY, NO_SLOT, begin_of, slots_between
+from fleet.business_day import begin_of
+from fleet.days.day import ALL_SLOTS, DAY, NO_SLOT, slots_between
 
 # In outages: `begins` and `ends` of the day are parameters, and what is open lasts until now.
 _FIRST: Final[LiteralString] = "floor(extract(epoch FROM o.began_at - %(begins)s::timestamptz) / 300)::int"

@@ -1,12 +1,12 @@
-"""The business day: Asia/Shanghai, UTC+8, no daylight saving since 1991; 288 slots of 5 minutes. Pure.
+"""The slots of a business day: 288 of 5 minutes. Pure.
 
 A slot is a bit, the first of the day the leftmost, as ingest marks them in ``presence_slots``.
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, LiteralString
 
-from fleet.lifecycle.metrology import SHANGHAI
+from fleet.business_day import begin_of
 
 SLOT_SECONDS: Final = 300
 SLOTS: Final = 288
@@ -14,16 +14,6 @@ DAY: Final = timedelta(days=1)
 
 NO_SLOT: Final[LiteralString] = "repeat('0', 288)::bit(288)"
 ALL_SLOTS: Final[LiteralString] = "repeat('1', 288)::bit(288)"
-
-
-def day_of(instant: datetime) -> date:
-    """The business day that *instant* belongs to."""
-    return instant.astimezone(SHANGHAI).date()
-
-
-def begin_of(day: date) -> datetime:
-    """When *day* begins."""
-    return datetime.combine(day, time(), SHANGHAI)
 
 
 def slots_over(day: date, now: datetime) -> int:

@@ -15,8 +15,9 @@ from typing import Any, Final
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from fleet.acting import Actor, acting
-from fleet.days.day import DAY, begin_of, day_of
+from fleet.acting import FLEET, acting
+from fleet.business_day import begin_of, day_of
+from fleet.days.day import DAY
 from fleet.days.rolling import roll
 from fleet.keys import Keys
 
@@ -63,7 +64,6 @@ DELETE FROM stale_days AS s USING done WHERE s.day = %(day)s::date AND s.device_
 ASK_AGAIN: Final = """
 UPDATE rolled_days SET rolled_at = 'epoch' WHERE day BETWEEN %(first)s::date AND %(last)s::date
 """
-_FLEET: Final = Actor("fleet", "fleet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +151,4 @@ def _done(connection: Connection[Any], stale: Stale) -> None:
 
 
 def _at_it(connection: Connection[Any], keys: Keys | None) -> AbstractContextManager[object]:
-    return connection.transaction() if keys is None else acting(connection, _FLEET, keys=keys)
+    return connection.transaction() if keys is None else acting(connection, FLEET, keys=keys)

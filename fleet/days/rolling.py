@@ -19,8 +19,9 @@ from typing import Any, Final, LiteralString
 
 from psycopg import Connection
 
+from fleet.business_day import begin_of
 from fleet.days.calendar import reckon_sites
-from fleet.days.day import DAY, NO_SLOT, begin_of, slots_between, slots_over
+from fleet.days.day import DAY, NO_SLOT, slots_between, slots_over
 from fleet.days.sources import bounded, of_the_boots, of_the_letters, of_the_streams
 from fleet.presence.gaps import detect_day
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from fleet.lifecycle.metrology import SHANGHAI, today
+from fleet.business_day import SHANGHAI, today
 
 # What was written after the day is of a later one: such a device keeps what was copied before, if anything was.
 CLOSE: Final = """

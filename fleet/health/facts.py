@@ -6,7 +6,7 @@ from typing import Any, Final, LiteralString, NamedTuple
 
 from psycopg import Connection
 
-from fleet.lifecycle.metrology import today
+from fleet.business_day import today
 from fleet.presence.presence import PRESENCE
 
 # Complete days before today; today counts besides.

@@ -45,7 +45,7 @@ SELECT device_no FROM devices WHERE device_no = ANY(%(numbers)s) AND decommissio
 """
 CASES: Final = """
 SELECT d.device_no, c.case_no FROM cases AS c JOIN devices AS d USING (device_id)
-WHERE d.device_no = ANY(%(numbers)s) AND c.state NOT IN ('kept', 'rejected', 'archived', 'withdrawn', 'stopped')
+WHERE d.device_no = ANY(%(numbers)s) AND NOT is_over(c.state)
 """
 KINDS: Final = "SELECT device_no, kind FROM devices JOIN models USING (model_id) WHERE device_no = ANY(%(numbers)s)"
 # Models of which there are devices, and gateways that devices stand behind.

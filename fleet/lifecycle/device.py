@@ -36,7 +36,7 @@ LEFT JOIN merchants AS c USING (merchant_id)
 LEFT JOIN devices AS g ON g.device_id = d.gateway_id
 LEFT JOIN devices AS p ON p.device_id = d.predecessor_id
 LEFT JOIN cases AS o ON o.device_id = d.device_id
-    AND o.state NOT IN ('kept', 'rejected', 'archived', 'withdrawn', 'stopped')
+    AND NOT is_over(o.state)
 WHERE d.device_no = ANY(%(device_nos)s::text[])
 """
 WRITE: Final = """

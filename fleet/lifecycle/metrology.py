@@ -5,7 +5,7 @@ A certificate holds through its last day. Days are those of Asia/Shanghai, where
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from typing import Final, Literal, LiteralString, get_args
 
 Metrology = Literal["not_applicable", "unknown", "valid", "due_soon", "overdue", "failed", "withdrawn"]
@@ -14,7 +14,6 @@ METROLOGIES: Final[tuple[Metrology, ...]] = get_args(Metrology)
 # Whose use in trade asks for a verification. Others have one only where the ledger says so.
 MEASURING_KINDS: Final = frozenset({"trace_scale"})
 DUE_SOON_DAYS: Final = 30
-SHANGHAI: Final = timezone(timedelta(hours=8))
 
 # The axis as far as the device's own columns tell it; NULL where nothing was ever entered. `d` is the device, the
 # parameters are *today* and *due_soon*, the last day that is soon.
@@ -68,8 +67,3 @@ def judge(kind: str, verification: Verification, *, today: date) -> Metrology:
 def last_day_soon(today: date) -> date:
     """The last day on which what ends is due soon."""
     return today + timedelta(days=DUE_SOON_DAYS)
-
-
-def today(now: datetime | None = None) -> date:
-    """The day it is in Asia/Shanghai."""
-    return (now or datetime.now(UTC)).astimezone(SHANGHAI).date()

@@ -5,11 +5,11 @@ To be called within fleet.acting, which knows whose moves they are.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Final
 
 from psycopg import Connection
 
+from fleet.business_day import today
 from fleet.lifecycle.device import Device, look, take
 from fleet.lifecycle.gate import load_gates
 from fleet.lifecycle.making import make
@@ -17,9 +17,6 @@ from fleet.lifecycle.move import SORTS, Move, MoveKind
 from fleet.lifecycle.replacements import PLANNERS
 from fleet.lifecycle.report import Changed, Complaint, Report, changed
 from fleet.lifecycle.world import Outcome, World, refused
-
-# A day of the ledger is one of Asia/Shanghai, which has had no daylight saving since 1991.
-SHANGHAI: Final = timezone(timedelta(hours=8))
 
 SITES: Final = "SELECT site_no, status FROM sites WHERE site_no = ANY(%(site_nos)s::text[])"
 MERCHANTS: Final = "SELECT merchant_code FROM merchants WHERE merchant_code = ANY(%(merchant_codes)s::text[])"
@@ -131,17 +128,13 @@ def _world(connection: Connection[Any], moves: Sequence[Move], devices: dict[str
     merchants = connection.execute(MERCHANTS, {"merchant_codes": list(codes)}).fetchall() if codes else []
     return World(
         devices=devices,
-        today=_today(),
+        today=today(),
         gates=load_gates(connection),
         sites=dict(sites),
         merchants={code for (code,) in merchants},
         serials=_serials(connection, moves),
         for_cases=for_cases,
     )
-
-
-def _today() -> date:
-    return datetime.now(UTC).astimezone(SHANGHAI).date()
 
 
 def _serials(connection: Connection[Any], moves: Sequence[Move]) -> dict[tuple[str, str], set[str]]:

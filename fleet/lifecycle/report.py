@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from typing import Final
 
-from fleet.errors import IllegalTransitionError, RefusedError, UnknownEntryError
+from fleet.errors import refuse
 from fleet.lifecycle.device import Device
 from fleet.lifecycle.move import MoveKind
 from fleet.lifecycle.states import State
@@ -66,15 +66,9 @@ class Report:
 
     def settle(self) -> "Report":
         """The report itself when nothing is wrong. Raises RefusedError of the sort of its first complaint."""
-        if not self.errors:
-            return self
-        first, sentence = self.errors[0], "; ".join(error.sentence for error in self.errors)
-        text = f"{first.device_no}: {sentence}."
-        if first.unknown:
-            raise UnknownEntryError(text)
-        if first.state is not None:
-            raise IllegalTransitionError(text, state=first.state, allowed=first.allowed)
-        raise RefusedError(text)
+        if self.errors:
+            refuse(self.errors[0].device_no, self.errors)
+        return self
 
 
 def changed(row: int, before: Device, after: Device, states: Sequence[State]) -> Changed:

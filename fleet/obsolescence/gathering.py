@@ -6,13 +6,13 @@ placements; what the ledger says of the device and its model (firmware that was 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any, Final, LiteralString
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from fleet.lifecycle.metrology import SHANGHAI
+from fleet.business_day import begin_of
 from fleet.obsolescence.facts import FIRMWARE_DAYS, Facts, Windows
 
 # Sums for 100,000 devices are kept in memory; the server's few megabytes would write them to disk and back.
@@ -149,10 +149,10 @@ def parameters(day: date, windows: Windows) -> dict[str, Any]:
     firsts = {f"{rule}_from": first_day(day, days) for rule, days in looks.items()}
     return firsts | {
         "day": day,
-        "ends": midnight(day + timedelta(days=1)),
+        "ends": begin_of(day + timedelta(days=1)),
         "first": first_day(day, windows.of_days),
         "firmware_from": first_day(day, FIRMWARE_DAYS),
-        "repairs_from": midnight(firsts["repairs_from"]),
+        "repairs_from": begin_of(firsts["repairs_from"]),
         "flat_readings": flat_readings,
     }
 
@@ -160,8 +160,3 @@ def parameters(day: date, windows: Windows) -> dict[str, Any]:
 def first_day(day: date, days: int) -> date:
     """The first of so many days of which *day* is the last."""
     return day - timedelta(days=days - 1)
-
-
-def midnight(day: date) -> datetime:
-    """When *day* begins."""
-    return datetime.combine(day, time(), SHANGHAI)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from fleet.obsolescence.gathering import midnight
+from fleet.business_day import begin_of
 
 # On that day, or going on now: who cannot be heard cannot be asked.
 OUTAGES: Final = """
@@ -34,7 +34,7 @@ class Held:
 
 def held_on(connection: Connection[Any], day: date, *, now: datetime) -> Held:
     """What holds flags back on *day*, seen from *now*."""
-    bounds = {"begins": midnight(day), "ends": midnight(day + timedelta(days=1)), "now": now}
+    bounds = {"begins": begin_of(day), "ends": begin_of(day + timedelta(days=1)), "now": now}
     return Held(
         frozenset(site_id for (site_id,) in connection.execute(OUTAGES, bounds)),
         frozenset(device_id for (device_id,) in connection.execute(KEPT, {"day": day})),

@@ -56,7 +56,8 @@ FROM flags AS f {_OF_DEVICES}
 VERDICT: Final = """
 SELECT d.device_id, d.device_no, k.name_zh AS kind_zh, k.name_en AS kind_en, v.verdict, v.score, v.since,
        v.evaluated_at, v.held_back_by, f.flag_id, f.flagged_on, f.sentence_zh, f.sentence_en,
-       (SELECT max(e.day) FROM evaluations AS e) AS judged_on
+       (SELECT max(e.day) FROM evaluations AS e
+        WHERE e.day >= (d.created_at AT TIME ZONE 'Asia/Shanghai')::date) AS judged_on
 FROM devices AS d JOIN models AS m USING (model_id) JOIN kinds AS k USING (kind)
 LEFT JOIN device_verdicts AS v USING (device_id)
 LEFT JOIN flags AS f ON f.device_id = d.device_id AND f.ended_at IS NULL
@@ -112,7 +113,7 @@ def explanation(connection: Connection[Any], device_no: str) -> Explanation:
     zh, en = _sentence(row, [ground for ground in grounds if ground["gone_since"] is None])
     return Explanation(
         device_no=row["device_no"],
-        verdict=row["verdict"] or "sound",
+        verdict=row["verdict"] or ("sound" if row["judged_on"] else "unjudged"),
         score=row["score"] or 0,
         since=row["since"],
         judged_on=row["judged_on"],
@@ -130,7 +131,7 @@ def _sentence(row: Mapping[str, Any], standing: list[dict[str, Any]]) -> tuple[s
         return row["sentence_zh"], row["sentence_en"]
     kind_zh, kind_en = row["kind_zh"], row["kind_en"]
     if row["judged_on"] is None:
-        return "尚未评估。", "The fleet has not been judged yet."
+        return "尚未评估。", f"This {kind_en} has not been judged yet: the day on which it came is not over."
     if not standing:
         return f"该{kind_zh}没有淘汰理由。", f"Nothing speaks for retiring this {kind_en}."
     why_zh = "；".join(ground["sentence_zh"].rstrip("。") for ground in standing)

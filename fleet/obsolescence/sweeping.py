@@ -8,16 +8,15 @@ from typing import Any, Final
 import structlog
 from psycopg import AsyncConnection, Connection
 
-from fleet.acting import Actor, acting
+from fleet.acting import FLEET, acting
+from fleet.business_day import SHANGHAI
 from fleet.days.due import is_whole
 from fleet.keys import Keys
 from fleet.leading import Lock, led
-from fleet.lifecycle.metrology import SHANGHAI
 from fleet.metrics import Metrics
 from fleet.obsolescence.evaluating import Evaluation, evaluate
 from fleet.obsolescence.rules import RULES
 
-ACTOR: Final = Actor("fleet", "fleet")
 # Records of the evening come a little later than it.
 NOT_BEFORE: Final = time(0, 15)
 
@@ -56,7 +55,7 @@ def evaluate_due(connection: Connection[Any], *, keys: Keys, now: datetime) -> E
     day = _next_day(connection, now)
     if day is None or not is_whole(connection, day):
         return None
-    with acting(connection, ACTOR, keys=keys, reason=f"obsolescence rules for {day}"):
+    with acting(connection, FLEET, keys=keys, reason=f"obsolescence rules for {day}"):
         return evaluate(connection, day=day, now=now)
 
 

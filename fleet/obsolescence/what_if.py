@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from fleet.business_day import begin_of
 from fleet.errors import RefusedError
 from fleet.obsolescence.course import Course, WouldFlag
 from fleet.obsolescence.facts import Windows
-from fleet.obsolescence.gathering import gather, midnight
+from fleet.obsolescence.gathering import gather
 from fleet.obsolescence.holding import held_on
 from fleet.obsolescence.rules import RULES, windows
 from fleet.obsolescence.versions import Policy, RuleVersion, apply_change, policy_on, versions_on
@@ -20,7 +21,6 @@ from fleet.obsolescence.versions import Policy, RuleVersion, apply_change, polic
 STEPS_MAX: Final = 400
 # Windows reach back from the first.
 FIRST_DAY: Final = date(2012, 1, 1)
-LAST_DAY: Final = date(2999, 12, 31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +53,30 @@ class WhatIf:
 
 
 def what_if(
-    connection: Connection[Any], changes: Changes, *, begins_on: date, ends_on: date, step_days: int = 7
+    connection: Connection[Any], changes: Changes, *, begins_on: date, ends_on: date, today: date, step_days: int = 7
 ) -> WhatIf:
     """Judge every *step_days*-th day of the period, the last one among them, by the rules as they are and as changed.
 
     Findings clear, come back and are kept as in runs on these days, outages and kept devices hold flags back; only the
-    share of a site does not. Raises RefusedError with every error at once.
+    share of a site does not. Raises RefusedError with every error at once, and
+    for a day that is not over.
     """
-    days = _days(begins_on, ends_on, step_days)
+    days = _days(begins_on, ends_on, step_days, today)
     as_is = Course(versions_on(connection, ends_on), policy_on(connection, ends_on))
     tried = Course(*_changed(connection, changes, ends_on))
     looks = _windows(as_is), _windows(tried)
     for day in days:
-        held = held_on(connection, day, now=midnight(day + timedelta(days=1)))
+        held = held_on(connection, day, now=begin_of(day + timedelta(days=1)))
         for course, look in zip((as_is, tried), looks, strict=True):
             course.go_on(day, gather(connection, day, look), held)
     return _answer(days, begins_on, as_is, tried)
 
 
-def _days(begins_on: date, ends_on: date, step_days: int) -> tuple[date, ...]:
-    if begins_on < FIRST_DAY or ends_on > LAST_DAY:
-        raise RefusedError(f"no day before {FIRST_DAY} or after {LAST_DAY} can be judged.")
+def _days(begins_on: date, ends_on: date, step_days: int, today: date) -> tuple[date, ...]:
+    if begins_on < FIRST_DAY:
+        raise RefusedError(f"no day before {FIRST_DAY} can be judged.")
+    if ends_on >= today:
+        raise RefusedError(f"{ends_on} is not over: only days that are past can be judged.")
     if ends_on < begins_on or step_days < 1:
         raise RefusedError("the period ends before it begins, or its steps are no days: correct them.")
     steps = (ends_on - begins_on).days // step_days

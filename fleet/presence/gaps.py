@@ -13,8 +13,9 @@ from typing import Any, Final, LiteralString
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from fleet.business_day import begin_of
 from fleet.days.calendar import reckon_sites
-from fleet.days.day import ALL_SLOTS, DAY, NO_SLOT, SLOT_SECONDS, SLOTS, begin_of, slots_between, slots_over
+from fleet.days.day import ALL_SLOTS, DAY, NO_SLOT, SLOT_SECONDS, SLOTS, slots_between, slots_over
 from fleet.presence.live import (
     FEWEST_DEVICES,
     FEWEST_OF_PLATFORM,

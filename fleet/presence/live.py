@@ -14,7 +14,8 @@ from typing import Any, Final, LiteralString
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from fleet.days.day import SLOT_SECONDS, begin_of, day_of
+from fleet.business_day import begin_of, day_of
+from fleet.days.day import SLOT_SECONDS
 from fleet.presence.opening import OPENINGS
 from fleet.presence.outage import REASONS, Found, Outage, begin, draw_out, open_outages, put_aside
 

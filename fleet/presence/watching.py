@@ -1,18 +1,16 @@
 """The rounds of presence: days rolled up as they are due, outages found as they begin; the clock is read here."""
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from psycopg import Connection
 
-from fleet.acting import Actor, acting
+from fleet.acting import FLEET, acting
 from fleet.days.due import roll_due
 from fleet.keys import Keys
 from fleet.metrics import Metrics
 from fleet.presence.live import detect
 from fleet.presence.outage import open_outages
-
-FLEET: Final = Actor("fleet", "fleet")
 
 
 def roll_days(connection: Connection[Any], *, keys: Keys) -> None:

@@ -13,7 +13,7 @@ from typing import IO, Any, Final, Literal
 
 from psycopg import Connection
 
-from fleet.audit.history import PLACE
+from fleet.business_day import day_of
 from fleet.errors import RefusedError
 from fleet.ledger.export import WORKBOOK_ROWS, FileFormat
 from fleet.ledger.harmless import harmless, harmless_typed
@@ -52,7 +52,7 @@ class _Column:
         if isinstance(value, list):
             return self._listed(value, language)
         if self.kind == "day":
-            return value.astimezone(PLACE).date() if isinstance(value, datetime) else value
+            return day_of(value) if isinstance(value, datetime) else value
         if value is not None and self.kind == "money":
             return value / _FEN  # type: ignore[no-any-return]
         return self._said(value, language) if value is not None else None

@@ -8,7 +8,8 @@ from typing import Any, Final, Literal
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from fleet.audit.history import PLACE, end_of
+from fleet.audit.history import end_of
+from fleet.business_day import SHANGHAI
 from fleet.errors import RefusedError
 from fleet.programmes.blockers import Blocker, blockers_of
 from fleet.programmes.forecast import LATELY_DAYS, Forecast, forecast
@@ -74,7 +75,7 @@ def figures_of(connection: Connection[Any], programmes: Sequence[Programme], day
     asked = {
         "programme_ids": [programme.programme_id for programme in programmes],
         "ends": [end_of(judged) for judged in days],
-        "sinces": [datetime.combine(judged - timedelta(days=LATELY_DAYS - 1), time.min, PLACE) for judged in days],
+        "sinces": [datetime.combine(judged - timedelta(days=LATELY_DAYS - 1), time.min, SHANGHAI) for judged in days],
     }
     with connection.cursor(row_factory=dict_row) as cursor:
         found = {row["programme_id"]: row for row in cursor.execute(FIGURES, asked)}

@@ -71,7 +71,7 @@ WITH scope AS MATERIALIZED (
         END,
         CASE WHEN s.holds IS NOT NULL THEN 'held' END,
         -- A case that is over has nothing due.
-        CASE WHEN s.due_on < %(day)s AND s.case_state NOT IN ('kept', 'rejected', 'archived', 'withdrawn', 'stopped')
+        CASE WHEN s.due_on < %(day)s AND NOT is_over(s.case_state)
              THEN 'overdue' END,
         CASE WHEN s.owner_type IS NULL THEN 'no_owner' END
     ], NULL) END AS reasons

@@ -21,7 +21,7 @@ UNION
 SELECT c.case_id, c.case_no, d.device_no
 FROM cases AS c JOIN devices AS d USING (device_id)
 WHERE d.device_no = ANY(%(device_nos)s::text[])
-  AND c.state NOT IN ('kept', 'rejected', 'archived', 'withdrawn', 'stopped')
+  AND NOT is_over(c.state)
 """
 # After the devices', by all who take both. NO KEY: rows of ingest that refer to devices go on.
 TAKE_ROWS: Final = """

@@ -9,11 +9,11 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from fleet import events
-from fleet.acting import Actor, acting
+from fleet.acting import FLEET, acting
+from fleet.business_day import today
 from fleet.errors import UnknownEntryError
 from fleet.events import Event
 from fleet.keys import Keys
-from fleet.lifecycle.metrology import today
 
 # Rows that a step holds are left to the next round: the step gives them another day anyway.
 REMIND: Final = """
@@ -102,5 +102,5 @@ def follow_up(connection: Connection[Any], *, now: datetime) -> Sequence[Event]:
 
 def sweep(connection: Connection[Any], *, keys: Keys, now: datetime) -> None:
     """One round of :func:`follow_up`, as the fleet's own. *connection* is in autocommit."""
-    with acting(connection, Actor("fleet", "fleet"), keys=keys, reason="deadlines of cases"):
+    with acting(connection, FLEET, keys=keys, reason="deadlines of cases"):
         follow_up(connection, now=now)

@@ -9,8 +9,8 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from fleet.business_day import today
 from fleet.lifecycle.device import take as take_devices
-from fleet.lifecycle.metrology import today
 from fleet.lifecycle.states import TERMINAL
 from fleet.retirement.reading import DAYS
 from fleet.retirement.recording import Taken, record
@@ -23,7 +23,7 @@ SELECT d.device_id, d.device_no, d.state, d.owner_type, f.flag_id, f.flagged_at,
 FROM devices AS d
 LEFT JOIN flags AS f ON f.device_id = d.device_id AND f.ended_at IS NULL
 LEFT JOIN cases AS o ON o.device_id = d.device_id
-    AND o.state NOT IN ('kept', 'rejected', 'archived', 'withdrawn', 'stopped')
+    AND NOT is_over(o.state)
 LEFT JOIN LATERAL (
     SELECT c.kept_until, c.state_since FROM cases AS c WHERE c.device_id = d.device_id AND c.state = 'kept'
     ORDER BY c.case_id DESC LIMIT 1) AS k ON true

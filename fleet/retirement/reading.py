@@ -8,8 +8,8 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from fleet.business_day import today
 from fleet.lifecycle.gate import load_gates
-from fleet.lifecycle.metrology import today
 from fleet.retirement import documents, standing
 from fleet.retirement.case import Case
 from fleet.retirement.facts import Facts

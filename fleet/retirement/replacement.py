@@ -15,7 +15,7 @@ SUCCESSORS: Final = """
 SELECT d.device_id, d.device_no, m.kind, d.state, d.acquired_on, d.exemption_document,
        d.decommissioned_at IS NOT NULL OR EXISTS (
            SELECT FROM cases AS c WHERE c.device_id = d.device_id
-           AND c.state NOT IN ('kept', 'rejected', 'archived', 'withdrawn', 'stopped')) AS is_leaving
+           AND NOT is_over(c.state)) AS is_leaving
 FROM devices AS d JOIN models AS m USING (model_id)
 WHERE d.device_no = ANY(%(device_nos)s::text[])
 """

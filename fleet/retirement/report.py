@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from fleet.errors import IllegalTransitionError, RefusedError, UnknownEntryError
+from fleet.errors import refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,7 @@ class Report:
 
     def settle(self) -> "Report":
         """The report itself when nothing is wrong. Raises RefusedError of the sort of its first complaint."""
-        if not self.errors:
-            return self
-        first, sentence = self.errors[0], "; ".join(error.sentence for error in self.errors)
-        name = first.case_no or first.device_no
-        text = f"{name}: {sentence}." if name else f"{sentence}."
-        if first.unknown:
-            raise UnknownEntryError(text)
-        if first.state is not None:
-            raise IllegalTransitionError(text, state=first.state, allowed=first.allowed)
-        raise RefusedError(text)
+        if self.errors:
+            first = self.errors[0]
+            refuse(first.case_no or first.device_no, self.errors)
+        return self

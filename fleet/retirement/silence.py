@@ -11,7 +11,7 @@ from typing import Any, Final
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from fleet.acting import Actor, acting
+from fleet.acting import FLEET, acting
 from fleet.keys import Keys
 from fleet.retirement.cases import carry_out
 from fleet.retirement.order import Order
@@ -98,7 +98,7 @@ def watch(connection: Connection[Any], *, keys: Keys, now: datetime, silence: ti
     """
     if not _heard(connection, now) and not _due(connection, now, silence):
         return []
-    with acting(connection, Actor("fleet", "fleet"), keys=keys, reason="proof of silence"):
+    with acting(connection, FLEET, keys=keys, reason="proof of silence"):
         return prove(connection, now=now, silence=silence)
 
 

@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from fleet import events
-from fleet.acting import Actor, acting
+from fleet.acting import FLEET, acting
 from fleet.errors import RefusedError, UnknownEntryError
 from fleet.events import Event
 from fleet.keys import Keys
@@ -76,7 +76,7 @@ def watch(connection: Connection[Any], *, keys: Keys, now: datetime) -> int:
     noted_before = now - NOTED_EVERY
     if not attempts.read(connection, noted_before=noted_before):
         return 0
-    with acting(connection, Actor("fleet", "fleet"), keys=keys, reason="a retired identity speaks"):
+    with acting(connection, FLEET, keys=keys, reason="a retired identity speaks"):
         found = attempts.read(connection, noted_before=noted_before)
         enter(connection, found, now=now)
     return len(found)

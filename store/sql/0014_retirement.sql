@@ -16,6 +16,13 @@ BEGIN
     UPDATE enrolments AS e SET voided_at = now()
     FROM changed AS d
     WHERE d.device_id = e.device_id AND is_retired(d.state, d.decommissioned_at) AND e.used_at IS NULL AND e.voided_at IS NULL;
+    -- Its line is over, though its last will is refused like all it says. Locked in the order of ingest.
+    WITH gone AS (
+        SELECT p.device_id FROM device_presence AS p JOIN changed AS d USING (device_id)
+        WHERE is_retired(d.state, d.decommissioned_at) AND p.state = 'online' ORDER BY p.device_id FOR UPDATE OF p
+    )
+    UPDATE device_presence AS p SET state = 'offline', state_at = greatest(now(), p.told_at), told_at = greatest(now(), p.told_at)
+    FROM gone WHERE p.device_id = gone.device_id;
     RETURN NULL;
 END $$;
 -- Which of a decommissioned device's topics the broker still had something retained on, and since when it has nothing.
@@ -89,6 +96,11 @@ INSERT INTO case_deadlines (state, days, remind_days, escalate_days) VALUES
     ('opened', 15, 3, 7), ('proposed', 15, 3, 7), ('appraised', 30, 5, 10), ('approved', 15, 3, 7), ('executing', 7, 1, 3),
     ('silent', 30, 5, 10), ('recovered', 15, 3, 7), ('wiped', 60, 10, 15), ('disposed', 30, 5, 10), ('written_off', 30, 5, 10);
 
+-- A case that is over stands in nobody's way; fleet.retirement.states has the same.
+CREATE FUNCTION is_over(state text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT state IN ('kept', 'rejected', 'archived', 'withdrawn', 'stopped')
+$$;
+
 CREATE TABLE cases (
     case_id        integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     case_no        text NOT NULL UNIQUE,
@@ -151,7 +163,7 @@ CREATE TABLE cases (
         OR (approved_by IS NOT NULL AND approval IS NOT NULL AND executed_by IS NOT NULL))
 );
 -- One at a time: a case that is over does not stand in the way of another.
-CREATE UNIQUE INDEX cases_open ON cases (device_id) WHERE state NOT IN ('kept', 'rejected', 'archived', 'withdrawn', 'stopped');
+CREATE UNIQUE INDEX cases_open ON cases (device_id) WHERE NOT is_over(state);
 CREATE INDEX cases_by_device ON cases (device_id, case_id);
 CREATE INDEX cases_by_state ON cases (state, due_on);
 CREATE INDEX cases_by_bundle ON cases (bundle) WHERE bundle IS NOT NULL;
@@ -306,9 +318,9 @@ FROM flags AS f JOIN devices AS d USING (device_id) JOIN models AS m USING (mode
 
 CREATE VIEW grafana_cases AS
 SELECT c.case_no, d.device_no, m.kind, s.site_no, s.region_code, p.programme_no, c.path, c.state, c.state_since, c.due_on,
-       c.state NOT IN ('kept', 'rejected', 'archived', 'withdrawn', 'stopped') AS is_open,
+       NOT is_over(c.state) AS is_open,
        coalesce(c.due_on < (now() AT TIME ZONE 'Asia/Shanghai')::date, false)
-           AND c.state NOT IN ('kept', 'rejected', 'archived', 'withdrawn', 'stopped') AS is_overdue,
+           AND NOT is_over(c.state) AS is_overdue,
        c.proposed_at, c.appraised_at, c.approved_at, c.executed_at, c.wiped_at, c.disposed_at, c.method, c.income_fen
 FROM cases AS c JOIN devices AS d USING (device_id) JOIN models AS m USING (model_id) JOIN sites AS s USING (site_id)
 LEFT JOIN programmes AS p USING (programme_id);

@@ -21,7 +21,7 @@ from ingest.journal import Journal
 from store.settings import Settings
 from tests.conftest import end
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("poison"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
 Connection = psycopg.Connection[tuple[object, ...]]
 NEIGHBOURS: Final = 20

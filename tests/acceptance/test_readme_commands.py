@@ -17,7 +17,7 @@ import psutil
 import psycopg
 import pytest
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("readme"), pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parents[2]
 INSTALL_SECONDS = 900.0

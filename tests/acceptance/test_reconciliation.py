@@ -18,7 +18,7 @@ from deploy.embedded.broker import EmbeddedBroker
 from store.settings import Settings
 from tests.conftest import end, free_port
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("reconciliation"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
 
 DEVICES: Final = 200
 SETTLE_SECONDS: Final = 90.0

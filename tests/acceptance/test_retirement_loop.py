@@ -26,11 +26,11 @@ from psycopg.rows import dict_row
 
 from fleet.acting import Actor, acting
 from fleet.audit.verification import verify
+from fleet.business_day import today
 from fleet.census import take_census
 from fleet.identity import api_keys
 from fleet.identity.api_keys import Role
 from fleet.identity.credentials import Issued
-from fleet.lifecycle.metrology import today
 from fleet.metrics import Metrics
 from fleet.obsolescence.evaluating import evaluate
 from fleet.retirement import retained, silence
@@ -39,7 +39,7 @@ from tests.conftest import end, free_port, fresh_database
 from tests.integration.door.device import NOT_AUTHORISED, Device
 from tests.integration.door.world import World, a_world, until
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("retirement_loop"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
 ROOT: Final = Path(__file__).parents[2]
 # The promise: from the commit of the execution to the end of the live connection.

@@ -13,7 +13,7 @@ from tests.year.judging import Tally, findings, flags, judge_findings, judge_fla
 from tests.year.living import HEALTH_ALSO, Year
 from tests.year.world import DECLARED_CUT, PLATFORM_OUTAGE, POWER_CUT
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("year"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
 SEED: Final = 20180827
 # Days on end without its cause that clear a finding, and the days until the rules run next.

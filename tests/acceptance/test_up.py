@@ -23,7 +23,7 @@ import pytest
 
 from deploy.mqtt_probe import refusal_of
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("up")]
+pytestmark = [pytest.mark.acceptance]
 
 START_SECONDS = 60.0
 ROWS_SECONDS = 20.0

@@ -24,7 +24,7 @@ from store.peer import peer_of
 from store.settings import Settings
 from tests.conftest import end, free_port
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("workers"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
 ROOT: Final = Path(__file__).parents[2]
 DEVICES: Final = 12

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytestmark = [pytest.mark.xdist_group("bench"), pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.timeout(200)]
 
 ROOT = Path(__file__).parents[2]
 LIMIT_SECONDS = 150

@@ -14,7 +14,7 @@ import pytest
 
 from deploy.bench.brokers import has_mosquitto
 
-pytestmark = [pytest.mark.xdist_group("bench"), pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.timeout(200)]
 
 ROOT = Path(__file__).parents[2]
 LIMIT_SECONDS = 150

@@ -299,6 +299,8 @@ async def test_mistake_of_a_sweep_ends_nothing_else(database_url: str) -> None:
     task = asyncio.create_task(sweep_forever(sweep, database_url, metrics=Metrics(CollectorRegistry()), checks=checks))
     await _eventually(lambda: checks.readiness()["wrong"] == "OverflowError: date value out of range")
     await _eventually(lambda: checks.readiness()["wrong"] is None)
+    assert tries >= 3
+    assert not task.done()
     task.cancel()
     await asyncio.wait({task})
 

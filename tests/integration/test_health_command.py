@@ -11,9 +11,9 @@ import typer
 from typer.testing import CliRunner, Result
 
 from deploy.commands import health
+from fleet.business_day import today
 from fleet.health.days_of_health import close_day
 from fleet.health.evaluating import evaluate
-from fleet.lifecycle.metrology import today
 from store.errors import TracefleetError
 
 Run = Callable[..., Result]

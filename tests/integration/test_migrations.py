@@ -9,9 +9,9 @@ import pytest
 
 from fleet.acting import Actor, acting
 from fleet.audit.anchors import file_of
-from fleet.audit.history import PLACE
 from fleet.audit.reading import state_on
 from fleet.audit.verification import verify
+from fleet.business_day import SHANGHAI
 from fleet.errors import UnknownEntryError
 from fleet.keys import Keys
 from store.errors import SchemaError
@@ -102,6 +102,6 @@ def test_ledger_from_before_the_audit_is_its_baseline(empty_database_url: str, t
             connection.execute("UPDATE devices SET stall_no = 'A1' WHERE device_no = 'D-1'")
         verdict = verify(connection, keys, file_of(settings))
         assert (verdict.is_whole, verdict.waiting) == (True, 0)
-        assert state_on(connection, "D-1", datetime.now(PLACE).date())["stall_no"] == "A1"
+        assert state_on(connection, "D-1", datetime.now(SHANGHAI).date())["stall_no"] == "A1"
         with pytest.raises(UnknownEntryError, match="The audit began on"):
             state_on(connection, "D-2", date(2020, 1, 1))

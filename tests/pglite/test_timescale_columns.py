@@ -3,9 +3,6 @@
 from pathlib import Path
 
 import psycopg
-import pytest
-
-pytestmark = pytest.mark.xdist_group("pglite")
 
 Connection = psycopg.Connection[tuple[object, ...]]
 

@@ -5,8 +5,6 @@ import time
 import psycopg
 import pytest
 
-pytestmark = pytest.mark.xdist_group("pglite")
-
 Connection = psycopg.Connection[tuple[object, ...]]
 
 WAIT_SECONDS = 90

@@ -6,8 +6,6 @@ import psycopg
 import pytest
 from psycopg.errors import UniqueViolation
 
-pytestmark = pytest.mark.xdist_group("pglite")
-
 Connection = psycopg.Connection[tuple[object, ...]]
 
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

@@ -5,8 +5,6 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-pytestmark = pytest.mark.xdist_group("pglite")
-
 Connection = psycopg.Connection[tuple[object, ...]]
 
 STREAMS = ["coldchain", "scan", "status", "weighing"]

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from fleet.business_day import day_of
 from fleet.ledger.net_value import net_value_fen
 from fleet.lifecycle import freshness, metrology
 from fleet.lifecycle.metrology import Metrology, Verification
@@ -34,8 +35,8 @@ def test_verification_holds_through_its_last_day(kind: str, verification: Verifi
 
 def test_today_is_that_of_shanghai() -> None:
     """The day begins there at 16:00 UTC."""
-    assert metrology.today(datetime(2026, 11, 22, 15, 59, tzinfo=UTC)) == date(2026, 11, 22)
-    assert metrology.today(datetime(2026, 11, 22, 16, 0, tzinfo=UTC)) == TODAY
+    assert day_of(datetime(2026, 11, 22, 15, 59, tzinfo=UTC)) == date(2026, 11, 22)
+    assert day_of(datetime(2026, 11, 22, 16, 0, tzinfo=UTC)) == TODAY
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fleet.business_day import day_of
 from fleet.lifecycle import metrology
 from fleet.lifecycle.metrology import METROLOGIES, Verification
 
@@ -157,7 +158,7 @@ async def test_device_shows_every_field_of_the_ledger(client: httpx.AsyncClient,
 
 async def test_metrology_in_sql_is_that_of_the_pure_function(client: httpx.AsyncClient, city: Any) -> None:
     """Every kind of verification, shown in the list, filtered by and counted, against the function."""
-    site, today = city.site("1"), metrology.today()
+    site, today = city.site("1"), day_of(datetime.now(UTC))
     models = {kind: city.model(kind, kind) for kind in ("trace_scale", "logger")}
     expected = {}
     grid = product(models, (None, -400, -1, 0, 30, 31, 400), (None, "passed", "failed", "withdrawn"))

@@ -7,10 +7,10 @@ import httpx
 import pytest
 from psycopg.types.json import Jsonb
 
+from fleet.business_day import today
 from fleet.health.catalogue import CHECKS
 from fleet.health.days_of_health import close_day
 from fleet.health.evaluating import evaluate
-from fleet.lifecycle.metrology import today
 from tests.integration.api.conftest import City
 
 pytestmark = pytest.mark.anyio

@@ -1,7 +1,7 @@
 """``/api/v1/rules``, ``/findings``, ``/flags`` and a device's explanation."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from fleet.acting import Actor, acting
+from fleet.business_day import today
 from fleet.keys import Keys
-from fleet.lifecycle.metrology import today
 from fleet.obsolescence.evaluating import evaluate
 from store.settings import Settings
 from tests.integration.api.conftest import City
@@ -20,14 +20,17 @@ pytestmark = pytest.mark.anyio
 AsRole = Callable[..., dict[str, str]]
 
 
+OLD = datetime(2018, 1, 1, tzinfo=UTC)
+
+
 @pytest.fixture
 def kiosks(city: City, connection: psycopg.Connection[Any], settings: Settings) -> City:
     """Two kiosks at one site and one at another, flagged on DAY as far as the share goes; a scale that is sound."""
     kiosk, scale = city.model("K", "kiosk"), city.model("S", "trace_scale")
     here, there = city.site("410100001"), city.site("410200001", "410203")
     for device_no, site in (("K-1", here), ("K-2", here), ("K-3", there)):
-        city.device(device_no, kiosk, site, acquired_on=date(2016, 1, 1))
-    city.device("D-1", scale, here, acquired_on=date(2016, 1, 1))
+        city.device(device_no, kiosk, site, acquired_on=date(2016, 1, 1), created_at=OLD)
+    city.device("D-1", scale, here, acquired_on=date(2016, 1, 1), created_at=OLD)
     with acting(connection, Actor("fleet", "fleet"), keys=Keys.of(settings)):
         evaluate(connection, day=DAY, now=after(DAY))
     return city
@@ -73,6 +76,13 @@ async def test_flags_and_verdicts_have_their_sentence(client: httpx.AsyncClient)
     sound = (await client.get("/api/v1/devices/D-1/explanation")).json()
     assert (sound["verdict"], sound["sentence_zh"]) == ("sound", "该追溯秤没有淘汰理由。")
     assert (await client.get("/api/v1/devices/D-9/explanation")).status_code == 404
+
+
+async def test_device_that_came_after_the_last_run_is_not_called_sound(client: httpx.AsyncClient, kiosks: City) -> None:
+    """Nobody has judged it: of a kiosk that came today nothing is known."""
+    kiosks.device("K-9", kiosks.model("K9", "kiosk"), kiosks.site("410100009"))
+    new = (await client.get("/api/v1/devices/K-9/explanation")).json()
+    assert (new["verdict"], new["judged_on"], new["sentence_zh"]) == ("unjudged", None, "尚未评估。")
 
 
 async def test_rules_are_read_by_all_and_changed_by_the_administrator(

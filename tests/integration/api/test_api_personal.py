@@ -154,7 +154,8 @@ async def test_personal_data_in_clear_is_nowhere_else(
     addresses = [
         re.sub(r"\{(\w+)\}", lambda match: KNOWN.get(match[1], "1"), path)
         for path, operations in paths.items()
-        if "get" in operations and not path.endswith("/personal")
+        # The events never end; they are rows of a table, and those are looked through below.
+        if "get" in operations and not path.endswith(("/personal", "/events"))
     ]
     assert len(addresses) >= 15
     seen = []

@@ -7,12 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
-from fleet.audit.history import PLACE
+from fleet.business_day import day_of
 
 pytestmark = pytest.mark.anyio
 
 ADDRESS = "/api/v1/programmes"
-TODAY = datetime.now(UTC).astimezone(PLACE).date()
+TODAY = day_of(datetime.now(UTC))
 BEGINS = TODAY - timedelta(days=10)
 ORDER = {
     "programme_no": "P-1",

@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from fleet.audit.history import PLACE
+from fleet.business_day import day_of
 
 pytestmark = pytest.mark.anyio
 
-TODAY = datetime.now(UTC).astimezone(PLACE).date()
+TODAY = day_of(datetime.now(UTC))
 MANY = "/api/v1/site-lookups"
 
 

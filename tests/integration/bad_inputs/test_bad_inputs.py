@@ -29,8 +29,6 @@ from store.settings import Settings
 from tests.integration.bad_inputs.checks import CASES, OUTCOMES, STREAMS, assert_case, expected_account
 from tests.integration.bad_inputs.world import World, device_of, live_through
 
-pytestmark = pytest.mark.xdist_group("bad-inputs")
-
 
 @pytest.fixture(scope="module")
 def world(module_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> World:

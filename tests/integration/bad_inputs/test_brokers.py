@@ -14,8 +14,6 @@ from tests.integration.bad_inputs.senders import REFUSED_TOPICS
 from tests.integration.bad_inputs.wire import Wire
 from tests.integration.bad_inputs.world import live_through, register
 
-pytestmark = pytest.mark.xdist_group("bad-inputs")
-
 Connection = psycopg.Connection[tuple[object, ...]]
 GOOD = message(f'{{"at":"{NOW.isoformat()}","temperature_c":1}}')
 

@@ -15,8 +15,6 @@ from tests.integration.bad_inputs.process import Ingest, until
 from tests.integration.bad_inputs.wire import Wire
 from tests.integration.bad_inputs.world import register
 
-pytestmark = pytest.mark.xdist_group("bad-inputs")
-
 Connection = psycopg.Connection[tuple[object, ...]]
 Publish = Callable[..., None]
 LIMIT_SECONDS = 30

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from fleet.days.day import SLOT_SECONDS, SLOTS, begin_of
+from fleet.business_day import begin_of
+from fleet.days.day import SLOT_SECONDS, SLOTS
 from fleet.days.rolling import roll
 from store.records import IDENTITY_COLUMNS
 from tests.conftest import fresh_database

@@ -7,8 +7,8 @@ import orjson
 import psycopg
 import pytest
 
+from fleet.business_day import begin_of, day_of
 from fleet.days.day import DAY as ONE_DAY
-from fleet.days.day import begin_of, day_of
 from fleet.days.due import Rolled, ask_again, is_due, roll_due
 from ingest.arrival import Arrival
 from ingest.batch import Batch

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from fleet.business_day import begin_of
 from fleet.days.day import DAY as ONE_DAY
-from fleet.days.day import begin_of
 from fleet.days.rolling import ROLL, ROLL_SOME, WITHOUT_LOOPS
 from store.records import TELEMETRY
 from tests.integration.days.conftest import DAY, LONG_AGO, World

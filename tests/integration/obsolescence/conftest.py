@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +11,8 @@ import pytest
 from psycopg.rows import dict_row
 
 from fleet.acting import Actor, acting
+from fleet.business_day import SHANGHAI
 from fleet.keys import Keys
-from fleet.lifecycle.metrology import SHANGHAI
 from fleet.obsolescence.evaluating import Evaluation, evaluate
 
 KINDS: Final = ("trace_scale", "kiosk", "logger", "handheld")
@@ -34,7 +34,7 @@ class Fleet:
 
     def device(self, device_no: str, kind: str = "trace_scale", site_no: str = "S1", /, **more: object) -> int:
         """The id of a new device, in service and acquired before the notice unless told otherwise."""
-        given = {"acquired_on": date(2017, 5, 1), **more}
+        given = {"acquired_on": date(2017, 5, 1), "created_at": datetime(2018, 1, 1, tzinfo=UTC), **more}
         row = self.connection.execute(
             f"INSERT INTO devices (device_no, model_id, site_id, {', '.join(given)})"  # noqa: S608
             f" SELECT %s, model_id, site_id{', %s' * len(given)} FROM models, sites"

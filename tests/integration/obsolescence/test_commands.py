@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from deploy.commands import findings, rules
-from fleet.lifecycle.metrology import today
+from fleet.business_day import today
 from tests.integration.obsolescence.conftest import DAY, Fleet
 
 Run = Callable[..., Result]

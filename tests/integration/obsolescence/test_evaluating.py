@@ -6,8 +6,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from fleet.business_day import SHANGHAI
 from fleet.errors import RefusedError
-from fleet.lifecycle.metrology import SHANGHAI
 from fleet.obsolescence.evaluating import rehearse
 from fleet.obsolescence.standing import standing
 from tests.integration.obsolescence.conftest import DAY, Fleet, after

@@ -12,6 +12,8 @@ from tests.integration.obsolescence.conftest import DAY, Fleet
 
 FIRST = DAY - timedelta(days=9)
 
+TODAY = DAY + timedelta(days=1)
+
 
 @pytest.fixture
 def mixed(fleet: Fleet) -> Fleet:
@@ -30,7 +32,7 @@ def mixed(fleet: Fleet) -> Fleet:
 def test_other_rules_flag_others(mixed: Fleet) -> None:
     """Who, when first, why, in both languages, beside the rules as they are; nothing is written."""
     changes = Changes({"dormant": {"parameters": {"days": 42, "min_open_days": 40}}, "unavailable": {"weight": 10}})
-    told = what_if(mixed.connection, changes, begins_on=FIRST, ends_on=DAY, step_days=1)
+    told = what_if(mixed.connection, changes, begins_on=FIRST, ends_on=DAY, today=TODAY, step_days=1)
     assert len(told.days) == 10
     assert {of.device_no for of in told.added} == {"D-2", "D-3"}
     assert {of.device_no for of in told.spared} == {"L-2", "L-3"}
@@ -47,7 +49,12 @@ def test_what_if_is_what_a_run_does(mixed: Fleet) -> None:
     """The same devices on the same days, once the rules are applied, while no site has more than its share."""
     change = {"days": 42, "min_open_days": 40}
     told = what_if(
-        mixed.connection, Changes({"dormant": {"parameters": change}}), begins_on=FIRST, ends_on=DAY, step_days=1
+        mixed.connection,
+        Changes({"dormant": {"parameters": change}}),
+        begins_on=FIRST,
+        ends_on=DAY,
+        today=TODAY,
+        step_days=1,
     )
     with acting(mixed.connection, Actor("li", "test"), keys=mixed.keys):
         add_version(mixed.connection, "dormant", effective_from=FIRST, today=FIRST, parameters=change)
@@ -70,9 +77,9 @@ def test_rules_to_come_are_tried_by_their_day(mixed: Fleet) -> None:
     soon = DAY + timedelta(days=30)
     with acting(mixed.connection, Actor("li", "test"), keys=mixed.keys):
         add_version(mixed.connection, "unavailable", effective_from=soon, today=DAY, is_enabled=False)
-    told = what_if(mixed.connection, Changes(as_of=soon), begins_on=DAY, ends_on=DAY)
+    told = what_if(mixed.connection, Changes(as_of=soon), begins_on=DAY, ends_on=DAY, today=TODAY)
     assert (told.flagged, len(told.spared)) == ((), 2)
-    told = what_if(mixed.connection, Changes(policy={"flag_score": 61}), begins_on=DAY, ends_on=DAY)
+    told = what_if(mixed.connection, Changes(policy={"flag_score": 61}), begins_on=DAY, ends_on=DAY, today=TODAY)
     assert (told.flagged, len(told.spared)) == ((), 2)
 
 
@@ -80,12 +87,14 @@ def test_mistakes_of_what_if_are_told_at_once(mixed: Fleet) -> None:
     """Unknown rules, parameters out of bounds, scores upside down; a period that is none or too long."""
     changes = Changes({"ugly": {}, "dormant": {"parameters": {"days": 0}, "weight": -1}}, {"flag_score": 1})
     with pytest.raises(RefusedError, match=r"ugly is no rule.*days.*weight.*below watch_score"):
-        what_if(mixed.connection, changes, begins_on=DAY, ends_on=DAY)
+        what_if(mixed.connection, changes, begins_on=DAY, ends_on=DAY, today=TODAY)
     with pytest.raises(RefusedError, match="cannot be tried"):
-        what_if(mixed.connection, Changes(policy={"site_share_pct": 5}), begins_on=DAY, ends_on=DAY)
+        what_if(mixed.connection, Changes(policy={"site_share_pct": 5}), begins_on=DAY, ends_on=DAY, today=TODAY)
     with pytest.raises(RefusedError, match="before it begins"):
-        what_if(mixed.connection, Changes(), begins_on=DAY, ends_on=FIRST)
+        what_if(mixed.connection, Changes(), begins_on=DAY, ends_on=FIRST, today=TODAY)
     with pytest.raises(RefusedError, match="longer steps"):
-        what_if(mixed.connection, Changes(), begins_on=DAY - timedelta(days=400), ends_on=DAY, step_days=1)
+        what_if(mixed.connection, Changes(), begins_on=DAY - timedelta(days=400), ends_on=DAY, today=TODAY, step_days=1)
     with pytest.raises(RefusedError, match="can be judged"):
-        what_if(mixed.connection, Changes(), begins_on=DAY.min, ends_on=DAY)
+        what_if(mixed.connection, Changes(), begins_on=DAY, ends_on=TODAY, today=TODAY)
+    with pytest.raises(RefusedError, match="no day before"):
+        what_if(mixed.connection, Changes(), begins_on=DAY.min, ends_on=DAY, today=TODAY)

@@ -8,7 +8,7 @@ import psycopg
 
 from fleet.audit.keeping import ANCHORING_LOCK
 from fleet.audit.sealing import SEALING_LOCK
-from fleet.days.day import day_of
+from fleet.business_day import day_of
 from fleet.keys import Keys
 from fleet.leading import Lock, led
 from fleet.metrics import Metrics

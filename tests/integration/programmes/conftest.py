@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from fleet.audit.history import PLACE
+from fleet.business_day import SHANGHAI
 from fleet.programmes.programme import Programme, create
 
 BEGINS, DUE = date(2026, 3, 1), date(2026, 6, 30)
@@ -17,7 +17,7 @@ BEGINS, DUE = date(2026, 3, 1), date(2026, 6, 30)
 
 def at(day: date, hour: int = 12, minute: int = 0) -> datetime:
     """A moment of *day* where the devices stand."""
-    return datetime.combine(day, time(hour, minute), PLACE)
+    return datetime.combine(day, time(hour, minute), SHANGHAI)
 
 
 @dataclass

@@ -14,13 +14,13 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.cli import app
-from fleet.audit.history import PLACE
+from fleet.business_day import day_of
 from fleet.events import Event, record
 from store.settings import Settings
 from tests.integration.programmes.conftest import Past
 
 Connection = psycopg.Connection[Any]
-TODAY = datetime.now(UTC).astimezone(PLACE).date()
+TODAY = day_of(datetime.now(UTC))
 MADE = "--name-zh 淘汰 --name-en Kiosks --region 41 --kind kiosk --due-on 2099-01-01 --reason 81号文"
 
 

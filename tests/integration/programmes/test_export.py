@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from fleet.audit.history import PLACE
+from fleet.business_day import SHANGHAI
 from fleet.ledger.csv_sheet import read_csv
 from fleet.ledger.export import FileFormat
 from fleet.ledger.workbook import Language
@@ -85,7 +85,7 @@ def test_sheet_of_a_day_is_the_same_when_it_is_made_later(
     past: Past, connection: Connection, kiosk: int, market: int, language: Language
 ) -> None:
     """Made at the end of the day, and after all of it went on: devices, cases, sites, the programme itself."""
-    today = datetime.now(PLACE).date()
+    today = datetime.now(SHANGHAI).date()
     begins = today - timedelta(days=20)
     first, second, third = (past.device(f"k{number}", kiosk, market) for number in range(3))
     past.retire(first, today - timedelta(days=4))
@@ -107,7 +107,7 @@ def _everything(connection: Connection, day: Any, language: Language) -> bytes:
 
 def _go_on(past: Past, market: int, second: int, third: int, case_id: int) -> None:
     """A day of work on all that the sheet shows."""
-    now = datetime.now(PLACE)
+    now = datetime.now(SHANGHAI)
     change: Callable[..., Any] = past.connection.execute
     change("UPDATE devices SET original_value_fen = 1, owner_type = 'merchant' WHERE device_id = %s", (second,))
     past.step(third, "in_service", "lost", now)

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 import psycopg
 import pytest
 
-from fleet.audit.history import PLACE
+from fleet.business_day import SHANGHAI
 from fleet.programmes.blockers import REASONS, WORDS
 from fleet.programmes.forecast import forecast
 from fleet.programmes.programme import programme
@@ -64,7 +64,7 @@ def test_device_stays_in_scope_when_it_is_carried_away(
 def test_region_of_a_site_is_that_of_the_beginning(past: Past, connection: Connection, kiosk: int) -> None:
     """Its code may change hands later; the audit knows what it was."""
     past.device("k", kiosk, past.site("S1", "410102"))
-    today = datetime.now(PLACE).date()
+    today = datetime.now(SHANGHAI).date()
     kiosks = campaign(connection, begins_on=today - timedelta(days=3), due_on=today + timedelta(days=9))
     connection.execute("UPDATE sites SET region_code = '419999'")
     [figures] = figures_of(connection, [kiosks], today)

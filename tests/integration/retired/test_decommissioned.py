@@ -63,6 +63,22 @@ def stored(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
+def test_line_is_over_though_the_will_is_refused(connection: Connection, register: Register) -> None:
+    """Of that device alone: it is not shown as online for ever."""
+    register("D")
+    register("E")
+    connection.execute(
+        "INSERT INTO device_presence (device_id, boot_id, boot_at, state, state_at, told_at, last_heard_at)"
+        " SELECT device_id, 1, now(), 'online', now(), now(), now() FROM devices"
+    )
+    decommission(connection)
+    lines = connection.execute(
+        "SELECT device_no, p.state, p.state_at >= decommissioned_at"
+        " FROM device_presence AS p JOIN devices USING (device_id) ORDER BY device_no"
+    ).fetchall()
+    assert lines == [("D", "offline", True), ("E", "online", None)]
+
+
 def test_credential_is_revoked_and_enrolment_void_whoever_decommissions(
     connection: Connection, register: Register, change: Change
 ) -> None:

@@ -14,7 +14,6 @@ from fleet.retirement.retained import AT_ONCE, SETTLE, clear
 from tests.conftest import free_port
 from tests.integration.door.world import World, a_world
 
-pytestmark = pytest.mark.xdist_group("retained")
 BIRTH = b'{"v":1,"boot":"b","state":"online"}'
 
 

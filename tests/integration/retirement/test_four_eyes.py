@@ -11,6 +11,7 @@ from fleet.errors import IllegalTransitionError, RefusedError
 from fleet.keys import Keys
 from fleet.retirement.cases import act
 from fleet.retirement.order import Order
+from fleet.retirement.states import OVER, STATES
 from tests.integration.retirement.office import TOLD, Office
 
 NEVER = (
@@ -23,6 +24,13 @@ NEVER = (
     "state = 'gone'",
     "photo_sha256 = 'x'",
 )
+
+
+def test_database_and_rules_say_the_same_of_what_is_over(office: Office) -> None:
+    """So that no case stands in another's way for one of them alone."""
+    query = "SELECT s FROM unnest(%s::text[]) AS s WHERE is_over(s)"
+    rows = office.connection.execute(query, (list(STATES),)).fetchall()
+    assert {state for (state,) in rows} == OVER
 
 
 def test_database_refuses_what_may_never_be(office: Office) -> None:

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from fleet.acting import Actor, acting
+from fleet.business_day import today
 from fleet.errors import RefusedError
-from fleet.lifecycle.metrology import today
 from fleet.retirement import deadlines
 from fleet.retirement.order import Order
 from fleet.retirement.sheets import opening_sheet, step_sheet
