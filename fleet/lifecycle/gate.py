@@ -14,20 +14,15 @@ from psycopg.rows import class_row
 Policy = Literal["block", "require_exemption", "warn"]
 
 GATES: Final = "SELECT kind, acquired_after, policy, basis, instead_zh, instead_en FROM registration_gates"
-# What such a device is called, and what does its work now. The notice asks for lookups by QR code and for the data of
-# markets and supermarkets themselves.
+# What such a device is called.
 NAMES: Final[Mapping[str, str]] = {"kiosk": "a query kiosk (查询机)", "trace_scale": "a trace scale (追溯秤)"}
-INSTEAD: Final[Mapping[str, str]] = {
-    "kiosk": "let people look up by QR code (扫码查询) instead of a kiosk",
-    "trace_scale": "use a networked scale or the upload from the site's ERP instead of a trace scale",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
     """Devices of *kind* acquired after that day fall under *policy*, on the *basis* of a document.
 
-    *instead* says what may come in their place.
+    *instead* says what may come in their place, as the ledger has it in either language.
     """
 
     kind: str
@@ -36,6 +31,12 @@ class Gate:
     basis: str
     instead_zh: str | None = None
     instead_en: str | None = None
+
+    @property
+    def instead(self) -> tuple[str, str] | None:
+        """What may come in their place, zh and en; one stands for both where the other is not told."""
+        zh, en = self.instead_zh or self.instead_en, self.instead_en or self.instead_zh
+        return (zh, en) if zh and en else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def _sentence(gate: Gate, acquired_on: date | None) -> str:
     remedies = [] if acquired_on else [f"fill in acquired_on if it was acquired by {gate.acquired_after}"]
     if gate.policy != "block":
         remedies.append("attach the exemption document")
-    remedies.append(INSTEAD.get(gate.kind, "use a device of another kind"))
+    zh, en = gate.instead or ("", "")
+    remedies.append(f"use instead {en} ({zh})" if en else "use a device of another kind")
     return (
         f"{name} {when} {rule}: {gate.basis} admits those acquired up to {gate.acquired_after}. "
         f"Remedy: {', or '.join(remedies)}."

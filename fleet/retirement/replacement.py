@@ -69,9 +69,9 @@ def unfit(
 
 def _forbidden(successor: Successor, gate: Gate | None) -> str:
     what = f"{successor.device_no} is a {successor.kind}, which may not be added any more"
-    if gate is None or not (gate.instead_en or gate.instead_zh):
+    if gate is None or gate.instead is None:
         return f"{what}: name a device of another kind, or another way (qr_lookup, erp_upload)"
-    instead_en, instead_zh = gate.instead_en or gate.instead_zh, gate.instead_zh or gate.instead_en
+    instead_zh, instead_en = gate.instead
     return (
         f"{what} ({gate.basis}): what may come instead is {instead_en} · "
         f"{successor.device_no} 属不再新增的设备，可改用：{instead_zh}"

@@ -13,9 +13,9 @@ PAPER = "豁免〔2020〕1号"
 POLICIES: list[Policy] = ["block", "require_exemption", "warn"]
 
 
-def gates(policy: Policy, kind: str = "kiosk") -> dict[str, Gate]:
+def gates(policy: Policy, kind: str = "kiosk", zh: str | None = None, en: str | None = None) -> dict[str, Gate]:
     """One gate."""
-    return {kind: Gate(kind, DAY, policy, "豫商办文〔2018〕81号")}
+    return {kind: Gate(kind, DAY, policy, "豫商办文〔2018〕81号", zh, en)}
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -57,17 +57,34 @@ def test_warning_is_a_sentence_although_the_device_passes() -> None:
 
 def test_refusal_says_what_to_do_and_what_may_come_instead() -> None:
     """The day, the basis, the paper, and what does the work now."""
-    late = judge(gates("require_exemption"), "kiosk", date(2020, 1, 1), None).sentence
-    for words in ("查询机", "2020-01-01", "2018-08-27", "豫商办文〔2018〕81号", "attach the exemption", "扫码查询"):
+    late = judge(
+        gates("require_exemption", "kiosk", "扫码查询", "QR look-up"), "kiosk", date(2020, 1, 1), None
+    ).sentence
+    for words in (
+        "查询机",
+        "2020-01-01",
+        "2018-08-27",
+        "豫商办文〔2018〕81号",
+        "attach the exemption",
+        "QR look-up (扫码查询)",
+    ):
         assert words in late
     assert "fill in acquired_on" not in late
-    unknown = judge(gates("require_exemption", "trace_scale"), "trace_scale", None, None).sentence
-    for words in ("追溯秤", "fill in acquired_on", "attach the exemption document", "networked scale", "ERP"):
+    unknown = judge(
+        gates("require_exemption", "trace_scale", en="a networked scale"), "trace_scale", None, None
+    ).sentence
+    for words in (
+        "追溯秤",
+        "fill in acquired_on",
+        "attach the exemption document",
+        "a networked scale (a networked scale)",
+    ):
         assert words in unknown
     blocked = judge(gates("block"), "kiosk", date(2020, 1, 1), None).sentence
     assert "attach" not in blocked
     other = judge(gates("block", "door_sensor"), "door_sensor", date(2020, 1, 1), None).sentence
     assert "door_sensor" in other
+    assert "use a device of another kind" in other
 
 
 @given(
