@@ -103,5 +103,7 @@ def test_city_has_begun_to_retire_what_nobody_uses(database_url: str, connection
     assert connection.execute("SELECT kinds, ended_on FROM programmes").fetchall() == [(["kiosk"], None)]
     out = connection.execute("SELECT device_no FROM devices WHERE is_retired(state, decommissioned_at)")
     assert out.fetchall() == [("TD-410100-KS-000001-0",)]
-    people = connection.execute("SELECT DISTINCT proposed_by, appraised_by, approved_by FROM cases WHERE approval <> ''")
+    people = connection.execute(
+        "SELECT DISTINCT proposed_by, appraised_by, approved_by FROM cases WHERE approval <> ''"
+    )
     assert people.fetchall() == [("李（仿真）", "王（仿真）", "赵（仿真）")]
