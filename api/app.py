@@ -44,6 +44,7 @@ from api import (
     outsiders,
     pages,
     parties,
+    permissions,
     personal,
     presence_thresholds,
     programme_files,
@@ -59,6 +60,7 @@ from api import (
     site_lookups,
     sites,
     telemetry,
+    visits,
     what_ifs,
     writers,
 )
@@ -82,6 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
             writers.connect(settings.require_database_url(), app.state.metrics.ingest) as app.state.writers,
             ledger_desk.connect(settings) as app.state.desk,
             keyring.connect(connected, app.state.desk.note_key_use) as app.state.keyring,
+            visits.connect(connected, app.state.desk.note_visit, settings) as app.state.visits,
             doorkeeper.connect(settings) as app.state.doorkeeper,
         ):
             app.state.database = connected
@@ -92,7 +95,8 @@ def create_app(settings: Settings) -> FastAPI:
         title="tracefleet",
         version=release(),
         lifespan=lifespan,
-        openapi_url=openapi.PATH,
+        # Among our own routes, where it says that anybody may.
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -120,6 +124,7 @@ def create_app(settings: Settings) -> FastAPI:
     for module in (health, pages, enrol_page):
         app.include_router(module.router)
     app.include_router(labels.pages)
+    permissions.check(app)
     openapi.install(app)
     refusals.install(app)
     app.add_middleware(Rim, metrics=app.state.metrics)

@@ -13,12 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Send
 
+from api.callers import MAY_READ
 from api.database import Database, DatabaseDep
 from api.feed import READ_AT_ONCE, Feed, Watcher, frame
 from api.problems import TOO_MANY_WATCHERS, ProblemError, documented
 from fleet.event_order import BOUNDS, READ, Told
 
-router = APIRouter(prefix="/api/v1/events", tags=["Events"])
+router = APIRouter(prefix="/api/v1/events", tags=["Events"], dependencies=MAY_READ)
 
 MEDIA_TYPE: Final = "text/event-stream"
 HEARTBEAT_SECONDS: Final = 15.0

@@ -5,15 +5,16 @@ from typing import Final
 
 from fastapi import APIRouter, Request
 from psycopg.rows import DictRow
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse
 
-from api import problems, readiness, reference
+from api import openapi, problems, readiness, reference
+from api.callers import PUBLIC
 from api.database import DatabaseDep
 from api.html import page, prose, table
 from api.problems import ProblemError
 from api.readiness import Check, Readiness
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=PUBLIC)
 
 REFRESH_SECONDS: Final = 10
 # The minute that runs and the one before it: never less than a minute's worth, and there is something at once.
@@ -41,6 +42,12 @@ async def home(request: Request, database: DatabaseDep) -> HTMLResponse:
             figures = None  # the checks above say what is wrong; the page is shown either way
     body = _introduction() + _figures(figures) + _checks(found) + _first_steps(_base_url(request), figures)
     return page("tracefleet", body, refresh_seconds=REFRESH_SECONDS)
+
+
+@router.get(openapi.PATH)
+async def document(request: Request) -> JSONResponse:
+    """The OpenAPI document."""
+    return JSONResponse(request.app.openapi())
 
 
 @router.get(reference.PATH)

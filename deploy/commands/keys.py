@@ -14,7 +14,8 @@ from deploy.commands import desk
 from deploy.commands.clock import clock
 from deploy.commands.span import span
 from fleet.identity import api_keys
-from fleet.identity.api_keys import ROLES, ApiKey, Role
+from fleet.identity.api_keys import ApiKey
+from fleet.identity.roles import ROLES, Role
 
 app = typer.Typer(no_args_is_help=True, help="Keys of those who call the API.")
 

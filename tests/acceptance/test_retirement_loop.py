@@ -29,7 +29,7 @@ from fleet.audit.verification import verify
 from fleet.business_day import today
 from fleet.census import take_census
 from fleet.identity import api_keys
-from fleet.identity.api_keys import Role
+from fleet.identity.roles import Role
 from fleet.identity.credentials import Issued
 from fleet.metrics import Metrics
 from fleet.obsolescence.evaluating import evaluate
