@@ -31,12 +31,14 @@ from api import (
     imports,
     ingest_stats,
     keyring,
+    keys,
     labels,
     ledger_desk,
     ledger_entries,
     ledger_sheets,
     lifecycle,
     lineage,
+    login_page,
     merchants,
     moves,
     openapi,
@@ -44,6 +46,7 @@ from api import (
     outsiders,
     pages,
     parties,
+    password_checks,
     permissions,
     personal,
     presence_thresholds,
@@ -57,9 +60,11 @@ from api import (
     retired_numbers,
     rules,
     security_events,
+    sessions,
     site_lookups,
     sites,
     telemetry,
+    users,
     visits,
     what_ifs,
     writers,
@@ -109,6 +114,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.imports = imports.slots()
     app.state.what_ifs = what_ifs.slots()
     app.state.enrolments = enrolments.Enrolments()
+    app.state.password_checks = password_checks.PasswordChecks()
     of_devices = (devices, labels, device, lifecycle, moves, lineage, holds, retired_numbers)
     of_the_ledger = (*of_devices, sites, merchants, parties, personal, catalogues, audit, outsiders)
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
@@ -118,10 +124,11 @@ def create_app(settings: Settings) -> FastAPI:
     of_campaigns = (programmes, programme_files, site_lookups, events)
     of_the_fleet = (outages, presence_thresholds, device_health, *of_obsolescence, *of_campaigns)
     of_the_door = (credentials, enrolments, broker)
-    for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door):
+    of_accounts = (sessions, users, keys)
+    for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door, *of_accounts):
         # A key that is shown has to be a good one on every address, whether it is needed there or not.
         app.include_router(module.router, dependencies=[Depends(callers.identify)])
-    for module in (health, pages, enrol_page):
+    for module in (health, pages, enrol_page, login_page):
         app.include_router(module.router)
     app.include_router(labels.pages)
     permissions.check(app)

@@ -254,8 +254,11 @@ class Problem(BaseModel):
 class ProblemError(Exception):
     """A problem to be answered: its kind, and the sentence about this occurrence."""
 
-    def __init__(self, kind: Kind, detail: str, *, allowed: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, kind: Kind, detail: str, *, allowed: Sequence[str] | None = None, retry_after_seconds: int | None = None
+    ) -> None:
         super().__init__(detail)
+        self.headers = None if retry_after_seconds is None else {"Retry-After": str(retry_after_seconds)}
         self.kind = kind
         self.detail = detail
         self.allowed = allowed
@@ -298,11 +301,15 @@ _OF_READS: Final = (INVALID_REQUEST, UNAVAILABLE, NOT_MIGRATED, TOO_SLOW)
 OF_CHANGES: Final = (INVALID_REQUEST, UNKNOWN_ENTRY, RULE_BROKEN, UNAVAILABLE, NOT_MIGRATED, KEY_UNUSABLE)
 
 
+def told(kind: Kind) -> str:
+    """A kind of problem in a line, for OpenAPI."""
+    return f"`{kind.slug}`: {kind.title}. {kind.remedy}"
+
+
 def documented(*kinds: Kind, besides: Sequence[Kind] = _OF_READS) -> dict[int | str, dict[str, Any]]:
     """What a route may answer other than success, for OpenAPI: its own problems, those of its sort, and everybody's."""
     by_status: dict[int | str, dict[str, Any]] = {}
     for kind in sorted({*kinds, *besides, UNAUTHENTICATED, INTERNAL}, key=CATALOGUE.index):
-        line = f"`{kind.slug}`: {kind.title}. {kind.remedy}"
         known = by_status.setdefault(kind.status, {"model": Problem, "description": ""})
-        known["description"] = f"{known['description']}\n\n{line}".strip()
+        known["description"] = f"{known['description']}\n\n{told(kind)}".strip()
     return by_status

@@ -15,10 +15,15 @@ from fleet.identity.secret import digest
 # Kept for a while after their end: who was logged in when, and from where.
 KEPT: Final = timedelta(days=90)
 
+# Locked until the session is there: a change of the password, or a disabling, that comes meanwhile waits and ends it;
+# after one that came before, the hash is not the one that was checked.
 INSERT: Final = """
+WITH who AS (
+    SELECT u.user_id FROM users AS u JOIN user_passwords AS p USING (user_id)
+    WHERE u.user_id = %(user_id)s AND u.disabled_at IS NULL AND p.password_hash = %(password_hash)s
+    FOR SHARE OF u, p)
 INSERT INTO sessions (token_sha256, user_id, address, expires_at)
-SELECT %(token_sha256)s, user_id, %(address)s, now() + %(lasts)s::interval FROM users
-WHERE user_id = %(user_id)s AND disabled_at IS NULL
+SELECT %(token_sha256)s, user_id, %(address)s, now() + %(lasts)s::interval FROM who
 """
 NOTE: Final = "UPDATE sessions SET last_seen_at = now() WHERE token_sha256 = %(token_sha256)s AND revoked_at IS NULL"
 END: Final = "UPDATE sessions SET revoked_at = now() WHERE token_sha256 = %(token_sha256)s AND revoked_at IS NULL"
@@ -26,10 +31,18 @@ END_ALL: Final = "UPDATE sessions SET revoked_at = now() WHERE user_id = %(user_
 FORGET: Final = "DELETE FROM sessions WHERE expires_at < now() - %(kept)s::interval"
 
 
-def begin(connection: Connection[Any], user_id: int, *, address: str, lasts: timedelta) -> str | None:
-    """The token of a new session; None when the user was disabled meanwhile."""
+def begin(
+    connection: Connection[Any], user_id: int, password_hash: str, *, address: str, lasts: timedelta
+) -> str | None:
+    """The token of a new session of who knew the password of that hash; None when it is his no more."""
     token = secrets.token_urlsafe(32)
-    row = {"token_sha256": digest(token), "user_id": user_id, "address": address, "lasts": lasts}
+    row = {
+        "token_sha256": digest(token),
+        "user_id": user_id,
+        "password_hash": password_hash,
+        "address": address,
+        "lasts": lasts,
+    }
     connection.execute(FORGET, {"kept": KEPT})
     return token if connection.execute(INSERT, row).rowcount else None
 
