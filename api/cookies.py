@@ -12,23 +12,29 @@ from starlette.responses import Response
 from store.settings import Settings
 
 COOKIE: Final = "tracefleet_session"
+# What browsers take over TLS alone, from this host alone.
+_PRIVATE: Final = f"__Host-{COOKIE}"
 
 
 def token_in(request: Request) -> str | None:
     """The token that *request* shows, whatever it may be."""
-    return request.cookies.get(COOKIE)
+    return request.cookies.get(_name(request))
 
 
 def give(request: Request, response: Response, token: str, *, seconds: int) -> None:
     """Let the browser keep *token* for *seconds*; over TLS, never to be sent without."""
     response.set_cookie(
-        COOKIE, token, max_age=seconds, path="/", httponly=True, samesite="lax", secure=_is_private(request)
+        _name(request), token, max_age=seconds, path="/", httponly=True, samesite="lax", secure=_is_private(request)
     )
 
 
 def take(request: Request, response: Response) -> None:
     """Let the browser forget it."""
-    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax", secure=_is_private(request))
+    response.delete_cookie(_name(request), path="/", httponly=True, samesite="lax", secure=_is_private(request))
+
+
+def _name(request: Request) -> str:
+    return _PRIVATE if _is_private(request) else COOKIE
 
 
 def _is_private(request: Request) -> bool:

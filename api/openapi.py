@@ -74,7 +74,8 @@ SECURITY: Final = {
         "type": "apiKey",
         "in": "cookie",
         "name": COOKIE,
-        "description": "of `POST /api/v1/sessions`, as the page `/login` asks for it",
+        "description": "of `POST /api/v1/sessions`, as the page `/login` asks for it; over TLS its name has the prefix "
+        "`__Host-`",
     },
 }
 

@@ -23,6 +23,7 @@ app = typer.Typer(no_args_is_help=True, help="Keys of those who call the API.")
 
 NAME: Final = "tracefleet keys"
 
+OVERLAP: Final = timedelta(hours=24)
 OF_REGIONS: Final = "Where it counts: the first 2, 4 or 6 digits of a region's code; can be given several times."
 OF_SITES: Final = "Where it counts: the number of a site; can be given several times."
 
@@ -60,8 +61,11 @@ def create(
 def rotate(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The id, as `keys list` shows it.")],
     overlap: Annotated[
-        timedelta, typer.Option(parser=span, metavar="SPAN", help="How long the old one is good beside the new one.")
-    ] = timedelta(hours=24),
+        timedelta | None,
+        typer.Option(
+            parser=span, metavar="SPAN", help="How long the old one is good beside the new one: 24h, if not told."
+        ),
+    ] = None,
     expires: Annotated[
         timedelta | None,
         typer.Option(parser=span, metavar="SPAN", help="Valid so long. Without, as long as the old one was meant to."),
@@ -72,7 +76,9 @@ def rotate(
     """Make a key that takes the place of another: same name, owner, roles and scope. Print it, only now."""
     made, text = desk.change(
         NAME,
-        lambda connection: api_keys.rotate(connection, key_id, overlap=overlap, expires_in=expires),
+        lambda connection: api_keys.rotate(
+            connection, key_id, overlap=OVERLAP if overlap is None else overlap, expires_in=expires
+        ),
         reason=reason,
     )
     _tell(made, text, as_json=as_json)

@@ -17,7 +17,7 @@ ANONYMOUS: Final = "anonymous"
 
 def of_machines(roles: frozenset[str]) -> bool:
     """Whether somebody with *roles* is a program that can do nothing but its one thing."""
-    return roles <= MACHINES
+    return bool(roles) and roles <= MACHINES
 
 
 def roles_within(roles: frozenset[str], owner_roles: frozenset[str]) -> frozenset[str]:

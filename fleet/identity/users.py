@@ -174,7 +174,9 @@ def amend(connection: Connection[Any], name: str, change: Change) -> User:
     display_name = before.display_name if change.display_name is None else change.display_name
     disabled = before.disabled_at is not None if change.disabled is None else change.disabled
     _require_sound(connection, roles, scope, display_name)
-    if (disabled or ADMIN not in roles) and not _is(connection, OTHER_ADMINS, {"user_id": before.user_id}):
+    was_admin = ADMIN in before.roles and before.disabled_at is None
+    stays_admin = ADMIN in roles and not disabled
+    if was_admin and not stays_admin and not _is(connection, OTHER_ADMINS, {"user_id": before.user_id}):
         raise RefusedError(f"{name} is the last administrator: make somebody else one first.")
     row = {"user_id": before.user_id, "disabled": disabled, **_columns(display_name, roles, scope)}
     connection.execute(AMEND, row)
