@@ -143,7 +143,8 @@ async def nobody_is_asked() -> None:
 
 
 # Everybody who works with the fleet may look; how far is a matter of the scope.
-MAY_READ: Final[Sequence[Dependency]] = [Depends(require("viewer", "operator", "fleet_admin", "approver", "auditor"))]
+READERS: Final[tuple[Role, ...]] = ("viewer", "operator", "fleet_admin", "approver", "auditor")
+MAY_READ: Final[Sequence[Dependency]] = [Depends(require(*READERS))]
 # Whoever is somebody, about himself.
 ACCOUNT: Final[Sequence[Dependency]] = [Depends(Permission(ROLES, is_of_account=True))]
 PUBLIC: Final[Sequence[Dependency]] = [Depends(nobody_is_asked)]

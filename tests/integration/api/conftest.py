@@ -210,6 +210,7 @@ def _running(settings: Settings) -> Iterator["subprocess.Popen[str]"]:
             "TRACEFLEET_DATABASE_URL": settings.require_database_url(),
             "TRACEFLEET_BROKER_URL": settings.broker_url.get_secret_value(),
             "TRACEFLEET_API_PORT": str(settings.api_port),
+            "TRACEFLEET_API_LOOPBACK_ROLE": "operator",
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -190,6 +190,16 @@ async def test_viewers_change_nothing_and_machines_read_nothing(strict: httpx.As
     assert set(PEOPLE) | MACHINES == set(ROLES)
 
 
+async def test_first_page_shows_figures_to_those_who_may_read(
+    strict: httpx.AsyncClient, keys: dict[Role, dict[str, str]]
+) -> None:
+    """How many devices there are, and the number of one, is nobody else's business."""
+    for role, shown in ((None, "–"), ("gateway", "–"), ("viewer", "0")):
+        page = (await strict.get("/", headers=keys[role] if role else {})).text  # type: ignore[index]
+        assert f"<b>{shown}</b>台账设备" in page
+        assert '<a href="/login">' in page
+
+
 async def test_loopback_role_is_for_this_machine_and_nothing_more(
     make_settings: Callable[..., Settings],
 ) -> None:

@@ -164,7 +164,7 @@ async def test_keys_have_no_name_of_a_user_unless_they_are_his(client: httpx.Asy
 async def test_two_keys_are_no_two_pairs_of_eyes(
     client: httpx.AsyncClient, as_role: Headers, connection: Connection, one_device: int
 ) -> None:
-    """What a person has to decide takes one: a program's key is refused, a second key of the same person is the same."""
+    """What a person has to decide takes one: a program's key is refused; a second key is the same person."""
     admin = as_role("admin")
     connection.execute("UPDATE devices SET owner_type = 'merchant' WHERE device_id = %s", (one_device,))
     connection.execute("INSERT INTO users (name, roles) VALUES ('wang.li', '{operator,approver}')")
