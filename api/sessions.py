@@ -111,7 +111,7 @@ async def log_in(
 @router.get(
     "/sessions/current",
     summary="Who one is",
-    responses=documented(besides=OF_CHANGES),
+    responses=documented(),
     dependencies=ACCOUNT,
 )
 async def current(caller: CallerDep) -> Who:

@@ -119,7 +119,7 @@ class ResetOrder(BaseModel):
     reason: Reason | None = None
 
 
-@router.get("", summary="List users", responses=READS)
+@router.get("", summary="List users", responses=documented(FORBIDDEN))
 async def list_users(desk: DeskDep) -> UserList:
     """Everybody who may log in, or could; never a password."""
     return UserList(items=[_entry(user) for user in await desk.read(users.listed)])
