@@ -10,12 +10,14 @@ import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
+from deploy import cli
 from deploy.commands import users
 from fleet.errors import RefusedError, UnknownEntryError
 from fleet.identity.first_start import first_password
 from store.settings import Settings
 
 Run = Callable[..., Result]
+ROOT = Path(__file__).parents[2]
 ONE_TIME = r"[0-9A-Z]{5}(-[0-9A-Z]{5}){3}"
 
 
@@ -70,6 +72,37 @@ def test_user_is_refused_when_what_is_asked_for_is_odd(run: Run) -> None:
     run("create", "boss", "--role", "admin")
     assert isinstance(run("disable", "boss").exception, RefusedError)
     assert isinstance(run("roles", "boss", "--role", "viewer").exception, RefusedError)
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_readmes_commands_of_accounts_work_one_after_the_other(
+    run: Run, connection: psycopg.Connection[tuple[object, ...]], readme: str
+) -> None:
+    """As they stand there, on a ledger with its site; the key that is rotated is one that was made before."""
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    lines = [
+        line.partition("#")[0].split()[1:] for line in re.findall(r"^tracefleet (?:users|keys) .*", text, re.MULTILINE)
+    ]
+    assert [line[:2] for line in lines] == [
+        ["users", "create"],
+        ["users", "roles"],
+        ["keys", "create"],
+        ["keys", "create"],
+        ["keys", "rotate"],
+        ["users", "disable"],
+    ]
+    connection.execute(
+        "INSERT INTO sites (site_no, name_zh, name_en, kind, region_code)"
+        " VALUES ('410100002', '市场', 'Market', 'wet_market', '410105')"
+    )
+    made = ""
+    for line in lines:
+        typed = [made if word == "k3x9m2ab" else word for word in line]
+        done = CliRunner().invoke(cli.app, typed)
+        assert done.exit_code == 0, (typed, done.output, done.exception)
+        if done.stdout.startswith("tf_"):
+            made = done.stdout.split("_")[1]
+    assert listed(run)["wang.li"]["state"] == "disabled"
 
 
 def test_first_start_makes_an_administrator_once(settings: Settings, run: Run, database_url: str) -> None:
