@@ -31,12 +31,14 @@ from api import (
     imports,
     ingest_stats,
     keyring,
+    keys,
     labels,
     ledger_desk,
     ledger_entries,
     ledger_sheets,
     lifecycle,
     lineage,
+    login_page,
     merchants,
     moves,
     openapi,
@@ -44,6 +46,8 @@ from api import (
     outsiders,
     pages,
     parties,
+    password_checks,
+    permissions,
     personal,
     presence_thresholds,
     programme_files,
@@ -56,9 +60,12 @@ from api import (
     retired_numbers,
     rules,
     security_events,
+    sessions,
     site_lookups,
     sites,
     telemetry,
+    users,
+    visits,
     what_ifs,
     writers,
 )
@@ -82,6 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
             writers.connect(settings.require_database_url(), app.state.metrics.ingest) as app.state.writers,
             ledger_desk.connect(settings) as app.state.desk,
             keyring.connect(connected, app.state.desk.note_key_use) as app.state.keyring,
+            visits.connect(connected, app.state.desk.note_visit, settings) as app.state.visits,
             doorkeeper.connect(settings) as app.state.doorkeeper,
         ):
             app.state.database = connected
@@ -92,7 +100,8 @@ def create_app(settings: Settings) -> FastAPI:
         title="tracefleet",
         version=release(),
         lifespan=lifespan,
-        openapi_url=openapi.PATH,
+        # Among our own routes, where it says that anybody may.
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -105,6 +114,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.imports = imports.slots()
     app.state.what_ifs = what_ifs.slots()
     app.state.enrolments = enrolments.Enrolments()
+    app.state.password_checks = password_checks.PasswordChecks()
     of_devices = (devices, labels, device, lifecycle, moves, lineage, holds, retired_numbers)
     of_the_ledger = (*of_devices, sites, merchants, parties, personal, catalogues, audit, outsiders)
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
@@ -114,12 +124,14 @@ def create_app(settings: Settings) -> FastAPI:
     of_campaigns = (programmes, programme_files, site_lookups, events)
     of_the_fleet = (outages, presence_thresholds, device_health, *of_obsolescence, *of_campaigns)
     of_the_door = (credentials, enrolments, broker)
-    for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door):
+    of_accounts = (sessions, users, keys)
+    for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door, *of_accounts):
         # A key that is shown has to be a good one on every address, whether it is needed there or not.
         app.include_router(module.router, dependencies=[Depends(callers.identify)])
-    for module in (health, pages, enrol_page):
+    for module in (health, pages, enrol_page, login_page):
         app.include_router(module.router)
     app.include_router(labels.pages)
+    permissions.check(app)
     openapi.install(app)
     refusals.install(app)
     app.add_middleware(Rim, metrics=app.state.metrics)

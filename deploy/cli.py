@@ -42,6 +42,7 @@ from deploy.commands import (
     simulate,
     thresholds,
     up,
+    users,
     workers,
 )
 from deploy.invocation import as_typed
@@ -112,6 +113,7 @@ app.add_typer(outsiders.app, name="outsiders", epilog="Example: tracefleet outsi
 app.add_typer(audit.app, name="audit", epilog="Example: tracefleet audit verify")
 app.add_typer(bench.app, name="bench", epilog="Example: tracefleet bench ingest --quick")
 app.add_typer(workers.app, name="workers", epilog="Example: tracefleet workers list")
+app.add_typer(users.app, name="users", epilog="Example: tracefleet users create wang.li --role operator --region 4101")
 app.add_typer(keys.app, name="keys", epilog="Example: tracefleet keys create --name erp --role viewer --expires 365d")
 app.add_typer(dead_letters.app, name="dead-letters", epilog="Example: tracefleet dead-letters list")
 

@@ -33,6 +33,7 @@ from deploy.ports import SERVICES, Service, reachable_host, service_port
 from deploy.supervisor import Child, Stage, StopSignals, Supervisor, ToldToStopError
 from fleet.identity.broker import issuer_of
 from fleet.identity.bus import BusError
+from fleet.identity.first_start import first_password
 from fleet.identity.status import ask
 from fleet.keys import Keys
 from store import log
@@ -91,7 +92,9 @@ def run(simulation: Simulation | None) -> bool:
             system.bring_up(simulation)
             found = system.a_trial(is_simulated=simulation is not None)
             write_private(runtime, asdict(system.addresses) | {"pid": os.getpid()})
-            screen.say_plainly(welcome(system.addresses, data_dir=data_dir, trial=found))
+            screen.say_plainly(
+                welcome(system.addresses, data_dir=data_dir, trial=found, first_password=system.first_password)
+            )
             supervisor.run()
             screen.say_plainly("Stopping · 正在停止 …")
         except ToldToStopError:
@@ -141,6 +144,8 @@ class _System:
         self._supervisor = supervisor
         self._screen = screen
         self._logs = settings.data_dir / "logs"
+        # Of the user that this start made, if it made one.
+        self.first_password: str | None = None
 
     def bring_up(self, simulation: Simulation | None) -> None:
         """Start everything; returns when the last part works. Raises TracefleetError or ToldToStopError."""
@@ -152,6 +157,8 @@ class _System:
             self._start_broker(tick)
         with self._screen.step("ingest") as tick:
             self._start_ingest(tick)
+        # Before the API, which would print it into its log.
+        self.first_password = first_password(self._settings)
         with self._screen.step("fleet and the API") as tick:
             fleet = self._start_service("fleet")
             api = self._start_service("api")
