@@ -1,6 +1,7 @@
 """The application: routes, problems, metrics and the pool, put together in one place.
 
-request → Rim (measure, headers, 500) → routing → parameters (422) → route → Database (503, 504) → answer
+request → Rim (measure, headers; pages of other sites 403, too often 429; 500) → routing → parameters (422) → route
+        → Database (503, 504) → answer
 """
 
 from collections.abc import AsyncIterator
@@ -134,5 +135,5 @@ def create_app(settings: Settings) -> FastAPI:
     permissions.check(app)
     openapi.install(app)
     refusals.install(app)
-    app.add_middleware(Rim, metrics=app.state.metrics)
+    app.add_middleware(Rim, metrics=app.state.metrics, settings=settings)
     return app

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from api import permissions, problems
+from api import permissions, problems, rates
 from api.cookies import COOKIE
 from store.records import TELEMETRY
 
@@ -110,8 +110,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
         if declared.in_schema:
             for method in declared.methods:
                 _declare(document["paths"][declared.path][method.lower()], declared)
-    for operations in document["paths"].values():
-        for operation in operations.values():
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if method != "get":
+                _tell(operation, problems.CROSS_SITE)
+            if rates.are_counted(path):
+                _tell(operation, problems.TOO_OFTEN)
             _mend(operation["responses"])
     return document
 
@@ -123,11 +127,16 @@ def _declare(operation: dict[str, Any], declared: permissions.Declared) -> None:
         operation["security"] = []
         return
     for kind in (problems.FORBIDDEN, problems.PASSWORD_MUST_CHANGE):
-        answer = operation["responses"].setdefault(
-            str(kind.status), {"description": "", "content": {"application/json": {"schema": _PROBLEM}}}
-        )
-        if f"`{kind.slug}`" not in answer["description"]:
-            answer["description"] = f"{answer['description']}\n\n{problems.told(kind)}".strip()
+        _tell(operation, kind)
+
+
+def _tell(operation: dict[str, Any], kind: problems.Kind) -> None:
+    """Say that *kind* may be the answer, besides what the operation says of its status itself."""
+    answer = operation["responses"].setdefault(
+        str(kind.status), {"description": "", "content": {"application/json": {"schema": _PROBLEM}}}
+    )
+    if f"`{kind.slug}`" not in answer["description"]:
+        answer["description"] = f"{answer['description']}\n\n{problems.told(kind)}".strip()
 
 
 def _mend(responses: dict[str, Any]) -> None:

@@ -88,6 +88,13 @@ BUSY: Final = Kind(
     "The server has as many of these requests as it can hold",
     "Nothing was stored. Send the same body again after the seconds in `Retry-After`.",
 )
+TOO_OFTEN: Final = Kind(
+    "too-often",
+    429,
+    "The caller asks too often",
+    "Nothing was changed. Ask again after the seconds in `Retry-After`; larger pages need fewer requests. The limits "
+    "are TRACEFLEET_API_READS_PER_MINUTE and TRACEFLEET_API_WRITES_PER_MINUTE.",
+)
 UNKNOWN_ENTRY: Final = Kind(
     "unknown-entry", 404, "The ledger has no such entry", "Nothing was changed. Look the number up and correct it."
 )
@@ -107,6 +114,13 @@ UNAUTHENTICATED: Final = Kind(
 )
 FORBIDDEN: Final = Kind(
     "forbidden", 403, "The caller may not do this", "Use a key, or log in as somebody, with a role that may."
+)
+CROSS_SITE: Final = Kind(
+    "cross-site",
+    403,
+    "The request comes from a page of another site",
+    "Nothing was changed. Use the pages of this server, at the address in TRACEFLEET_PUBLIC_URL where it stands behind "
+    "another one; a program leaves `Origin` and `Sec-Fetch-Site` out.",
 )
 PASSWORD_MUST_CHANGE: Final = Kind(
     "password-must-change",
@@ -190,6 +204,7 @@ CATALOGUE: Final = (
     RULE_BROKEN,
     UNAUTHENTICATED,
     FORBIDDEN,
+    CROSS_SITE,
     PASSWORD_MUST_CHANGE,
     LOGIN_REFUSED,
     LOGIN_THROTTLED,
@@ -201,6 +216,7 @@ CATALOGUE: Final = (
     UNSUPPORTED_MEDIA,
     UNREADABLE,
     BUSY,
+    TOO_OFTEN,
     REFUSED,
     INTERNAL,
     UNAVAILABLE,

@@ -1,6 +1,9 @@
 """``tracefleet api``: one process, for production."""
 
 import sys
+from typing import Annotated
+
+import typer
 
 from deploy.invocation import as_typed
 from deploy.ports import reachable_host, service_port
@@ -9,7 +12,11 @@ from fleet.identity.first_start import first_password, told
 from store.settings import Settings
 
 
-def api() -> None:
+def api(
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen off this machine without TLS: behind a proxy that speaks it.")
+    ] = False,
+) -> None:
     """Serve the HTTP API.
 
     Runs until Ctrl-C or SIGTERM. The database must be migrated: see `tracefleet migrate`. Where nobody is a user
@@ -19,7 +26,7 @@ def api() -> None:
 
     async def serve(settings: Settings) -> None:
         _tell_first_password(settings)
-        await run(settings)
+        await run(settings, insecure=insecure)
 
     run_service("api", serve)
 
