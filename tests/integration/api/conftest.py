@@ -209,7 +209,7 @@ def walk() -> Callable[..., Any]:
 
 
 @contextmanager
-def _running(settings: Settings) -> Iterator["subprocess.Popen[str]"]:
+def running_api(settings: Settings) -> Iterator["subprocess.Popen[str]"]:
     """The API of *settings* as a process that answers."""
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", PROGRAM],
@@ -249,4 +249,4 @@ def _answers(settings: Settings) -> bool:
 @pytest.fixture
 def running() -> Callable[..., Any]:
     """A context manager of the API as a process, with the settings given."""
-    return _running
+    return running_api
