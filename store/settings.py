@@ -134,7 +134,7 @@ class Settings(BaseSettings):
         description="what whoever calls the API from this machine with neither key nor session may do: `viewer` or "
         "`operator`; unset, nothing. Not behind a proxy on this machine: all its callers come from here",
     )
-    session_idle_minutes: int = Field(60, ge=1, le=1440, description="a session ends when it was not used for so long")
+    session_idle_minutes: int = Field(60, ge=5, le=1440, description="a session ends when it was not used for so long")
     session_hours: int = Field(12, ge=1, le=168, description="a session ends so long after its log-in, used or not")
     metrics_host: str = Field("127.0.0.1", description="address that `/metrics` of ingest and fleet bind to")
     ingest_metrics_port: Port = Field(9101, description="port of the ingest metrics")

@@ -211,6 +211,7 @@ def _running(settings: Settings) -> Iterator["subprocess.Popen[str]"]:
             "TRACEFLEET_BROKER_URL": settings.broker_url.get_secret_value(),
             "TRACEFLEET_API_PORT": str(settings.api_port),
             "TRACEFLEET_API_LOOPBACK_ROLE": "operator",
+            "TRACEFLEET_DATA_DIR": str(settings.data_dir),
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
