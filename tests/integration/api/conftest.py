@@ -221,6 +221,7 @@ def running_api(settings: Settings) -> Iterator["subprocess.Popen[str]"]:
             "TRACEFLEET_API_TLS_CERTIFICATE": str(settings.api_tls_certificate or ""),
             "TRACEFLEET_API_TLS_KEY": str(settings.api_tls_key or ""),
             "TRACEFLEET_API_LOOPBACK_ROLE": "operator",
+            "TRACEFLEET_DATA_DIR": str(settings.data_dir),
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
