@@ -138,7 +138,7 @@ async def log_out(request: Request, response: Response, caller: CallerDep, desk:
     "/password",
     summary="Change the password",
     openapi_extra=described(PasswordChange),
-    responses=_OF_LOGINS | documented(FORBIDDEN, BUSY, RULE_BROKEN, *OF_BODIES, LOGIN_THROTTLED, besides=OF_CHANGES),
+    responses=documented(LOGIN_REFUSED, LOGIN_THROTTLED, FORBIDDEN, BUSY, *OF_BODIES, besides=OF_CHANGES),
     dependencies=ACCOUNT,
 )
 async def change_password(

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from fleet.identity.names import as_meant
+
 # After so long without a try, what was before counts no more.
 FORGET: Final = timedelta(hours=2)
 # Whose network is one household or one office.
@@ -72,7 +74,7 @@ def succeeded(connection: Connection[Any], name: str, address: str) -> None:
 
 
 def _of_name(name: str) -> str:
-    return f"name {hashlib.sha256(name.strip().lower().encode()).hexdigest()}"
+    return f"name {hashlib.sha256(as_meant(name).encode()).hexdigest()}"
 
 
 def _of_address(address: str) -> str:

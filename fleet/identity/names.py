@@ -16,6 +16,15 @@ OF_NOBODYS_KEYS: Final = OF_KEYS + "AND owner_id IS NULL"
 OF_USERS: Final = "SELECT 1 FROM users WHERE name = lower(%(name)s)"
 
 
+def as_meant(name: str) -> str:
+    """The name of a user as it is kept, of what somebody typed.
+
+    The one place that says so: where the throttle and the look-up took case away each in its own manner, one name could
+    be tried under many.
+    """
+    return name.strip().lower()
+
+
 def is_taken_by_key(connection: Connection[Any], name: str) -> bool:
     """Whether a valid key has *name*."""
     return connection.execute(OF_KEYS, {"name": name}).fetchone() is not None

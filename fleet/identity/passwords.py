@@ -36,8 +36,8 @@ def check(password: str, password_hash: str | None) -> tuple[bool, str | None]:
 
     None stands for nobody's, and takes as long.
     """
-    # Longer than any that was ever taken; still, it costs the same.
-    meant = _as_meant(password[: LENGTH_MAX + 1])
+    # What is longer than any that was ever taken costs the same.
+    meant = _as_meant(password)[: LENGTH_MAX + 1]
     if password_hash is None:
         _hasher().verify(meant, NOBODYS_HASH)
         return False, None

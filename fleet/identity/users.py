@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from fleet.errors import RefusedError, UnknownEntryError
 from fleet.identity import passwords
-from fleet.identity.names import MAKE_ALONE, is_taken_by_program, is_taken_by_user
+from fleet.identity.names import MAKE_ALONE, as_meant, is_taken_by_program, is_taken_by_user
 from fleet.identity.roles import ADMIN, ANONYMOUS, PEOPLE, Role
 from fleet.identity.scope import EVERYWHERE, Scope, require_for, require_known, scope_of
 
@@ -52,7 +52,7 @@ SELECT EXISTS (SELECT FROM users WHERE user_id <> %(user_id)s AND disabled_at IS
 FOR_LOGIN: Final = """
 SELECT u.user_id, u.name, u.disabled_at IS NOT NULL AS is_disabled,
        coalesce(u.password_expires_at <= now(), false) AS is_expired, p.password_hash
-FROM users AS u JOIN user_passwords AS p USING (user_id) WHERE u.name = lower(%(name)s)
+FROM users AS u JOIN user_passwords AS p USING (user_id) WHERE u.name = %(name)s
 """
 
 
@@ -210,7 +210,7 @@ def renew_hash(connection: Connection[Any], user_id: int, password_hash: str) ->
 def account(connection: Connection[Any], name: str) -> Account | None:
     """What a log-in as *name* is compared with, if anybody is called so."""
     with connection.cursor(row_factory=class_row(Account)) as cursor:
-        return cursor.execute(FOR_LOGIN, {"name": name}).fetchone()
+        return cursor.execute(FOR_LOGIN, {"name": as_meant(name)}).fetchone()
 
 
 def listed(connection: Connection[Any]) -> list[User]:

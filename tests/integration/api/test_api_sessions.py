@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from api.app import create_app
 from fleet.acting import Actor, acting
-from fleet.identity import passwords, users
+from fleet.identity import login_tries, passwords, users
 from fleet.identity.roles import Role
 from fleet.identity.scope import EVERYWHERE, Scope
 from fleet.identity.users import Change
@@ -319,6 +319,16 @@ async def test_address_has_to_wait_when_it_tries_many_names(
     assert kind(await log_in(browser, "wang.li")) == (429, "login-throttled")
     row = connection.execute("SELECT tries FROM login_tries WHERE subject = 'address 127.0.0.1'").fetchone()
     assert row == (20,)
+
+
+@pytest.mark.parametrize("typed", ["WANG.LI", " wang.li ", "wang.l\u0130", "wang.\u212bi", "wang.li\u0307"])
+def test_name_is_counted_as_it_is_looked_up(connection: Connection, make: Make, typed: str) -> None:
+    """However it is spelt: what finds the user waits with the user, what does not finds nobody."""
+    make("wang.li")
+    for _ in range(5):
+        assert login_tries.begin(connection, "wang.li", "10.0.0.7") is None
+    has_to_wait = login_tries.begin(connection, typed, "10.0.0.8") is not None
+    assert has_to_wait == (users.account(connection, typed) is not None)
 
 
 async def test_login_takes_json_alone(browser: httpx.AsyncClient, make: Make) -> None:
