@@ -77,14 +77,15 @@ def _database(settings: Settings) -> Iterator[Check]:
         yield _extension(connection)
         if isinstance(clock, datetime):
             yield _clock(clock - (asked_at + (answered_at - asked_at) / 2))
-        if schema.verdict == "ok":
+        if schema.verdict != "problem":
             yield from _workers(connection)
 
 
 def _schema(connection: Connection) -> Check:
     status = schema_status(connection)
     detail, _, remedy = status.explain().partition(". ")
-    return Check("schema", "ok" if status.is_current else "problem", detail, remedy)
+    verdict: Verdict = "ok" if status.is_current else "warning" if status.is_usable else "problem"
+    return Check("schema", verdict, detail, remedy)
 
 
 def _extension(connection: Connection) -> Check:

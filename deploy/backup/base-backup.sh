@@ -25,8 +25,15 @@ rm -rf "$BACKUP_DIR"/base/.new.*
 pg_basebackup --no-password --pgdata="$new" --checkpoint=fast --wal-method=stream --label=tracefleet
 pg_verifybackup --quiet "$new"
 # Up to the next second, so that the name is never earlier than the end.
-name=$(psql --no-psqlrc --no-password --tuples-only --no-align --dbname="${PGDATABASE:-postgres}" \
-    --command="SELECT to_char((clock_timestamp() + interval '1 second') AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISS\"Z\"')")
+name_now() {
+    psql --no-psqlrc --no-password --tuples-only --no-align --dbname="${PGDATABASE:-postgres}" --command="SELECT to_char(
+        (clock_timestamp() + interval '1 second') AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISS\"Z\"')"
+}
+name=$(name_now)
+while [ -e "$BACKUP_DIR/base/$name" ]; do
+    sleep 1
+    name=$(name_now)
+done
 mv "$new" "$BACKUP_DIR/base/$name"
 sync
 echo "$BACKUP_DIR/base/$name"

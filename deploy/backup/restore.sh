@@ -39,7 +39,11 @@ done
 if [ -e "$PGDATA/postmaster.pid" ]; then
     fail "$PGDATA/postmaster.pid: a server runs there, or was killed there. Stop it first, or remove the file · 请先停止数据库"
 fi
-if [ -n "$(ls -A "$PGDATA" 2>/dev/null)" ]; then
+content=
+if [ -e "$PGDATA" ]; then
+    content=$(ls -A "$PGDATA") || fail "$PGDATA cannot be read by $(id -un): run as the server's user · 请以数据库的系统用户运行"
+fi
+if [ -n "$content" ]; then
     [ "${RESTORE_DISCARD:-}" = yes ] ||
         fail "$PGDATA is not empty. Move it away, or set RESTORE_DISCARD=yes to throw it away · 目标目录非空：请移走，或设置 RESTORE_DISCARD=yes 丢弃"
     find "$PGDATA" -mindepth 1 -delete
