@@ -48,7 +48,9 @@ ADD_RUNS_FROM = "ALTER TABLE schema_migrations ADD COLUMN runs_from integer"
 APPLIED = "SELECT version, name, checksum, flavour FROM schema_migrations ORDER BY version"
 RECORD = "INSERT INTO schema_migrations (version, name, checksum, flavour, runs_from) VALUES (%s, %s, %s, %s, %s)"
 # Whether what was made for a version may run on all that came after it.
-ADMITS = "SELECT bool_and(runs_from IS NOT NULL AND runs_from <= %(known)s) FROM schema_migrations WHERE version > %(known)s"
+ADMITS = """
+SELECT bool_and(runs_from IS NOT NULL AND runs_from <= %(known)s) FROM schema_migrations WHERE version > %(known)s
+"""
 # An extension that is already in the database works, whether or not we may see how it was loaded.
 TIMESCALE_AVAILABLE = """
 SELECT default_version FROM pg_available_extensions
@@ -165,8 +167,8 @@ def schema_status(connection: psycopg.Connection[tuple[object, ...]]) -> SchemaS
 def require_current_schema(settings: Settings, *, application_name: str) -> None:
     """Return when services may run on the database.
 
-    Raises DatabaseError when it cannot be reached, SchemaError when its schema is older than this code, or so much newer
-    that it does not admit it.
+    Raises DatabaseError when it cannot be reached, SchemaError when its schema is older than this code, or newer and
+    does not admit it.
     """
     with connect_once(settings.require_database_url(), application_name=application_name) as connection:
         status = schema_status(connection)
