@@ -65,9 +65,9 @@ BASIS: Final = """
 - The load is the simulator's city: wet markets, cold stores, supermarkets, a wholesale market; all devices well, each
   message as it comes. Real cities bring less: Jinan reported 280,000 records a day.
   负载为模拟城市（农贸市场、冷库、超市、批发市场），设备全部正常，逐条上报；真实城市更少：济南日均 28 万条。
-- Cores: the pipeline is half idle at its busiest; one for the API, dashboards and the system; one for each 50,000 devices
-  that are judged, compressed and backed up. Memory: the services, the indexes of two days, 10 KB a device; up to a power
-  of two.
+- Cores: the pipeline is half idle at its busiest; one for the API, dashboards and the system; one for each 50,000
+  devices that are judged, compressed and backed up. Memory: the services, the indexes of two days, 10 KB a device; up
+  to a power of two.
   核数：最忙时管道仍有一半余量；API、看板与系统一核；每五万设备的评判、压缩与备份一核。
   内存：各服务、两天的索引、每设备 10 KB，取整到 2 的幂。
 - A city is 28 markets with 5,000 devices (Yinchuan: 4,534 instruments), a province 18 of them: sizes to plan with,

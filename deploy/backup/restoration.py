@@ -39,13 +39,17 @@ STATE: Final = "SELECT pg_is_in_recovery(), pg_last_xact_replay_timestamp()"
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A database that was brought back: the last commit in it, what its audit says, and how long it took."""
+    """A database that was brought back: the last commit in it, what its audit says, and how long it took.
+
+    *copy_seconds* of *seconds* went into the base backup, the rest into the log.
+    """
 
     last_commit_at: datetime | None
     verdict: Verdict | None
     # Why there is no verdict.
     unverified: str
     seconds: float
+    copy_seconds: float
 
 
 def restore(settings: Settings, backups: BackupFolder, until: datetime | None) -> tuple[Restored, Path | None]:
@@ -99,11 +103,12 @@ def recovered(
         shutil.chown(folder, user)
     told = until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if until is not None else None
     scripts.fill(folder, backups, told)
+    copied = time.monotonic()
     server = EmbeddedPostgres(folder, free_port(postgres.HOST), _password(backups))
     process = server.recover()
     try:
         last_commit_at = _replayed(server, process)
-        yield server, Recovery(last_commit_at, time.monotonic() - begun)
+        yield server, Recovery(last_commit_at, time.monotonic() - begun, copied - begun)
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -120,6 +125,7 @@ class Recovery:
 
     last_commit_at: datetime | None
     seconds: float
+    copy_seconds: float
 
 
 def _replayed(server: EmbeddedPostgres, process: "subprocess.Popen[bytes]") -> datetime | None:
@@ -156,4 +162,4 @@ def _examined(server: EmbeddedPostgres, settings: Settings, recovery: Recovery, 
             verdict = verify(connection, Keys.of(settings), noted)
         except (AnchorFileError, KeyFileError) as error:
             unverified = str(error)
-    return Restored(recovery.last_commit_at, verdict, unverified, recovery.seconds)
+    return Restored(recovery.last_commit_at, verdict, unverified, recovery.seconds, recovery.copy_seconds)

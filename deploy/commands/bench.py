@@ -169,6 +169,24 @@ def disk(
     _write(run(devices, days, database_url=database_url), output)
 
 
+@app.command(epilog="Example: tracefleet bench backup --megabytes 500 --output backup.json")
+def backup(
+    megabytes: Annotated[
+        int, typer.Option(min=1, max=100_000, help="What the base backup holds; as much comes after it.")
+    ] = 500,
+    output: Annotated[Path | None, typer.Option(help="Also write the report into this file.")] = None,
+) -> None:
+    """Measure backups of the embedded database: how far the log's stream is behind, how long a restore takes.
+
+    Prints one JSON object. Exit status 2 when a row is missing. Everything it starts ends with it, also at Ctrl-C.
+    """
+    _require("psutil", "the benchmark looks at the machine with psutil: pip install psutil")
+    from deploy.bench.backup import run  # noqa: PLC0415 - heavy: only when it runs
+
+    _check_folder_of(output)
+    _write(run(megabytes), output)
+
+
 def _require(package: str, otherwise: str) -> None:
     if find_spec(package) is None:
         raise TracefleetError(otherwise)
