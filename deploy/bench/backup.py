@@ -194,7 +194,7 @@ def _compare(settings: Settings, rows: int) -> None:
         raise TracefleetError(f"{rows} rows were committed and streamed, and {found} are in the restored database")
 
 
-def _quantiles(seconds: list[float]) -> dict[str, float | None]:
+def _quantiles(seconds: list[float]) -> dict[str, Any]:
     if len(seconds) < 2:  # noqa: PLR2004 - of fewer there are no quantiles
         return {"p50": None, "p99": None, "max": None, "samples": len(seconds)}
     cuts = statistics.quantiles(seconds, n=100)

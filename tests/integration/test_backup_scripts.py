@@ -144,6 +144,30 @@ def test_old_backups_go_with_the_log_that_only_they_need(place: Place, tmp_path:
         place.execute("SELECT pg_drop_replication_slot('tracefleet_archive')")
 
 
+def test_a_gap_in_the_log_is_said_and_streaming_goes_on(place: Place, tmp_path: Path) -> None:
+    """An archive that was away for longer than the server kept its log: what it has stays apart from what comes."""
+    backups, log = BackupFolder(tmp_path / "backups"), tmp_path / "archive.log"
+    place.execute("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")
+    place.execute("SELECT pg_reload_conf()")
+    process = scripts.start_archive(backups, place.server, log=log)
+    try:
+        assert wait_until(lambda: any(backups.path.glob("wal/*/*")), process, seconds=20), log.read_text()
+        end(process)
+        for _ in range(4):
+            place.execute("CREATE TABLE moving AS SELECT 1 AS n; DROP TABLE moving; SELECT pg_switch_wal()")
+        place.execute("CHECKPOINT")
+        process = scripts.start_archive(backups, place.server, log=log)
+        assert wait_until(lambda: len(list(backups.path.glob("wal/*"))) == 2, process, seconds=20), log.read_text()
+        assert wait_until(lambda: any(backups.path.glob("wal/????????/*")), process, seconds=20), log.read_text()
+        assert "Make a base backup now" in log.read_text(encoding="utf-8")
+        assert any(backups.path.glob("wal/*.before-*/*"))
+    finally:
+        end(process)
+        place.execute("ALTER SYSTEM RESET max_slot_wal_keep_size")
+        place.execute("SELECT pg_reload_conf()")
+        place.execute("SELECT pg_drop_replication_slot('tracefleet_archive')")
+
+
 def test_a_backup_that_fails_leaves_those_before(place: Place) -> None:
     """A wrong password: the words of the program, and nothing half done."""
     before = place.backups.bases()
