@@ -134,6 +134,7 @@ def _serving(settings: Settings, backups: BackupFolder) -> Iterator[tuple[Embedd
         with connect_once(server.url, application_name=database.NAME) as connection:
             # A key, so that the restore has an audit to verify.
             Keys.of(settings).key(connection, "audit")
+        backups.prepare()
         archive = scripts.start_archive(backups, server, log=settings.data_dir / "logs" / "archive.log")
         yield server, process
     finally:

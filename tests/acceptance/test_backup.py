@@ -119,6 +119,7 @@ class Town:
 
     def start_archive(self) -> "subprocess.Popen[bytes]":
         """The stream of its log, under way."""
+        self.backups.prepare()
         process = scripts.start_archive(self.backups, self.server, log=self.folder / "archive.log")
         self._stack.callback(end, process)
         until(lambda: self.one("SELECT count(*) FROM pg_stat_replication")[0] == 1, what="the archive streams")
