@@ -113,6 +113,11 @@ class Settings(BaseSettings):
         description="where fleet notes the head of the audit, best on another machine's disk; "
         "unset, it is `audit-anchors.jsonl` in the data folder",
     )
+    backup_dir: Path | None = Field(
+        None,
+        description="where `tracefleet up` streams its database's log and `tracefleet backup create` puts backups, "
+        "best on another machine's disk; unset, there are none",
+    )
     nats_url: NatsUrl | None = Field(
         None,
         description="nats-server as the user that fleet answers its auth callout as: `nats://user:password@host:4222`",
