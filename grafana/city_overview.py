@@ -142,7 +142,7 @@ def sections(say: Say) -> Iterator[Section]:
 
 def _tiles(say: Say) -> Iterator[stat.Panel]:
     yield tile(
-        say("Outages", "当前中断"),
+        say("Outages now", "当前中断"),
         say("Of ours or of whole sites, that last.", "平台或整个节点正在发生的中断。"),
         sql(OUTAGES_NOW, say),
         TIMESCALE,
