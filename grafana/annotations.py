@@ -28,11 +28,19 @@ WHERE began_at <= $__timeTo()::timestamptz AND coalesce(ended_at, now()) >= $__t
   AND (site_no IS NULL OR @sites)
 ORDER BY began_at LIMIT 200
 """
+OUR_OUTAGES: Final = """
+SELECT began_at AS time, coalesce(ended_at, now()) AS timeend, reason AS text, scope AS tags
+FROM grafana_outages
+WHERE began_at <= $__timeTo()::timestamptz AND coalesce(ended_at, now()) >= $__timeFrom()::timestamptz
+  AND scope = 'platform'
+ORDER BY began_at LIMIT 200
+"""
 
 
 def annotations(entry: Entry, say: Say) -> Iterator[Builder[AnnotationQuery]]:
-    """The annotations of a page that is about places; none for one that is not."""
+    """The annotations of a page: of the places that it chooses, or, where it chooses none, our own outages."""
     if "site" not in entry.variables:
+        yield _marks(say("Outages", "中断"), "orange", OUR_OUTAGES, say)
         return
     scope = "devices" if "device" in entry.variables else "kinds"
     lifecycle = LIFECYCLE.format(kind=_spelt("kind", KINDS, say), state=_spelt("to_state", STATES, say), scope=scope)

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from grafana_foundation_sdk.builders import barchart, bargauge, stat, table, timeseries
+from grafana_foundation_sdk.builders import barchart, stat, table, timeseries
 from grafana_foundation_sdk.models import units
+from grafana_foundation_sdk.models.common import VizOrientation
 
 from grafana.links import to_console, to_device, to_site
 from grafana.look import (
@@ -16,19 +17,18 @@ from grafana.look import (
     at_least,
     coloured,
     default_limit,
-    mapped,
     none_wanted,
     renamed,
     series,
-    some_tolerated,
     stacked_bars,
     thresholds,
+    watched,
 )
 from grafana.page import Section
 from grafana.sources import PROMETHEUS, TIMESCALE, promql, sql, sql_series
 from grafana.tables import TIME, Column, device_column, kind_column, listing, site_column
-from grafana.tiles import bars, ranking, tile
-from grafana.words import BANDS, CHECKS, KINDS, METROLOGIES, PRESENCES, STATES, Say
+from grafana.tiles import bars, tile
+from grafana.words import BANDS, CHECKS, DEVICES, KINDS, METROLOGIES, PRESENCES, STATES, Say
 
 # Of those of which something is expected now.
 HEARD: Final = """
@@ -85,7 +85,7 @@ FROM grafana_batteries WHERE @devices
 ORDER BY battery_pct, device_no LIMIT 30
 """
 VERIFICATIONS: Final = """
-SELECT device_no, site_no, site_@lang AS site, metrology, verified_until, verified_days_left
+SELECT device_no, site_no, site_@lang AS site, metrology, verified_until::text AS verified_until, verified_days_left
 FROM grafana_devices
 WHERE state = 'in_service' AND metrology IN ('failed', 'withdrawn', 'overdue', 'due_soon', 'unknown') AND @devices
 ORDER BY array_position(ARRAY['failed', 'withdrawn', 'overdue', 'due_soon', 'unknown'], metrology),
@@ -154,14 +154,14 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         ),
         sql(SILENT, say),
         TIMESCALE,
-        limits=some_tolerated(10),
+        limits=watched(),
     )
     yield tile(
         say("Health below 60", "健康分低于 60"),
         say("Somebody should go and look: the table below begins with them.", "需派人现场查看，见下表前列。"),
         sql(POOR, say),
         TIMESCALE,
-        limits=some_tolerated(10),
+        limits=watched(),
     )
     yield tile(
         say("May not be traded on", "不得用于交易"),
@@ -209,16 +209,17 @@ def _worst(say: Say) -> table.Panel:
     )
 
 
-def _reasons(say: Say) -> bargauge.Panel:
-    return ranking(
+def _reasons(say: Say) -> barchart.Panel:
+    return bars(
         say("Why", "主要原因"),
         say("Devices by what lowers their health most.", "按健康分的主要扣分原因统计的设备数。"),
         sql(BY_REASON, say),
-        TIMESCALE,
+        say,
+        names=DEVICES,
+        rows=CHECKS,
         span=QUARTER,
         height=HEIGHT + 4,
-        nothing=say("all are well", "全部正常"),
-    ).mappings(mapped(CHECKS, say))
+    ).orientation(VizOrientation.HORIZONTAL)
 
 
 def _verifications(say: Say) -> table.Panel:
@@ -234,7 +235,7 @@ def _verifications(say: Say) -> table.Panel:
             Column("site_no", ("site number", "节点编号")),
             site_column(to_site(say)),
             Column("metrology", ("verification", "检定"), words=METROLOGIES, colours=METROLOGY_COLOURS),
-            Column("verified_until", ("holds until", "有效期至"), "time:YYYY-MM-DD"),
+            Column("verified_until", ("holds until", "有效期至")),
             Column(
                 "verified_days_left",
                 ("days left", "剩余天数"),

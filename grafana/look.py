@@ -75,6 +75,11 @@ def some_tolerated(act: float) -> dashboard.ThresholdsConfig:
     return thresholds(PLAIN, (1, WATCH), (act, ACT))
 
 
+def watched() -> dashboard.ThresholdsConfig:
+    """For what is there every day, and where another number says when it is too much."""
+    return thresholds(PLAIN, (1, WATCH))
+
+
 def series(title: str, description: str, unit: str, *, span: int = THIRD) -> timeseries.Panel:
     """A panel of lines over time that start at zero, with their latest values below."""
     legend = (

@@ -24,8 +24,11 @@ MACROS: Final = {
     # range above a day leaves telemetry alone.
     "up_to_a_day": f"{_SPAN} <= INTERVAL '1 day'",
     "beyond_a_day": f"{_SPAN} > INTERVAL '1 day'",
-    # The days that the range touches, for an index on `day`: of Asia/Shanghai, they begin 8 hours before the UTC ones.
-    "days": "day BETWEEN $__timeFrom()::timestamptz::date - 1 AND $__timeTo()::timestamptz::date + 1",
+    # The days (of Asia/Shanghai) that the range touches, for an index on `day`.
+    "days": (
+        "day BETWEEN ($__timeFrom()::timestamptz AT TIME ZONE 'Asia/Shanghai')::date"
+        " AND ($__timeTo()::timestamptz AT TIME ZONE 'Asia/Shanghai')::date"
+    ),
     "today": "(now() AT TIME ZONE 'Asia/Shanghai')::date",
 }
 _NAME: Final = re.compile(r"@(\w+)")

@@ -17,6 +17,7 @@ from grafana.look import (
     series,
     stacked_bars,
     thresholds,
+    watched,
 )
 from grafana.page import Section
 from grafana.sources import TIMESCALE, sql, sql_series
@@ -37,16 +38,16 @@ JOIN grafana_programme_days AS d USING (programme_no, day)
 WHERE p.ended_on IS NULL AND p.remaining > d.even AND @programmes
 """
 SECURITY: Final = """
-SELECT device_no, kind, site_no, site_no AS site, channel, attempts, first_at, last_at
+SELECT device_no, kind, site_no, channel, attempts, first_at, last_at
 FROM grafana_security_events
 WHERE settled_at IS NULL AND @devices
 ORDER BY last_at DESC LIMIT 100
 """
 LATE_CASES: Final = """
-SELECT case_no, device_no, kind, site_no, state, due_on, @today - due_on AS days_over
+SELECT case_no, device_no, kind, site_no, state, due_on::text AS due_on, @today - due_on AS days_over
 FROM grafana_cases
 WHERE is_open AND due_on IS NOT NULL AND @devices
-ORDER BY due_on, case_no LIMIT 50
+ORDER BY days_over DESC, case_no LIMIT 50
 """
 CASES: Final = """
 SELECT state, CASE WHEN age <= 7 THEN '7' WHEN age <= 30 THEN '30' WHEN age <= 90 THEN '90' ELSE 'more' END AS age,
@@ -77,14 +78,17 @@ FROM (
 GROUP BY f.region, r.name_@lang, f.kind ORDER BY f.region, f.kind
 """
 PROGRAMMES: Final = """
-SELECT programme_no, name_@lang AS name, due_on, target, retired, remaining, rate
+SELECT programme_no, name_@lang AS name, due_on::text AS due_on, target, retired, remaining, rate
 FROM grafana_programmes WHERE @programmes
 ORDER BY due_on, programme_no
 """
 BURN_DOWN: Final = """
-SELECT bucket_at AS time, programme_no AS metric, remaining, even
-FROM grafana_programme_days WHERE @days AND @programmes
-ORDER BY bucket_at, programme_no
+SELECT bucket_at AS time, programme_no || ' ' || line.name AS metric, line.devices
+FROM grafana_programme_days CROSS JOIN LATERAL (
+    VALUES ('{remaining}', remaining::double precision), ('{even}', even)
+) AS line (name, devices)
+WHERE @days AND @programmes
+ORDER BY 1, 2
 """
 
 
@@ -135,7 +139,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         ),
         sql(WAITING, say),
         TIMESCALE,
-        limits=thresholds("text", (1, "orange")),
+        limits=watched(),
         span=SIXTH + 1,
     )
     yield tile(
@@ -160,7 +164,7 @@ def _late_cases(say: Say) -> table.Panel:
             kind_column(),
             Column("site_no", ("site", "节点企业"), links=(to_site(say),)),
             Column("state", ("state", "状态"), words=CASE_STATES),
-            Column("due_on", ("due on", "期限"), "time:YYYY-MM-DD"),
+            Column("due_on", ("due on", "期限")),
             Column(
                 "days_over",
                 ("days over", "超期天数"),
@@ -205,7 +209,7 @@ def _programmes(say: Say) -> table.Panel:
         (
             Column("programme_no", ("number", "任务编号")),
             Column("name", ("programme", "淘汰任务")),
-            Column("due_on", ("due on", "截止日期"), "time:YYYY-MM-DD"),
+            Column("due_on", ("due on", "截止日期")),
             Column("target", ("target", "目标（台）"), units.Short),
             Column("retired", ("retired", "已淘汰（台）"), units.Short),
             Column("remaining", ("remaining", "未完成（台）"), units.Short),
@@ -222,9 +226,9 @@ def _burn_down(say: Say) -> timeseries.Panel:
         series(
             say("Burn-down", "任务燃尽图"),
             say(
-                "What remains of each programme (remaining), and what would if the same number went each day (even). "
+                "What is left of each programme, and what would be if the same number went each day. "
                 "Always the last 90 days.",
-                "各任务的未完成数（remaining），以及每日等量完成时应剩余的数量（even）。固定显示最近 90 天。",
+                "各任务的未完成数，以及每日等量完成时应剩余的数量。固定显示最近 90 天。",
             ),
             units.Short,
             span=HALF,
@@ -232,7 +236,7 @@ def _burn_down(say: Say) -> timeseries.Panel:
         .datasource(TIMESCALE)
         .time_from("90d")
         .interval("1d")
-        .with_target(sql_series(BURN_DOWN, say))
+        .with_target(sql_series(BURN_DOWN.format(remaining=say("left", "未完成"), even=say("even", "匀速")), say))
     )
 
 

@@ -14,7 +14,7 @@ from grafana_foundation_sdk.models.common import (
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig
 
 from grafana.links import Link
-from grafana.look import HALF, HEIGHT, SIXTH, TILE_HEIGHT, mapped, no_limit, renamed
+from grafana.look import HALF, HEIGHT, PLAIN, SIXTH, TILE_HEIGHT, mapped, no_limit, renamed
 from grafana.sources import TIMESCALE, SqlQuery
 from grafana.words import Say, Words
 
@@ -32,6 +32,11 @@ def tile(
     nothing: str = "0",
 ) -> stat.Panel:
     """One number in the colour of its limits. *link*: where a click leads. *nothing*: what is shown without data."""
+    shown = no_limit() if limits is None else limits
+    if limits is not None:
+        for step in shown.build().steps:
+            # What is neither good nor bad has no background; as one, the colour of text would be the brightest of all.
+            step.color = "transparent" if step.color == PLAIN else step.color
     panel = (
         stat.Panel()
         .title(title)
@@ -40,7 +45,7 @@ def tile(
         .unit(unit)
         .height(TILE_HEIGHT)
         .span(span)
-        .thresholds(no_limit() if limits is None else limits)
+        .thresholds(shown)
         .color_mode(BigValueColorMode.VALUE if limits is None else BigValueColorMode.BACKGROUND)
         .graph_mode(BigValueGraphMode.NONE)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))

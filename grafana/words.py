@@ -121,6 +121,7 @@ CASE_STATES: Final[Words] = {
     "withdrawn": ("withdrawn", "已撤回"),
     "stopped": ("stopped", "已中止"),
 }
+DEVICES: Final[Words] = {"devices": ("devices", "设备数")}
 # Of a device's verification (检定).
 METROLOGIES: Final[Words] = {
     "not_applicable": ("not needed", "无需检定"),

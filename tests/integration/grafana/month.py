@@ -120,7 +120,8 @@ FROM heard CROSS JOIN (VALUES ('in_service', 'faulty', INTERVAL '3 hours'), ('fa
     AS s (from_state, to_state, ago)
 WHERE device_id %% 7 = 0;
 INSERT INTO outages (scope, site_id, began_at, ended_at, source, reason)
-SELECT 'platform', NULL, %(now)s - INTERVAL '10 days', %(now)s - INTERVAL '239 hours', 'detected', 'power'
+SELECT 'platform', NULL::integer, %(now)s - INTERVAL '10 days', %(now)s - INTERVAL '239 hours', 'detected', 'power'
+UNION ALL SELECT 'platform', NULL, %(now)s - INTERVAL '3 hours', %(now)s - INTERVAL '170 minutes', 'detected', 'power'
 UNION ALL SELECT 'site', min(site_id), %(now)s - INTERVAL '2 hours', NULL, 'detected', 'power' FROM sites;
 """
 RETIREMENT: Final = """

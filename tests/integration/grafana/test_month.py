@@ -134,14 +134,6 @@ def test_raw_telemetry_would_be_seen_in_a_plan(reader: Reader, month: Month) -> 
     assert any(RAW.fullmatch(name) for name in found)
 
 
-@_each([*PANELS, *ANNOTATIONS, *VARIABLES])
-def test_query_reads_views_made_for_it(query: Query) -> None:
-    """So the dashboards' role needs no other right."""
-    relations = re.findall(r"(?:FROM|JOIN) (\w+)", re.sub(r"extract\(epoch FROM [^)]*\)", "", query.text))
-    assert relations
-    assert all(relation.startswith("grafana_") for relation in relations)
-
-
 def test_role_reads_the_views_and_nothing_else(reader: Reader) -> None:
     """Whoever may look at a dashboard can send any SQL through it."""
     for table in ("devices", "latest", "weighing", "dead_letter_payloads", "cases", "programme_scope", "merchants"):
