@@ -29,7 +29,7 @@ from grafana.page import Section
 from grafana.sources import TIMESCALE, sql, sql_series
 from grafana.tables import TIME, Column, device_column, listing, site_column
 from grafana.tiles import tile
-from grafana.words import OUTCOMES, SCOPES, TRADES, Say
+from grafana.words import OUTCOMES, SCOPES, TRADES, YES_NO, Say
 
 OUTAGES_NOW: Final = """
 SELECT count(*) AS outages FROM grafana_outages WHERE ended_at IS NULL AND (site_no IS NULL OR @sites)
@@ -119,10 +119,14 @@ GROUP BY bucket_at
 ORDER BY 1
 """
 HEARD_IN_TIME: Final = """
-SELECT bucket_at AS time, count(*) FILTER (WHERE slots > 0) AS heard
-FROM grafana_presence_1h
-WHERE @up_to_a_day AND @days AND $__timeFilter(bucket_at) AND @kinds
-GROUP BY bucket_at
+SELECT hours.at AS time, count(*) FILTER (WHERE bit_count(substring(heard FROM hours.slot FOR 12)) > 0) AS heard
+FROM (
+    SELECT at, (at AT TIME ZONE 'Asia/Shanghai')::date AS day,
+           extract(hour FROM at AT TIME ZONE 'Asia/Shanghai')::integer * 12 + 1 AS slot
+    FROM generate_series(date_trunc('hour', $__timeFrom()::timestamptz), $__timeTo()::timestamptz, '1 hour') AS at
+) AS hours JOIN grafana_presence_days USING (day)
+WHERE @up_to_a_day AND @days AND @kinds
+GROUP BY hours.at
 UNION ALL
 SELECT bucket_at, count(*) FILTER (WHERE heard_slots > 0)
 FROM grafana_device_days
@@ -252,7 +256,7 @@ def _sites(say: Say) -> table.Panel:
             Column("silent", ("silent", "失联"), units.Short, limits=some_tolerated(5), width=90),
             Column("poor", ("below 60", "低于 60 分"), units.Short, limits=some_tolerated(5), width=100),
             Column("score", ("mean health", "平均健康分"), units.Short, limits=at_least(80, 60), width=110),
-            Column("outage", ("outage", "中断"), units.BoolYesNo, width=80),
+            Column("outage", ("outage", "中断"), words=YES_NO, colours={"true": "red"}, width=80),
         ),
         say,
         span=TWO_THIRDS,

@@ -11,7 +11,7 @@ from grafana.look import HEIGHT, default_limit, thresholds
 from grafana.page import Section
 from grafana.sources import sql
 from grafana.tables import TIME, Column, device_column, listing, site_column
-from grafana.words import Say
+from grafana.words import YES_NO, Say
 
 LATEST: Final = """
 SELECT device_no, site_no, site_@lang AS site, probe, at, temperature_c, fault, humidity_pct, door_open, battery_pct
@@ -45,7 +45,7 @@ def _latest(say: Say) -> table.Panel:
             Column("temperature_c", ("temperature", "温度"), units.Celsius, limits=celsius),
             Column("fault", ("fault", "故障")),
             Column("humidity_pct", ("humidity", "湿度"), units.Percent),
-            Column("door_open", ("door open", "门开启"), units.BoolYesNo),
+            Column("door_open", ("door open", "门开启"), words=YES_NO),
             Column("battery_pct", ("battery", "电量"), units.Percent),
         ),
         say,

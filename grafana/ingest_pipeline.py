@@ -25,7 +25,7 @@ from grafana.page import Section
 from grafana.sources import PROMETHEUS, TIMESCALE, promql, promql_now, sql, sql_series
 from grafana.tables import TIME, Column, listing
 from grafana.tiles import ranking, tile
-from grafana.words import OUTCOMES, REASONS, RETRIES, STREAMS, Say, chinese, english
+from grafana.words import OUTCOMES, REASONS, RETRIES, STREAMS, YES_NO, Say, chinese, english
 
 CONNECTED: Final = 'min(tracefleet_ingest_connected{instance=~"$instance"})'
 RATE_NOW: Final = 'sum(rate(tracefleet_ingest_records_total{instance=~"$instance"}[$__rate_interval]))'
@@ -377,7 +377,7 @@ def _workers(say: Say) -> table.Panel:
         sql(WORKERS, say),
         (
             Column("worker", ("worker", "接入进程")),
-            Column("connected", ("connected", "已连接"), units.BoolYesNo),
+            Column("connected", ("connected", "已连接"), words=YES_NO, colours={"true": "green", "false": "red"}),
             Column("unacknowledged", ("unacknowledged", "未确认"), units.Short),
             Column("lag_seconds", ("lag", "延迟"), units.Seconds),
             Column("heartbeat_age_seconds", ("last heard", "距上次心跳"), units.Seconds, limits=at_most(30, 60)),

@@ -162,6 +162,7 @@ CHECKS: Final[Words] = {
 }
 SCOPES: Final[Words] = {"platform": ("platform", "平台"), "site": ("site", "节点")}
 CHANNELS: Final[Words] = {"broker": ("refused at login", "登录被拒"), "ingest": ("message refused", "消息被拒")}
+YES_NO: Final[Words] = {"true": ("yes", "是"), "false": ("no", "否")}
 TRADES: Final[Words] = {"sales": ("sales", "销售"), "returns": ("returns", "退货"), "voids": ("voids", "作废")}
 
 

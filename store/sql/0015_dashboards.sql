@@ -49,6 +49,11 @@ SELECT p.day, (p.day + make_interval(hours => hour)) AT TIME ZONE 'Asia/Shanghai
 FROM presence_slots AS p JOIN devices AS d USING (device_id) JOIN models AS m USING (model_id) JOIN sites AS s USING (site_id)
 CROSS JOIN generate_series(0, 23) AS hour;
 
+-- The slots of a day as they are stored: who wants hours of many devices takes them from here, of those hours alone.
+CREATE VIEW grafana_presence_days AS
+SELECT p.day, d.device_no, m.kind, s.site_no, s.region_code, p.heard
+FROM presence_slots AS p JOIN devices AS d USING (device_id) JOIN models AS m USING (model_id) JOIN sites AS s USING (site_id);
+
 -- A day of a device; the site is the one where it stood that day.
 CREATE VIEW grafana_device_days AS
 SELECT y.day, y.day::timestamp AT TIME ZONE 'Asia/Shanghai' AS bucket_at, d.device_no, m.kind, s.site_no, s.region_code,
@@ -93,7 +98,7 @@ SELECT received_at, reason, stream, device_no, records, replayed_at FROM dead_le
 
 DO $$ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracefleet_dashboards') THEN
-        GRANT SELECT ON grafana_regions, grafana_device_days, grafana_batteries, grafana_lifecycle, grafana_workers,
-            grafana_dead_letters TO tracefleet_dashboards;
+        GRANT SELECT ON grafana_regions, grafana_presence_days, grafana_device_days, grafana_batteries, grafana_lifecycle,
+            grafana_workers, grafana_dead_letters TO tracefleet_dashboards;
     END IF;
 END $$;

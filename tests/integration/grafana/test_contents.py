@@ -1,6 +1,7 @@
 """What panels count, on a city so small that it can be counted by hand."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import pytest
 
 from fleet.lifecycle.metrology import Verification, judge
 from grafana.words import KINDS
+from tests.conftest import fresh_database
 from tests.integration.grafana.filling import Choice, Range, filled_in
 from tests.unit.grafana.files import DASHBOARDS, Query, sql_of_annotations, sql_of_panels
 
@@ -104,13 +106,23 @@ SELECT device_id, s.channel, %(at)s, %(at)s, %(at)s, 7, s.settled_at FROM device
 """
 
 
+@pytest.fixture(scope="module")
+def city_url(server_url: str, template_database: str) -> Iterator[str]:
+    """A database of two sites whose devices were busy in the hour that began last."""
+    for url in fresh_database(server_url, template=template_database):
+        with psycopg.connect(url, autocommit=True) as connection:
+            for statement in (*SEED.split(";\n"), *RETIREMENT.split(";\n")):
+                if statement.strip():
+                    connection.execute(statement.encode(), {"at": HOUR, "today": TODAY})
+        yield url
+
+
 @pytest.fixture
-def city(connection: Connection) -> Connection:
-    """A connection to a database of two sites whose devices were busy in the hour that began last."""
-    for statement in (*SEED.split(";\n"), *RETIREMENT.split(";\n")):
-        if statement.strip():
-            connection.execute(statement.encode(), {"at": HOUR, "today": TODAY})
-    return connection
+def city(city_url: str) -> Iterator[Connection]:
+    """A connection to it, in a transaction that is rolled back."""
+    with psycopg.connect(city_url) as connection:
+        yield connection
+        connection.rollback()
 
 
 def _rows(connection: Connection, name: str, over: Range = OVER, **chosen: str) -> list[tuple[Any, ...]]:
@@ -264,9 +276,9 @@ def test_steps_of_devices_are_marked_by_their_number(city: Connection) -> None:
     assert sorted(row[2] for row in marked) == ["platform: power", "site East market: power", "site Store one: power"]
 
 
-def test_words_cover_the_kinds_of_the_ledger(connection: Connection) -> None:
+def test_words_cover_the_kinds_of_the_ledger(city: Connection) -> None:
     """By the ledger's own names."""
-    kinds = connection.execute("SELECT kind, name_en, name_zh FROM kinds").fetchall()
+    kinds = city.execute("SELECT kind, name_en, name_zh FROM kinds").fetchall()
     assert {kind: (english, chinese) for kind, english, chinese in kinds} == KINDS
 
 
