@@ -1,9 +1,10 @@
 """The words that dashboards show are those of the code and of the schema: one without a text is shown as a code."""
 
 import re
+from typing import get_args
 
 from fleet.health.catalogue import CHECKS
-from fleet.lifecycle.metrology import METROLOGIES
+from fleet.lifecycle.metrology import Metrology
 from grafana import words
 from ingest.account import OUTCOMES, STREAMS
 from ingest.metrics import RETRY_CLASSES
@@ -34,7 +35,7 @@ def test_words_are_those_of_the_code() -> None:
     assert set(OUTCOMES) == set(words.OUTCOMES)
     assert set(REASONS) == set(words.REASONS)
     assert set(RETRY_CLASSES) == set(words.RETRIES)
-    assert set(METROLOGIES) == set(words.METROLOGIES)
+    assert set(get_args(Metrology)) == set(words.METROLOGIES)
     assert {check.name: (check.name_en, check.name_zh) for check in CHECKS} == words.CHECKS
 
 
