@@ -6,6 +6,7 @@ One file, so that the month is seeded once: the suite is spread over processes b
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import psycopg
@@ -186,6 +187,15 @@ def test_site_is_offered_for_its_region(reader: Reader, month: Month) -> None:
     devices = _rows(reader, asked["device"], over, Choice({"site": [site]}))
     expected = reader.execute("SELECT device_no FROM grafana_devices WHERE site_no = %s", (site,)).fetchall()
     assert sorted(value for _, value in devices) == sorted(value for (value,) in expected)
+
+
+def test_device_is_found_by_what_is_typed(reader: Reader, month: Month) -> None:
+    """Grafana puts what is typed, and a wildcard behind it, into the place of the search filter."""
+    query = next(query for query in VARIABLES if query.where == "device")
+    typed = replace(query, text=query.text.replace("$__searchFilter", "-SC-%"))
+    found = [value for _, value in _rows(reader, typed, last("6h", month.now))]
+    assert found
+    assert all("-SC-" in device_no for device_no in found)
 
 
 def test_all_is_as_good_as_everything_chosen(reader: Reader, month: Month) -> None:
