@@ -3,32 +3,53 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana.overview import LANGUAGES, overview
-from grafana.retirement import retirement
+from grafana import (
+    city_overview,
+    cold_chain,
+    device_detail,
+    fleet_health,
+    ingest_pipeline,
+    retirement,
+    scales_and_scanners,
+    site_detail,
+)
+from grafana.catalogue import ENTRIES
+from grafana.page import Sections, page
+from grafana.variables import CONSOLE
+from grafana.words import LANGUAGES
 
 FOLDER: Final = Path(__file__).parent / "dashboards"
-# By the beginning of their files' names; each in a language.
-DASHBOARDS: Final[dict[str, Callable[[str], Dashboard]]] = {
-    "city-overview": overview,
-    "health-and-retirement": retirement,
+# By the name of the dashboard, which begins the names of its files: one in each language.
+SECTIONS: Final[Mapping[str, Sections]] = {
+    "city-overview": city_overview.sections,
+    "ingest-pipeline": ingest_pipeline.sections,
+    "cold-chain": cold_chain.sections,
+    "scales-and-scanners": scales_and_scanners.sections,
+    "fleet-health": fleet_health.sections,
+    "retirement": retirement.sections,
+    "site-detail": site_detail.sections,
+    "device-detail": device_detail.sections,
 }
 
 
-def render() -> dict[str, str]:
-    """The text of every dashboard file, by its name."""
+def render(address: str = CONSOLE) -> dict[str, str]:
+    """The text of every dashboard file, by its name. *address* is the console's, to which their links lead."""
     return {
-        f"{name}.{language}.json": json.dumps(
-            make(language), cls=JSONEncoder, indent=2, ensure_ascii=False, sort_keys=True
+        f"{entry.name}.{language}.json": json.dumps(
+            page(entry, language, SECTIONS[entry.name], address=address),
+            cls=JSONEncoder,
+            indent=2,
+            ensure_ascii=False,
+            sort_keys=True,
         )
         + "\n"
-        for name, make in DASHBOARDS.items()
+        for entry in ENTRIES
         for language in LANGUAGES
     }
 
@@ -42,9 +63,16 @@ def stale(folder: Path) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the files, or check them: 0 when they are current, 1 with a sentence when not."""
-    parser = argparse.ArgumentParser(prog="python -m grafana.generate", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m grafana.generate",
+        description=__doc__,
+        epilog="Example: python -m grafana.generate --console https://trace.example.cn --folder dashboards",
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is not current")
-    if parser.parse_args(arguments).check:
+    parser.add_argument("--console", default=CONSOLE, help="where the console answers (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write (default: the repository's own)")
+    given = parser.parse_args(arguments)
+    if given.check:
         names = stale(FOLDER)
         if names:
             sys.stderr.write(
@@ -52,9 +80,9 @@ def main(arguments: list[str] | None = None) -> int:
                 f"Run `make generate` (and delete a file that nothing generates), then commit the result.\n"
             )
         return int(bool(names))
-    FOLDER.mkdir(exist_ok=True)
-    for name, text in render().items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
+    given.folder.mkdir(exist_ok=True, parents=True)
+    for name, text in render(given.console).items():
+        (given.folder / name).write_text(text, encoding="utf-8")
     return 0
 
 

@@ -1,12 +1,12 @@
 """What people read on a dashboard, in English and in Chinese. The words a query answers with are the same in both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 # Given a text in English and in Chinese, the one to show.
 Say = Callable[[str, str], str]
 # By the word a query answers with, its text in both.
-Words = dict[str, tuple[str, str]]
+Words = Mapping[str, tuple[str, str]]
 
 STREAMS: Final[Words] = {
     "weighing": ("weighing", "称重"),
@@ -41,6 +41,24 @@ REASONS: Final[Words] = {
     "wrong_stream": ("stream not of this kind of device", "该类设备不应有此数据流"),
     "database_rejected": ("refused by the database", "数据库拒绝"),
     "crashed": ("fault of ours", "程序故障"),
+}
+# Of retries, by the class of the database's error (SQLSTATE) or the driver's own trouble.
+RETRIES: Final[Words] = {
+    "08": ("connection", "连接异常"),
+    "21": ("cardinality", "基数不符"),
+    "22": ("data", "数据异常"),
+    "23": ("constraint", "违反约束"),
+    "25": ("transaction state", "事务状态异常"),
+    "40": ("transaction rolled back", "事务回滚"),
+    "42": ("statement or right", "语句或权限错误"),
+    "53": ("resources", "资源不足"),
+    "54": ("limit exceeded", "超出限制"),
+    "55": ("object state", "对象状态不符"),
+    "57": ("operator intervention", "人为干预或停机"),
+    "58": ("system", "系统错误"),
+    "lost": ("connection lost", "连接中断"),
+    "driver": ("driver", "驱动程序"),
+    "other": ("other", "其他"),
 }
 KINDS: Final[Words] = {
     "trace_scale": ("trace scale", "追溯秤"),
@@ -79,6 +97,13 @@ BANDS: Final[Words] = {
     "0": ("below 60", "60 分以下"),
     "none": ("not judged", "不评分"),
 }
+# How long a case has been in its state.
+AGES: Final[Words] = {
+    "7": ("up to 7 days", "7 天以内"),
+    "30": ("8 to 30 days", "8 至 30 天"),
+    "90": ("31 to 90 days", "31 至 90 天"),
+    "more": ("more than 90 days", "90 天以上"),
+}
 CASE_STATES: Final[Words] = {
     "opened": ("under review", "待审核"),
     "kept": ("kept", "留用"),
@@ -96,8 +121,48 @@ CASE_STATES: Final[Words] = {
     "withdrawn": ("withdrawn", "已撤回"),
     "stopped": ("stopped", "已中止"),
 }
+DEVICES: Final[Words] = {"devices": ("devices", "设备数")}
+# Of a device's verification (检定).
+METROLOGIES: Final[Words] = {
+    "not_applicable": ("not needed", "无需检定"),
+    "unknown": ("not entered", "未录入"),
+    "valid": ("valid", "有效"),
+    "due_soon": ("due within 30 days", "30 天内到期"),
+    "overdue": ("overdue", "已超期"),
+    "failed": ("failed", "不合格"),
+    "withdrawn": ("withdrawn", "已撤销"),
+}
+# Of a device's health, what lowers it.
+CHECKS: Final[Words] = {
+    "never_seen": ("never seen", "从未上线"),
+    "silent": ("silent", "失联"),
+    "late": ("late", "迟报"),
+    "availability": ("low availability", "在线率低"),
+    "signal": ("weak signal", "信号弱"),
+    "data_gaps": ("gaps in the data", "数据缺号"),
+    "error_rate": ("high error rate", "错误率高"),
+    "late_share": ("late records", "数据晚到"),
+    "backlog": ("backlog", "积压"),
+    "clock_drift": ("clock drift", "时钟偏差"),
+    "battery_low": ("low battery", "电量低"),
+    "battery_days_left": ("battery running out", "电池将尽"),
+    "restarts": ("restarts", "频繁重启"),
+    "storage": ("storage nearly full", "存储将满"),
+    "printer": ("printer trouble", "打印机故障"),
+    "unprinted": ("sales without a receipt", "打单率低"),
+    "firmware": ("firmware behind", "固件落后"),
+    "flat_line": ("flat line", "读数不变"),
+    "stuck_door": ("stuck door", "门磁卡死"),
+    "temperature_jumps": ("impossible jumps", "温度突变"),
+    "sensor_faults": ("sensor faults", "探头故障"),
+    "zero_drift": ("zero drift", "零点漂移"),
+    "verification_due": ("verification due", "检定到期"),
+    "verification_overdue": ("verification overdue", "检定超期"),
+    "verification_failed": ("verification failed", "检定不合格"),
+}
 SCOPES: Final[Words] = {"platform": ("platform", "平台"), "site": ("site", "节点")}
 CHANNELS: Final[Words] = {"broker": ("refused at login", "登录被拒"), "ingest": ("message refused", "消息被拒")}
+YES_NO: Final[Words] = {"true": ("yes", "是"), "false": ("no", "否")}
 TRADES: Final[Words] = {"sales": ("sales", "销售"), "returns": ("returns", "退货"), "voids": ("voids", "作废")}
 
 
@@ -109,3 +174,12 @@ def english(text: str, _: str) -> str:
 def chinese(_: str, text: str) -> str:
     """The second text."""
     return text
+
+
+# By the ending of a file's name.
+LANGUAGES: Final[Mapping[str, Say]] = {"en": english, "zh": chinese}
+
+
+def language_of(say: Say) -> str:
+    """The key of LANGUAGES under which *say* stands."""
+    return say("en", "zh")

@@ -98,8 +98,9 @@ def test_broker_listens_where_compose_says() -> None:
 
 def test_data_sources_are_those_of_the_dashboards() -> None:
     """By uid and type, at the addresses of compose."""
-    dashboard = json.loads((ROOT / "grafana/dashboards/city-overview.en.json").read_text(encoding="utf-8"))
-    named = {panel["datasource"]["uid"]: panel["datasource"]["type"] for panel in dashboard["panels"]}
+    dashboard = json.loads((ROOT / "grafana/dashboards/ingest-pipeline.en.json").read_text(encoding="utf-8"))
+    sources = [panel["datasource"] for panel in dashboard["panels"] if panel["type"] != "row"]
+    named = {source["uid"]: source["type"] for source in sources}
     assert {uid: source["type"] for uid, source in SOURCES.items()} == named
     assert SOURCES["tracefleet-prometheus"]["url"] == "http://prometheus:9090"
     database = SOURCES["tracefleet-timescale"]
