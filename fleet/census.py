@@ -1,11 +1,14 @@
-"""The census: devices by kind and state, those online, cases, open security events, which jobs have failed."""
+"""The census: devices by kind and state, those online, cases, open security events, what ends soon, what is missing."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, LiteralString
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
+from fleet.days.completeness import completeness
+from fleet.identity.ending import ending
 from fleet.identity.outsiders import LISTINGS
 from fleet.ledger.nouns import DEVICE_STATES
 from fleet.metrics import Metrics
@@ -46,6 +49,9 @@ async def take_census(connection: AsyncConnection[Any], metrics: Metrics) -> Non
     failures = await (await connection.execute(JOB_FAILURES)).fetchall()
     outsiders = {name: await _total(connection, listing.count) for name, listing in LISTINGS.items()}
     speaking = dict(await (await connection.execute(OPEN)).fetchall())
+    now = datetime.now(UTC)
+    records = await completeness(connection, now)
+    ends = await ending(connection, now)
     cases = {state: numbers for state, *numbers in await (await connection.execute(TALLY)).fetchall()}
     by_pair = {(count.kind, count.state): count.devices for count in counts}
     # Nothing awaits from here on, but a scrape from its thread may still see half of the new numbers.
@@ -61,6 +67,10 @@ async def take_census(connection: AsyncConnection[Any], metrics: Metrics) -> Non
         total, overdue = cases.get(state, (0, 0))
         metrics.cases.labels(state).set(total)
         metrics.cases_overdue.labels(state).set(overdue)
+    for outcome, number in records.items():
+        metrics.day_records.labels(outcome).set(number)
+    for holder, within, holders in ends:
+        metrics.credentials_ending.labels(holder, within).set(holders)
     for job, failed in failures:
         metrics.job_failures.labels(job).set(failed)
 
