@@ -8,6 +8,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
 from fleet.days.completeness import completeness
+from fleet.housekeeping import PAYLOADS
 from fleet.identity.ending import ending
 from fleet.identity.outsiders import LISTINGS
 from fleet.ledger.nouns import DEVICE_STATES
@@ -27,8 +28,14 @@ JOIN models USING (model_id)
 LEFT JOIN device_presence USING (device_id)
 GROUP BY models.kind, devices.state
 """
-# A job of TimescaleDB that has never run has no number of failures.
-JOB_FAILURES: Final = "SELECT job, coalesce(sum(failures), 0)::bigint FROM jobs GROUP BY job"
+# A job of TimescaleDB that has never run has no number of failures, and one of ours no row.
+JOB_FAILURES: Final = """
+SELECT job, coalesce(sum(failures), 0)::bigint
+FROM (SELECT job, failures FROM jobs
+      UNION ALL SELECT 'retention ' || relation, 0 FROM retention WHERE dropped_by = 'housekeeping'
+      UNION ALL SELECT %(payloads)s::text, 0) AS all_jobs
+GROUP BY job
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ async def take_census(connection: AsyncConnection[Any], metrics: Metrics) -> Non
     kinds = [kind for (kind,) in await (await connection.execute(KINDS)).fetchall()]
     async with connection.cursor(row_factory=class_row(Count)) as cursor:
         counts = await (await cursor.execute(COUNT)).fetchall()
-    failures = await (await connection.execute(JOB_FAILURES)).fetchall()
+    failures = await (await connection.execute(JOB_FAILURES, {"payloads": PAYLOADS})).fetchall()
     outsiders = {name: await _total(connection, listing.count) for name, listing in LISTINGS.items()}
     speaking = dict(await (await connection.execute(OPEN)).fetchall())
     now = datetime.now(UTC)

@@ -73,7 +73,8 @@ class Metrics:
         self.job_failures = Gauge(
             "tracefleet_fleet_job_failures",
             "Failed runs so far of each job that keeps the store in order.",
-            ["job"],
+            # Not `job`: that is what Prometheus calls the process.
+            ["name"],
             registry=registry,
         )
         self.presence = Gauge(
