@@ -2,11 +2,26 @@
 
 Several processes may tell the same (replicas of fleet) or a part of it (workers of ingest): the first are taken by
 ``max``, the second by ``sum``. Counters begin again at zero with their process, which ``rate`` and ``increase`` know.
+``tracefleet doctor`` judges by the same limits.
 """
 
 from typing import Final
 
 from grafana.alert import Alert, Promql, Texts
+
+MISSING_SHARE: Final = 0.005
+REFUSED_SHARE: Final = 0.05
+FEWEST_REFUSED: Final = 100
+SILENT_SHARE: Final = 0.3
+FEWEST_SILENT: Final = 5
+WAITING_SECONDS: Final = 30
+INBOX_SHARE: Final = 0.8
+WINDOW_SHARE: Final = 0.9
+CERTIFICATE_DAYS: Final = 14
+STALLED_SECONDS: Final = 3600
+# Two rounds of six hours, and an hour.
+UNVERIFIED_SECONDS: Final = 13 * 3600
+COMMIT_MINUTES: Final = 15
 
 _EXPECTED: Final = "tracefleet_fleet_expected_devices"
 _DAY: Final = "tracefleet_fleet_day_records"
@@ -20,7 +35,7 @@ OF_THE_DATA: Final = (
         "critical",
         Promql(
             f'max({_DAY}{{outcome="missing"}})'
-            f' / (max({_DAY}{{outcome="missing"}}) + max({_DAY}{{outcome="received"}})) > 0.005'
+            f' / (max({_DAY}{{outcome="missing"}}) + max({_DAY}{{outcome="received"}})) > {MISSING_SHARE}'
         ),
         30,
         Texts("Records are missing", "数据缺失"),
@@ -38,7 +53,7 @@ OF_THE_DATA: Final = (
         "TracefleetNoCommit",
         "critical",
         Promql(
-            'sum(increase(tracefleet_ingest_commit_seconds_count{job="ingest"}[15m])) == 0'
+            f'sum(increase(tracefleet_ingest_commit_seconds_count{{job="ingest"}}[{COMMIT_MINUTES}m])) == 0'
             ' and sum(max by (kind) (tracefleet_fleet_devices{state="in_service"})) > 0'
         ),
         5,
@@ -57,8 +72,8 @@ OF_THE_DATA: Final = (
         "TracefleetDeadLetters",
         "warning",
         Promql(
-            f'sum(rate({_RECORDS}{{outcome="dead_lettered"}}[15m])) / sum(rate({_RECORDS}[15m])) > 0.05'
-            f' and sum(increase({_RECORDS}{{outcome="dead_lettered"}}[15m])) > 100'
+            f'sum(rate({_RECORDS}{{outcome="dead_lettered"}}[15m])) / sum(rate({_RECORDS}[15m])) > {REFUSED_SHARE}'
+            f' and sum(increase({_RECORDS}{{outcome="dead_lettered"}}[15m])) > {FEWEST_REFUSED}'
         ),
         15,
         Texts("Many records are refused", "大量记录被拒收"),
@@ -76,8 +91,8 @@ OF_THE_DATA: Final = (
         "warning",
         Promql(
             f'sum(max by (presence) ({_EXPECTED}{{presence=~"late|silent"}}))'
-            f' / sum(max by (presence) ({_EXPECTED}{{presence!="never_seen"}})) > 0.3'
-            f' and sum(max by (presence) ({_EXPECTED}{{presence=~"late|silent"}})) >= 5'
+            f' / sum(max by (presence) ({_EXPECTED}{{presence!="never_seen"}})) > {SILENT_SHARE}'
+            f' and sum(max by (presence) ({_EXPECTED}{{presence=~"late|silent"}})) >= {FEWEST_SILENT}'
         ),
         15,
         Texts("Many devices are silent", "大量设备无声"),
@@ -98,7 +113,7 @@ OF_INGEST: Final = (
         "TracefleetIngestLagging",
         "warning",
         Promql(
-            "max by (instance) (tracefleet_ingest_waiting_seconds) > 30"
+            f"max by (instance) (tracefleet_ingest_waiting_seconds) > {WAITING_SECONDS}"
             ' or histogram_quantile(0.5, sum by (le) (rate(tracefleet_ingest_lag_seconds_bucket{job="ingest"}[10m])))'
             " > 300"
         ),
@@ -151,8 +166,9 @@ OF_INGEST: Final = (
         "TracefleetIngestQueueNearLimit",
         "warning",
         Promql(
-            "avg_over_time(tracefleet_ingest_inbox_bytes[5m]) / tracefleet_ingest_inbox_limit_bytes > 0.8"
-            " or avg_over_time(tracefleet_ingest_unacknowledged_messages[5m]) / tracefleet_ingest_window_messages > 0.9"
+            f"avg_over_time(tracefleet_ingest_inbox_bytes[5m]) / tracefleet_ingest_inbox_limit_bytes > {INBOX_SHARE}"
+            " or avg_over_time(tracefleet_ingest_unacknowledged_messages[5m])"
+            f" / tracefleet_ingest_window_messages > {WINDOW_SHARE}"
         ),
         5,
         Texts("A queue of ingest is nearly full", "接入队列接近上限"),
@@ -169,7 +185,8 @@ OF_INGEST: Final = (
         "TracefleetBrokerCertificateEnding",
         "warning",
         Promql(
-            "min((tracefleet_ingest_broker_certificate_expiry_timestamp_seconds > 0) - time()) < 14 * 86400",
+            "min((tracefleet_ingest_broker_certificate_expiry_timestamp_seconds > 0) - time())"
+            f" < {CERTIFICATE_DAYS} * 86400",
         ),
         60,
         Texts("The broker's certificate ends", "消息代理证书即将到期"),
@@ -222,7 +239,7 @@ OF_THE_FLEET: Final = (
     Alert(
         "TracefleetAuditUnverified",
         "warning",
-        Promql(f'time() - max({_SUCCESS}{{sweep="verification"}}) > 13 * 3600'),
+        Promql(f'time() - max({_SUCCESS}{{sweep="verification"}}) > {UNVERIFIED_SECONDS}'),
         60,
         Texts("The audit is not verified", "审计未校验"),
         Texts(
@@ -237,7 +254,7 @@ OF_THE_FLEET: Final = (
     Alert(
         "TracefleetSweepStalled",
         "warning",
-        Promql(f'time() - max by (sweep) ({_SUCCESS}{{sweep!="verification"}}) > 3600'),
+        Promql(f'time() - max by (sweep) ({_SUCCESS}{{sweep!="verification"}}) > {STALLED_SECONDS}'),
         15,
         Texts("A sweep has stalled", "巡检停滞"),
         Texts(
