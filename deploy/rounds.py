@@ -14,6 +14,7 @@ from store.settings import Settings
 VERIFICATION: Final = "verification"
 WAIT_SECONDS: Final = 5.0
 _SUCCESS: Final = re.compile(r'^tracefleet_fleet_sweep_success_timestamp_seconds\{sweep="(\w+)"\} (\S+)$', re.MULTILINE)
+_STARTED: Final = re.compile(r"^process_start_time_seconds (\S+)$", re.MULTILINE)
 _FINDINGS: Final = re.compile(r"^tracefleet_fleet_audit_findings (\S+)$", re.MULTILINE)
 VERIFY: Final = "`tracefleet audit verify` says what, and what each means; keep the database as it is until then."
 
@@ -27,11 +28,14 @@ def rounds(settings: Settings) -> Iterator[Check]:
 
 def judged(text: str, *, now_seconds: float) -> Iterator[Check]:
     """The same of what a fleet serves."""
-    ages = {sweep: now_seconds - float(at) for sweep, at in _SUCCESS.findall(text)}
+    started = _STARTED.search(text)
+    # What was just started has not come round yet, and is not late for that.
+    earliest = float(started[1]) if started is not None else 0.0
+    ages = {sweep: now_seconds - max(earliest, float(at)) for sweep, at in _SUCCESS.findall(text)}
     verified_seconds = ages.pop(VERIFICATION, now_seconds)
     late = sorted(sweep for sweep, age in ages.items() if age > STALLED_SECONDS)
     if late:
-        remedy = "Its log and /readyz say why; a fleet that was just started may need a while for the first round."
+        remedy = "Its log and /readyz say why."
         yield Check("rounds", "problem", f"not come round for an hour: {', '.join(late)}", remedy)
     else:
         yield Check("rounds", "ok", f"{len(ages)} sweeps of fleet come round")
@@ -42,7 +46,7 @@ def judged(text: str, *, now_seconds: float) -> Iterator[Check]:
         remedy = "`tracefleet audit verify` does it now; the log of fleet says why it does not: no key, mostly."
         yield Check("audit", "warning", "not verified lately", remedy)
     else:
-        yield Check("audit", "ok", f"whole {verified_seconds / 60:.0f} min ago")
+        yield Check("audit", "ok", f"nothing found {verified_seconds / 60:.0f} min ago")
 
 
 def _served(settings: Settings) -> str | None:

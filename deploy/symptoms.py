@@ -50,7 +50,10 @@ COVERED: Final = {
 
 FLOW: Final = """
 SELECT (SELECT count(*) FROM devices WHERE state = 'in_service') AS devices,
-       coalesce(sum(received), 0)::float8 AS received, coalesce(sum(dead_lettered), 0)::float8 AS refused
+       coalesce(sum(received), 0)::float8 AS received, coalesce(sum(dead_lettered), 0)::float8 AS refused,
+       (SELECT count(*) FROM workers WHERE stopped_at IS NULL
+          AND heartbeat_at > now() - INTERVAL '1 minute'
+          AND started_at > now() - make_interval(mins => %(minutes)s)) AS just_started
 FROM ingest_stats WHERE bucket_at > now() - make_interval(mins => %(minutes)s)
 """
 WAITING: Final = """
@@ -76,9 +79,9 @@ def symptoms(connection: Connection, settings: Settings) -> Iterator[Check]:
 
 def _flow(connection: Connection) -> Iterator[Check]:
     row = connection.execute(FLOW, {"minutes": COMMIT_MINUTES}).fetchone()
-    devices, received, refused = map(_number, row or (0, 0, 0))
+    devices, received, refused, just_started = map(_number, row or (0, 0, 0, 0))
     detail = f"{received:.0f} records in {COMMIT_MINUTES} minutes"
-    if devices and not received:
+    if devices and not received and not just_started:
         remedy = "Start ingest and the broker; the lines above and `tracefleet workers list` say what keeps them."
         yield Check("stored", "problem", f"{detail}, though {devices:.0f} devices are in service", remedy)
     else:

@@ -26,6 +26,7 @@ from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry
+from prometheus_client.process_collector import ProcessCollector
 
 from fleet.audit import keeping
 from fleet.checks import Checks
@@ -47,6 +48,7 @@ async def run(settings: Settings) -> None:
     """
     stop = told_to_stop()
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     metrics = Metrics(registry)
     checks = Checks(_checks(settings))
     exporter = Exporter(

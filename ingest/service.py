@@ -16,6 +16,7 @@ from contextlib import closing
 
 import structlog
 from prometheus_client import CollectorRegistry
+from prometheus_client.process_collector import ProcessCollector
 
 from ingest.claim import claimed
 from ingest.committer import Committer
@@ -58,6 +59,7 @@ class Service:
         self._database_url = settings.require_database_url()
         self._registry = Registry()
         self._prometheus = CollectorRegistry()
+        ProcessCollector(registry=self._prometheus)
         self._metrics = Metrics(self._prometheus)
         self._draining = False
         self._database_trouble: str | None = None

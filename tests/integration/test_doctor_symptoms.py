@@ -96,6 +96,13 @@ def test_symptom_is_named_with_its_remedy(
     assert check.remedy
 
 
+def test_worker_that_was_just_started_has_stored_nothing_yet(settings: Settings, connection: Connection) -> None:
+    """A minute after the start that is no trouble."""
+    for statement in (LEDGER, WORKER.format(unacknowledged=0, lag=0, reason="NULL")):
+        connection.execute(statement.encode())
+    assert _named(settings)["stored"].verdict == "ok"
+
+
 def test_what_is_within_limits_is_fine(settings: Settings, connection: Connection) -> None:
     """A few dead letters, a few gaps, a busy worker."""
     for statement in (
@@ -135,6 +142,15 @@ def test_rounds_of_the_fleet_are_judged(
     """By what its process serves."""
     text = SERVED.format(found=found, census=NOW - census_ago, verification=NOW - verified_ago)
     assert {check.what: check.verdict for check in rounds.judged(text, now_seconds=NOW)} == expected
+
+
+def test_fleet_that_was_just_started_is_not_late() -> None:
+    """Its first rounds are under way."""
+    text = f"process_start_time_seconds {NOW - 60}\n" + SERVED.format(found=0, census=0, verification=0)
+    assert {check.what: check.verdict for check in rounds.judged(text, now_seconds=NOW)} == {
+        "rounds": "ok",
+        "audit": "ok",
+    }
 
 
 def test_no_fleet_here_is_no_finding_of_its_rounds(settings: Settings) -> None:
