@@ -37,7 +37,8 @@ SELECT device_id, 'password', sha256(c.secret::bytea), now() + c.days * INTERVAL
     ('A3', 'e', 90, now()), ('A4', 'f', 3, NULL), ('K1', 'g', -1, NULL)) AS c (device_no, secret, days, revoked_at)
 JOIN devices USING (device_no);
 INSERT INTO api_keys (key_id, name, secret_sha256, roles, created_at, expires_at)
-SELECT k.key_id, k.key_id, sha256(k.key_id::bytea), '{viewer}', now() - INTERVAL '50 days', now() + k.days * INTERVAL '1 day' FROM (VALUES
+SELECT k.key_id, k.key_id, sha256(k.key_id::bytea), '{viewer}', now() - INTERVAL '50 days',
+       now() + k.days * INTERVAL '1 day' FROM (VALUES
     ('erpaaaaa', 20), ('erpbbbbb', 5), ('oldaaaaa', -9)) AS k (key_id, days);
 INSERT INTO api_keys (key_id, name, secret_sha256, roles, created_at, expires_at)
 VALUES ('drillaaa', 'drill', sha256('drill'), '{viewer}', now(), now() + INTERVAL '1 day');
