@@ -1,4 +1,4 @@
-"""The failure drills of the runbook, typed as they stand there on a system that runs."""
+"""The failure drills of the runbook, typed as they stand there on a demo; and what a demo serves."""
 
 import os
 import re
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.acceptance.test_up import START_SECONDS, Up, _place, until
@@ -79,3 +80,20 @@ def test_drills_show_what_they_say(demo: Up) -> None:
             assert words in shown[place:], f"{title}: no {words!r} in\n{done.stdout}"
             place += shown[place:].index(words) + len(words)
     until(lambda: "child_restarted" in demo.output, seconds=START_SECONDS, what="the word that ingest is back")
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian package prometheus) is not installed")
+@pytest.mark.parametrize("process", ["ingest", "fleet", "api"])
+def test_metrics_of_a_demo_are_as_prometheus_wants_them(process: str, demo: Up) -> None:
+    """By its own linter, and of few series."""
+    text = httpx.get(demo.written["metrics_urls"][process], timeout=5).text
+    done = subprocess.run(
+        ["promtool", "check", "metrics"],  # noqa: S607 - wherever it is
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert "tracefleet_build_info" in text
+    assert 0 < sum(not line.startswith("#") for line in text.splitlines()) < 500
