@@ -60,6 +60,7 @@ from api import (
     replays,
     retired_numbers,
     rules,
+    runbook,
     security_events,
     sessions,
     site_lookups,
@@ -108,7 +109,6 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.settings = settings
-    app.state.metrics = Metrics()
     app.state.bodies = Bodies()
     app.state.feed = Feed(settings)
     app.state.exports = ledger_sheets.slots()
@@ -126,13 +126,16 @@ def create_app(settings: Settings) -> FastAPI:
     of_the_fleet = (outages, presence_thresholds, device_health, *of_obsolescence, *of_campaigns)
     of_the_door = (credentials, enrolments, broker)
     of_accounts = (sessions, users, keys)
-    for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door, *of_accounts):
+    with_callers = (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door, *of_accounts)
+    known = [module.router for module in with_callers]
+    free = [health.router, pages.router, enrol_page.router, login_page.router, runbook.router, labels.pages]
+    for router in known:
         # A key that is shown has to be a good one on every address, whether it is needed there or not.
-        app.include_router(module.router, dependencies=[Depends(callers.identify)])
-    for module in (health, pages, enrol_page, login_page):
-        app.include_router(module.router)
-    app.include_router(labels.pages)
+        app.include_router(router, dependencies=[Depends(callers.identify)])
+    for router in free:
+        app.include_router(router)
     permissions.check(app)
+    app.state.metrics = Metrics(route.path for router in (*known, *free) for route in router.routes)
     openapi.install(app)
     refusals.install(app)
     app.add_middleware(Rim, metrics=app.state.metrics, settings=settings)

@@ -1,4 +1,4 @@
-"""``python -m grafana.generate``: writes the dashboards; with ``--check``, says whether the files are current."""
+"""``python -m grafana.generate``: writes dashboards and alert rules; with ``--check``, says if they are current."""
 
 import argparse
 import json
@@ -10,6 +10,7 @@ from typing import Final
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from grafana import (
+    alerts,
     city_overview,
     cold_chain,
     device_detail,
@@ -24,6 +25,7 @@ from grafana.page import Sections, page
 from grafana.variables import CONSOLE
 from grafana.words import LANGUAGES
 
+ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = Path(__file__).parent / "dashboards"
 # By the name of the dashboard, which begins the names of its files: one in each language.
 SECTIONS: Final[Mapping[str, Sections]] = {
@@ -79,7 +81,13 @@ def main(arguments: list[str] | None = None) -> int:
                 f"grafana/dashboards: not what the code generates: {', '.join(names)}. "
                 f"Run `make generate` (and delete a file that nothing generates), then commit the result.\n"
             )
-        return int(bool(names))
+        rules = alerts.stale(ROOT)
+        if rules:
+            sys.stderr.write(f"Not what the code generates: {', '.join(rules)}. Run `make generate`, then commit it.\n")
+        return int(bool(names or rules))
+    # Rules stand in folders of their own, and know no console.
+    if given.folder == FOLDER:
+        alerts.write(ROOT)
     given.folder.mkdir(exist_ok=True, parents=True)
     for name, text in render(given.console).items():
         (given.folder / name).write_text(text, encoding="utf-8")
