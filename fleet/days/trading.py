@@ -4,9 +4,7 @@ from typing import Final, LiteralString
 
 _DAY: Final[LiteralString] = "at >= %(begins)s::timestamptz AND at < %(ends)s::timestamptz"
 # More than a fen from the price times the weight, rounded half up.
-_WRONG: Final[LiteralString] = (
-    "abs(amount_fen - floor(unit_price_fen_per_kg::numeric * net_g / 1000 + 0.5)) > 1"
-)
+_WRONG: Final[LiteralString] = "abs(amount_fen - floor(unit_price_fen_per_kg::numeric * net_g / 1000 + 0.5)) > 1"
 
 
 def trade_of(some: LiteralString) -> LiteralString:
