@@ -36,7 +36,8 @@ UNREAD: Final = """
 SELECT count(*) AS probes FROM grafana_coldchain_probes WHERE standing IN ('missing', 'fault') AND @devices
 """
 INSIDE: Final = """
-SELECT 1 - sum(outside_seconds) / nullif(sum(held_seconds), 0) AS share FROM grafana_coldchain_days WHERE @days AND @devices
+SELECT 1 - sum(outside_seconds) / nullif(sum(held_seconds), 0) AS share
+FROM grafana_coldchain_days WHERE @days AND @devices
 """
 EXCURSION_COUNT: Final = """
 SELECT count(*) AS excursions FROM grafana_excursions
@@ -51,8 +52,8 @@ SELECT sum(gap_seconds) / nullif(sum(gap_seconds + held_seconds), 0) AS share
 FROM grafana_coldchain_days WHERE @days AND @devices
 """
 PROBES: Final = """
-SELECT device_no, site_no, site_@lang AS site, place, goods_@lang AS goods, probe, standing, temperature_c, low_c, high_c, at,
-       humidity_pct, door_open::text AS door_open, battery_pct
+SELECT device_no, site_no, site_@lang AS site, place, goods_@lang AS goods, probe, standing, temperature_c, low_c,
+       high_c, at, humidity_pct, door_open::text AS door_open, battery_pct
 FROM grafana_coldchain_probes
 WHERE @devices
 ORDER BY array_position('{warm,cold,fault,missing,inside}', standing),
@@ -96,7 +97,8 @@ WITH worst AS MATERIALIZED (
     SELECT device_no FROM grafana_coldchain_days WHERE @days AND kind = 'logger' AND @devices
     GROUP BY device_no ORDER BY sum(outside_seconds) DESC, device_no LIMIT 10
 )
-SELECT bucket_at AS time, device_no || CASE probe WHEN '' THEN '' ELSE ' ' || probe END AS metric, temperature_c_avg AS celsius
+SELECT bucket_at AS time, device_no || CASE probe WHEN '' THEN '' ELSE ' ' || probe END AS metric,
+       temperature_c_avg AS celsius
 FROM grafana_coldchain_5m
 WHERE @up_to_a_day AND $__timeFilter(bucket_at) AND device_no IN (SELECT w.device_no FROM worst AS w)
 UNION ALL
@@ -257,14 +259,14 @@ def _temperatures(say: Say) -> timeseries.Panel:
     panel = series(
         say("Temperatures of the ten worst loggers", "最差十台记录仪的温度"),
         say(
-            "Those that were outside longest. The mean of each five minutes; the warmest of each day where the range is "
-            "longer than one.",
+            "Those that were outside longest. The mean of each five minutes; the warmest of each day where the range "
+            "is longer than one.",
             "超出温度带最久的十台。取每 5 分钟平均值；所选范围超过一天时取每日最高值。",
         ),
         units.Celsius,
         span=WHOLE,
+        starts_at_zero=False,
     ).datasource(TIMESCALE)
-    panel.build().field_config.defaults.min_val = None
     return panel.interval("5m").with_target(sql_series(TEMPERATURES, say))
 
 
@@ -286,7 +288,8 @@ def _kinetic(say: Say) -> str:
     return say(
         "Mean kinetic temperature: the constant temperature that ages goods as much, with 83.144 kJ/mol (USP); "
         "it supplements the band and never excuses an excursion.",
-        "平均动力学温度（MKT）：使货物老化程度相同的恒定温度，活化能取 83.144 kJ/mol（USP）；仅供参考，不能抵消超温事件。",
+        "平均动力学温度（MKT）：使货物老化程度相同的恒定温度，活化能取 83.144 kJ/mol（USP）；"
+        "仅供参考，不能抵消超温事件。",
     )
 
 
@@ -314,7 +317,8 @@ def _excursions(say: Say) -> table.Panel:
     return listing(
         say("Excursions, newest first", "超温事件（由新到旧）"),
         say(
-            f"From the first reading outside until half a degree inside again, or until nobody knows. {limits_of_ours(say)}",
+            f"From the first reading outside until half a degree inside again, or until nobody knows. "
+            f"{limits_of_ours(say)}",
             f"自首次超出温度带起，至回到带内 0.5 °C 或数据中断止。{limits_of_ours(say)}",
         ),
         sql(EXCURSIONS, say),
@@ -354,8 +358,8 @@ def _doors(say: Say) -> timeseries.Panel:
     panel = series(
         say("Doors open", "开门占比"),
         say(
-            "The share of readings with the door open, every five minutes; of time, by the day, where the range is longer "
-            "than one.",
+            "The share of readings with the door open, every five minutes; of time, by the day, where the range is "
+            "longer than one.",
             "每 5 分钟门开启的读数占比；所选范围超过一天时为每日开门时长占比。",
         ),
         units.PercentUnit,

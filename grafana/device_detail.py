@@ -1,4 +1,4 @@
-"""The dashboard "Device detail / 设备详情": a device, what it is, whether it is heard, what it says, what happened to it.
+"""The dashboard "Device detail / 设备详情": what a device is, whether it is heard, what it says, what became of it.
 
 Where more than one is chosen, lists begin with the first of them and lines are those of the first twenty.
 """
@@ -32,7 +32,8 @@ from grafana.words import CASE_STATES, CHECKS, OWNERS, REASONS, STATES, STREAMS,
 
 SCORE: Final = "SELECT min(score) AS score FROM grafana_health WHERE @devices"
 LAST_HEARD: Final = """
-SELECT extract(epoch FROM now() - max(last_heard_at))::double precision AS seconds FROM grafana_device_cards WHERE @devices
+SELECT extract(epoch FROM now() - max(last_heard_at))::double precision AS seconds
+FROM grafana_device_cards WHERE @devices
 """
 OPERATION: Final = """
 SELECT sum(online_slots)::double precision / nullif(sum(expected_slots), 0) AS share
@@ -93,7 +94,8 @@ TEMPERATURES: Final = """
 WITH shown AS MATERIALIZED (
     SELECT DISTINCT device_no FROM grafana_coldchain_latest WHERE @devices ORDER BY device_no LIMIT 20
 )
-SELECT bucket_at AS time, device_no || CASE probe WHEN '' THEN '' ELSE ' ' || probe END AS metric, temperature_c_avg AS celsius
+SELECT bucket_at AS time, device_no || CASE probe WHEN '' THEN '' ELSE ' ' || probe END AS metric,
+       temperature_c_avg AS celsius
 FROM grafana_coldchain_5m
 WHERE @up_to_a_day AND $__timeFilter(bucket_at) AND device_no IN (SELECT s.device_no FROM shown AS s)
 UNION ALL
@@ -115,7 +117,8 @@ ORDER BY 1
 """
 DAYS: Final = """
 SELECT day::text AS day, device_no, records, missing, late, dead_lettered, conflicts, restarts,
-       online_slots::double precision / nullif(expected_slots, 0) AS online, array_to_string(error_codes, ', ') AS errors
+       online_slots::double precision / nullif(expected_slots, 0) AS online,
+       array_to_string(error_codes, ', ') AS errors
 FROM grafana_device_days WHERE @days AND @devices
 ORDER BY day DESC, missing + dead_lettered + conflicts DESC, device_no LIMIT 62
 """
@@ -283,8 +286,8 @@ def _slots(say: Say) -> timeseries.Panel:
     panel = series(
         say("5-minute slots heard", "在线时隙数"),
         say(
-            "A device counts once in each 5 minutes in which it was heard live: at most 12 an hour, or 288 a day where the "
-            f"range is longer than one. Backlogs count nothing. {_first(say)}",
+            "A device counts once in each 5 minutes in which it was heard live: at most 12 an hour, or 288 a day where "
+            f"the range is longer than one. Backlogs count nothing. {_first(say)}",
             "设备在每个 5 分钟时隙内有实时数据即计 1：每小时最多 12；所选范围超过一天时按日统计，最多 288。"
             f"补传数据不计。{_first(say)}",
         ),
@@ -303,8 +306,8 @@ def _temperatures(say: Say) -> timeseries.Panel:
         ),
         units.Celsius,
         span=HALF,
+        starts_at_zero=False,
     ).datasource(TIMESCALE)
-    panel.build().field_config.defaults.min_val = None
     return panel.interval("5m").with_target(sql_series(TEMPERATURES, say))
 
 
@@ -332,8 +335,8 @@ def _signal(say: Say) -> timeseries.Panel:
         ),
         units.DecibelMilliWatt,
         span=HALF,
+        starts_at_zero=False,
     ).datasource(TIMESCALE)
-    panel.build().field_config.defaults.min_val = None
     return panel.interval("5m").with_target(sql_series(SIGNAL, say))
 
 

@@ -1,4 +1,4 @@
-"""The dashboard "Scales and scanners / 追溯秤与扫码": whether what was bought is used, and whether what it says is right."""
+"""The dashboard "Scales and scanners / 追溯秤与扫码": whether what was bought is used, and what it says is right."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -91,15 +91,16 @@ FROM grafana_weighing_days WHERE @days AND @devices
 GROUP BY bucket_at ORDER BY bucket_at
 """
 RECEIPTS_BY_SITE: Final = """
-SELECT site_no, site_@lang AS site, count(DISTINCT device_no) AS scales, sum(sales) AS sales, sum(amount_fen) / 100.0 AS yuan,
-       sum(net_g) / 1000.0 AS kg, sum(unprinted) AS unprinted,
+SELECT site_no, site_@lang AS site, count(DISTINCT device_no) AS scales, sum(sales) AS sales,
+       sum(amount_fen) / 100.0 AS yuan, sum(net_g) / 1000.0 AS kg, sum(unprinted) AS unprinted,
        sum(printed)::double precision / nullif(sum(printed + unprinted), 0) AS share
 FROM grafana_weighing_days WHERE @days AND @devices
 GROUP BY 1, 2 ORDER BY share NULLS LAST, site_no LIMIT 100
 """
 ERRORS: Final = """
 SELECT rule, sum(records)::bigint AS records FROM (
-    SELECT unnest('{amount,weight,unstable}'::text[]) AS rule, unnest(ARRAY[amount_wrong, weight_wrong, unstable]) AS records
+    SELECT unnest('{amount,weight,unstable}'::text[]) AS rule,
+           unnest(ARRAY[amount_wrong, weight_wrong, unstable]) AS records
     FROM grafana_weighing_days WHERE @days AND @devices
     UNION ALL
     SELECT unnest('{scan,conflict,dead_letter}'::text[]), unnest(ARRAY[scan_errors, conflicts, dead_lettered])
@@ -108,11 +109,11 @@ SELECT rule, sum(records)::bigint AS records FROM (
 ) AS found GROUP BY rule HAVING sum(records) > 0 ORDER BY records DESC
 """
 WORST: Final = """
-SELECT device_no, min(kind) AS kind, min(site_no) AS site_no, min(site) AS site, sum(amount) AS amount, sum(weight) AS weight,
-       sum(unstable) AS unstable, sum(scan) AS scan, sum(refused) AS refused
+SELECT device_no, min(kind) AS kind, min(site_no) AS site_no, min(site) AS site, sum(amount) AS amount,
+       sum(weight) AS weight, sum(unstable) AS unstable, sum(scan) AS scan, sum(refused) AS refused
 FROM (
-    SELECT device_no, kind, site_no, site_@lang AS site, amount_wrong AS amount, weight_wrong AS weight, unstable, 0 AS scan,
-           0 AS refused
+    SELECT device_no, kind, site_no, site_@lang AS site, amount_wrong AS amount, weight_wrong AS weight,
+           unstable, 0 AS scan, 0 AS refused
     FROM grafana_weighing_days WHERE @days AND @devices
     UNION ALL
     SELECT device_no, kind, site_no, NULL, 0, 0, 0, scan_errors, dead_lettered + conflicts

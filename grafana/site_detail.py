@@ -1,4 +1,4 @@
-"""The dashboard "Site detail / 节点详情": a site, its devices, its trades, its cold rooms, and how complete its days are."""
+"""The dashboard "Site detail / 节点详情": a site, its devices, its trades, its cold rooms, its days."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -86,11 +86,12 @@ SELECT p.device_no, p.place, p.goods_@lang AS goods, p.probe, p.standing, p.temp
        d.kinetic, d.excursions, d.door_longest, d.gap_seconds
 FROM (SELECT * FROM grafana_coldchain_probes WHERE @devices) AS p
 LEFT JOIN (
-    SELECT device_no, probe, mean_kinetic_c(sum(kinetic_sum), sum(held_seconds)) AS kinetic, sum(excursions) AS excursions,
-           max(door_longest_seconds) AS door_longest, sum(gap_seconds) AS gap_seconds
+    SELECT device_no, probe, mean_kinetic_c(sum(kinetic_sum), sum(held_seconds)) AS kinetic,
+           sum(excursions) AS excursions, max(door_longest_seconds) AS door_longest, sum(gap_seconds) AS gap_seconds
     FROM grafana_coldchain_days WHERE @days AND @devices GROUP BY device_no, probe
 ) AS d USING (device_no, probe)
-ORDER BY array_position('{warm,cold,fault,missing,inside}', p.standing), d.excursions DESC NULLS LAST, p.device_no, p.probe
+ORDER BY array_position('{warm,cold,fault,missing,inside}', p.standing), d.excursions DESC NULLS LAST, p.device_no,
+         p.probe
 LIMIT 100
 """
 OUTAGES: Final = """
@@ -265,8 +266,8 @@ def _cold_rooms(say: Say) -> table.Panel:
     return listing(
         say("Probes of the site, worst first", "节点探头（由差到好）"),
         say(
-            "The newest reading against its band; excursions, doors, gaps and the mean kinetic temperature of the whole "
-            "days that the range touches. Bands are defaults of ours, configurable.",
+            "The newest reading against its band; excursions, doors, gaps and the mean kinetic temperature of the "
+            "whole days that the range touches. Bands are defaults of ours, configurable.",
             "最新读数与其温度带；超温、开门、缺口与平均动力学温度按所选时段涉及的整日统计。温度带为默认值，可配置。",
         ),
         sql(COLD_ROOMS, say),

@@ -1,4 +1,4 @@
-"""A day of each probe against its band: ``coldchain_days``, with excursions, doors, gaps and the mean kinetic temperature.
+"""A day of each probe against its band: ``coldchain_days``, with excursions, doors, gaps and a mean.
 
 A reading holds until the next that was read, for two intervals at most: nobody knows what was after that, so no
 excursion spans a gap and no mean counts one. An excursion begins outside the band and ends half a degree inside it, so
@@ -31,7 +31,8 @@ WITH told AS MATERIALIZED (
            coalesce(lead(at) OVER w, %(so_far)s::timestamptz) AS next_at,
            least(coalesce(lead(at) OVER w, greatest(at, %(so_far)s::timestamptz)), at + hold) AS until,
            CASE WHEN temperature_c > high_c OR temperature_c < low_c THEN true
-                WHEN temperature_c <= high_c - {INSIDE_C} AND temperature_c >= low_c + {INSIDE_C} THEN false END AS is_out
+                WHEN temperature_c <= high_c - {INSIDE_C} AND temperature_c >= low_c + {INSIDE_C} THEN false
+           END AS is_out
     FROM told JOIN bands USING (device_id) WHERE temperature_c IS NOT NULL
     WINDOW w AS (PARTITION BY device_id, probe ORDER BY at)
 ), marked AS (

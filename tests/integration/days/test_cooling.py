@@ -17,9 +17,9 @@ def store(world: World) -> World:
     return world
 
 
-def _read(world: World, since: datetime, *temperatures: float | None, minutes: int = 10, **more: object) -> None:
+def _read(world: World, since: datetime, *temperatures: float | None, minutes: int = 10, **more: Any) -> None:
     for number, temperature in enumerate(temperatures):
-        fault = {} if temperature is not None else {"fault": "open circuit"}
+        fault: dict[str, Any] = {} if temperature is not None else {"fault": "open circuit"}
         moment = since + timedelta(minutes=number * minutes)
         world.record("coldchain", "L1", moment, temperature_c=temperature, **fault, **more)
 

@@ -160,7 +160,7 @@ def fill(database_url: str, keys: Keys) -> datetime:
         for part in (LEDGER, HEARD, TELEMETRY, LATEST, ACCOUNT, HISTORY):
             _run(connection, part, now)
         for back in range(DAYS, -1, -1):
-            roll(connection, day_of(now) - timedelta(days=back), now=now)
+            roll(connection, day_of(now) - timedelta(days=back), now=now, present_hours=True)
         evaluate(connection, now=now)
         _run(connection, RETIREMENT, now)
     with psycopg.connect(database_url, autocommit=True) as connection:
