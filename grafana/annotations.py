@@ -18,7 +18,7 @@ SELECT date_bin('15 minutes', at, '2000-01-01 00:00+00') AS time,
        to_state AS tags
 FROM grafana_lifecycle
 WHERE $__timeFilter(at) AND @{scope}
-GROUP BY 1, kind, to_state ORDER BY 1 LIMIT 200
+GROUP BY 1, kind, to_state ORDER BY 1 DESC LIMIT 200
 """
 OUTAGES: Final = """
 SELECT began_at AS time, coalesce(ended_at, now()) AS timeend,
@@ -26,14 +26,14 @@ SELECT began_at AS time, coalesce(ended_at, now()) AS timeend,
 FROM grafana_outages
 WHERE began_at <= $__timeTo()::timestamptz AND coalesce(ended_at, now()) >= $__timeFrom()::timestamptz
   AND (site_no IS NULL OR @sites)
-ORDER BY began_at LIMIT 200
+ORDER BY began_at DESC LIMIT 200
 """
 OUR_OUTAGES: Final = """
 SELECT began_at AS time, coalesce(ended_at, now()) AS timeend, reason AS text, scope AS tags
 FROM grafana_outages
 WHERE began_at <= $__timeTo()::timestamptz AND coalesce(ended_at, now()) >= $__timeFrom()::timestamptz
   AND scope = 'platform'
-ORDER BY began_at LIMIT 200
+ORDER BY began_at DESC LIMIT 200
 """
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from grafana_foundation_sdk.builders import stat, table, timeseries
 from grafana_foundation_sdk.models import units
 
+from grafana.account import account
 from grafana.catalogue import CITY_OVERVIEW, COLD_CHAIN, FLEET_HEALTH, INGEST_PIPELINE, RETIREMENT, SCALES_AND_SCANNERS
 from grafana.links import to, to_console, to_device, to_region, to_site
 from grafana.look import (
@@ -16,7 +17,6 @@ from grafana.look import (
     TWO_THIRDS,
     at_least,
     at_most,
-    coloured,
     default_limit,
     none_wanted,
     renamed,
@@ -29,7 +29,7 @@ from grafana.page import Section
 from grafana.sources import TIMESCALE, sql, sql_series
 from grafana.tables import TIME, Column, device_column, listing, site_column
 from grafana.tiles import tile
-from grafana.words import OUTCOMES, SCOPES, TRADES, YES_NO, Say
+from grafana.words import SCOPES, TRADES, YES_NO, Say
 
 OUTAGES_NOW: Final = """
 SELECT count(*) AS outages FROM grafana_outages WHERE ended_at IS NULL AND (site_no IS NULL OR @sites)
@@ -94,17 +94,6 @@ FROM (
 ) AS h LEFT JOIN grafana_regions AS r USING (region_code)
 ORDER BY h.share NULLS LAST, h.region_code
 """
-# The account is kept by the minute.
-ACCOUNT: Final = """
-SELECT $__timeGroup(bucket_at, $__interval) AS time,
-       sum(stored) * 60000.0 / $__interval_ms AS stored,
-       sum(duplicate) * 60000.0 / $__interval_ms AS duplicate,
-       sum(conflict) * 60000.0 / $__interval_ms AS conflict,
-       sum(dead_lettered) * 60000.0 / $__interval_ms AS dead_lettered
-FROM grafana_ingest_minutes
-WHERE $__timeFilter(bucket_at)
-GROUP BY 1 ORDER BY 1
-"""
 # Up to a day by the hour, from telemetry; beyond it by the day, from what fleet has rolled up.
 TRADES_IN_TIME: Final = """
 SELECT bucket_at AS time, sum(sales) AS sales, sum(returns) AS returns, sum(voids) AS voids
@@ -140,7 +129,14 @@ def sections(say: Say) -> Iterator[Section]:
     """The sections, in reading order: tiles that turn red, the sites behind them, then the day as it goes."""
     yield Section(None, (*_tiles(say), _sites(say), _outages(say)))
     yield Section(
-        ("The day so far", "当日运行"), (_heard_in_time(say), _trades(say), _account(say), _warmest(say), _regions(say))
+        ("The day so far", "当日运行"),
+        (
+            _heard_in_time(say),
+            _trades(say),
+            _account(say),
+            _warmest(say),
+            _regions(say),
+        ),
     )
 
 
@@ -320,19 +316,7 @@ def _trades(say: Say) -> timeseries.Panel:
 
 
 def _account(say: Say) -> timeseries.Panel:
-    panel = series(
-        say("Records per minute", "每分钟记录数"),
-        say(
-            "What became of all that came in, from the account in the database. All sites.",
-            "全部接入记录的处理结果，取自数据库收支账，含全部节点。",
-        ),
-        units.Short,
-    ).datasource(TIMESCALE)
-    for name, override in renamed(OUTCOMES, say):
-        panel.override_by_name(name, override)
-    for name, colour in (("stored", "green"), ("duplicate", "blue"), ("conflict", "orange"), ("dead_lettered", "red")):
-        panel.override_by_name(*coloured(name, colour))
-    return stacked_bars(panel).interval("1m").with_target(sql_series(ACCOUNT, say))
+    return account(say("Records per minute", "每分钟记录数"), say)
 
 
 def _warmest(say: Say) -> table.Panel:

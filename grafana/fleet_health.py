@@ -94,8 +94,13 @@ LIMIT 50
 """
 SCORES: Final = """
 SELECT day::timestamp AT TIME ZONE 'Asia/Shanghai' AS time, kind AS metric, avg(score)::double precision AS score
-FROM grafana_health_days WHERE @days AND @devices
-GROUP BY day, kind ORDER BY day, kind
+FROM grafana_health_days WHERE @days AND day < @today AND @devices
+GROUP BY day, kind
+UNION ALL
+SELECT @today::timestamp AT TIME ZONE 'Asia/Shanghai', kind, avg(score)::double precision
+FROM grafana_health WHERE score IS NOT NULL AND @devices
+GROUP BY kind
+ORDER BY 1, 2
 """
 OPERATION: Final = """
 SELECT bucket_at AS time, kind AS metric, sum(online_slots)::double precision / nullif(sum(expected_slots), 0) AS share
@@ -128,7 +133,12 @@ def sections(say: Say) -> Iterator[Section]:
         ("Where the fleet stands", "设备现状"),
         (_by_state(say), _state_by_region(say), _by_presence(say), _by_band(say)),
     )
-    yield Section(("How it came to be", "变化趋势"), (_presence_in_time(say), _operation(say), _scores(say)))
+    # A month of a large fleet takes seconds to sum up: whoever wants it opens it.
+    yield Section(
+        ("How it came to be", "变化趋势"),
+        (_presence_in_time(say), _operation(say), _scores(say)),
+        is_collapsed=True,
+    )
 
 
 def _tiles(say: Say) -> Iterator[stat.Panel]:
@@ -361,8 +371,8 @@ def _scores(say: Say) -> timeseries.Panel:
     panel = series(
         say("Mean health by day", "每日平均健康分"),
         say(
-            "The last score of each day, the mean of each kind. Always the last 30 days.",
-            "每日最后一次评分，按类别取平均。固定显示最近 30 天。",
+            "The last score of each day, today's as it is now; the mean of each kind. Always the last 30 days.",
+            "每日最后一次评分（当日为最新），按类别取平均。固定显示最近 30 天。",
         ),
         units.Short,
     ).datasource(TIMESCALE)

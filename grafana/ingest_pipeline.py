@@ -7,12 +7,13 @@ from grafana_foundation_sdk.builders import bargauge, stat, table, timeseries
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import ValueMap, ValueMappingResult
 
+from grafana.account import account, by_outcome
 from grafana.look import (
     HALF,
-    HEIGHT,
+    THIRD,
+    TWO_THIRDS,
     at_least,
     at_most,
-    coloured,
     default_limit,
     limited,
     listed,
@@ -22,10 +23,10 @@ from grafana.look import (
     stacked_bars,
 )
 from grafana.page import Section
-from grafana.sources import PROMETHEUS, TIMESCALE, promql, promql_now, sql, sql_series
+from grafana.sources import PROMETHEUS, promql, promql_now, sql
 from grafana.tables import TIME, Column, listing
 from grafana.tiles import ranking, tile
-from grafana.words import OUTCOMES, REASONS, RETRIES, STREAMS, YES_NO, Say, chinese, english
+from grafana.words import REASONS, RETRIES, STREAMS, YES_NO, Say, chinese, english
 
 CONNECTED: Final = 'min(tracefleet_ingest_connected{instance=~"$instance"})'
 RATE_NOW: Final = 'sum(rate(tracefleet_ingest_records_total{instance=~"$instance"}[$__rate_interval]))'
@@ -65,17 +66,6 @@ BATCH: Final = (
     'sum(rate(tracefleet_ingest_batch_records_sum{instance=~"$instance"}[$__rate_interval]))'
     ' / sum(rate(tracefleet_ingest_batch_records_count{instance=~"$instance"}[$__rate_interval]))'
 )
-# The account in the database: it goes on where a restart of ingest starts its counters anew.
-ACCOUNT: Final = """
-SELECT $__timeGroup(bucket_at, $__interval) AS time,
-       sum(stored) * 60000.0 / $__interval_ms AS stored,
-       sum(duplicate) * 60000.0 / $__interval_ms AS duplicate,
-       sum(conflict) * 60000.0 / $__interval_ms AS conflict,
-       sum(dead_lettered) * 60000.0 / $__interval_ms AS dead_lettered
-FROM grafana_ingest_minutes
-WHERE $__timeFilter(bucket_at)
-GROUP BY 1 ORDER BY 1
-"""
 WORKERS: Final = """
 SELECT worker, connected, unacknowledged, lag_seconds, heartbeat_age_seconds, started_at, stopped_reason
 FROM grafana_workers
@@ -93,45 +83,26 @@ LIMIT 50
 
 
 def sections(say: Say) -> Iterator[Section]:
-    """The sections, in reading order: whether anything is lost or late, then the flow, the refused, the writing."""
-    yield Section(
-        None,
-        (
-            _connected(say),
-            _lag_now(say),
-            _window_now(say),
-            _dead_share(say),
-            _retries_now(say),
-            _rate_now(say),
-        ),
-    )
-    yield Section(("What comes in", "接入"), (_outcomes(say), _by_stream(say), _account(say), _messages(say)))
+    """The sections, in reading order: whether all is stored in time, what is refused, the writing, the flow."""
+    yield Section(None, (*_tiles(say), _outcomes(say), _lag(say)))
     yield Section(("What is refused", "拒收"), (_reasons(say), _dead_letters(say), _senders(say)))
     yield Section(
-        ("How long it takes", "耗时"),
-        (
-            _quantiles(
-                "tracefleet_ingest_lag_seconds",
-                say("Lag", "入库延迟"),
-                say(
-                    "From a record's own time to its commit. A device that sends its backlog raises it.",
-                    "从记录自身时间到提交入库的时长。设备补传积压数据时会升高，属正常现象。",
-                ),
-            ),
-            _quantiles(
-                "tracefleet_ingest_commit_seconds",
-                say("Commit time", "提交耗时"),
-                say(
-                    "How long a batch takes in the database, from its first statement to its commit.",
-                    "一批数据在数据库中从第一条语句到提交的耗时。",
-                ),
-            ),
-            _window(say),
-            _batch(say),
-            _retries(say),
-            _workers(say),
-        ),
+        ("How it is written", "写入"),
+        (_commit_time(say), _window(say), _retries(say), _workers(say), _batch(say)),
     )
+    yield Section(
+        ("By stream", "各数据流"),
+        (_by_stream(say), _messages(say), _account(say)),
+    )
+
+
+def _tiles(say: Say) -> Iterator[stat.Panel]:
+    yield _connected(say)
+    yield _lag_now(say)
+    yield _window_now(say)
+    yield _dead_share(say)
+    yield _retries_now(say)
+    yield _rate_now(say)
 
 
 def _connected(say: Say) -> stat.Panel:
@@ -227,11 +198,7 @@ def _outcomes(say: Say) -> timeseries.Panel:
         units.RecordsPerSecond,
         span=HALF,
     ).datasource(PROMETHEUS)
-    for name, override in renamed(OUTCOMES, say):
-        panel.override_by_name(name, override)
-    for name, colour in (("stored", "green"), ("duplicate", "blue"), ("conflict", "orange"), ("dead_lettered", "red")):
-        panel.override_by_name(*coloured(name, colour))
-    return stacked_bars(panel).with_target(promql(RATE_BY_OUTCOME, legend="{{outcome}}"))
+    return by_outcome(panel, say).with_target(promql(RATE_BY_OUTCOME, legend="{{outcome}}"))
 
 
 def _by_stream(say: Say) -> timeseries.Panel:
@@ -242,7 +209,7 @@ def _by_stream(say: Say) -> timeseries.Panel:
             "接入进程从消息代理取得的记录，不论结果。",
         ),
         units.RecordsPerSecond,
-        span=HALF,
+        span=THIRD,
     ).datasource(PROMETHEUS)
     for name, override in renamed(STREAMS, say):
         panel.override_by_name(name, override)
@@ -254,7 +221,7 @@ def _messages(say: Say) -> timeseries.Panel:
         say("Messages by stream", "各数据流消息速率"),
         say("MQTT messages; each holds 1 to 500 records.", "MQTT 消息，每条含 1 至 500 条记录。"),
         units.MessagesPerSecond,
-        span=HALF,
+        span=THIRD,
     ).datasource(PROMETHEUS)
     for name, override in renamed(STREAMS, say):
         panel.override_by_name(name, override)
@@ -262,19 +229,7 @@ def _messages(say: Say) -> timeseries.Panel:
 
 
 def _account(say: Say) -> timeseries.Panel:
-    panel = series(
-        say("The account, per minute", "每分钟收支账"),
-        say(
-            "The same outcomes from the account in the database, which goes on over restarts. All workers.",
-            "取自数据库收支账的处理结果，不因进程重启而中断。含全部接入进程。",
-        ),
-        units.Short,
-        span=HALF,
-    ).datasource(TIMESCALE)
-    for name, override in renamed(OUTCOMES, say):
-        panel.override_by_name(name, override)
-    # The account is kept by the minute.
-    return panel.interval("1m").with_target(sql_series(ACCOUNT, say))
+    return account(say("The account, per minute", "每分钟收支账"), say)
 
 
 def _reasons(say: Say) -> bargauge.Panel:
@@ -323,8 +278,32 @@ def _senders(say: Say) -> table.Panel:
     )
 
 
-def _quantiles(metric: str, title: str, description: str) -> timeseries.Panel:
-    panel = series(title, description, units.Seconds, span=HALF).datasource(PROMETHEUS)
+def _lag(say: Say) -> timeseries.Panel:
+    return _quantiles(
+        "tracefleet_ingest_lag_seconds",
+        say("Lag", "入库延迟"),
+        say(
+            "From a record's own time to its commit. A device that sends its backlog raises it.",
+            "从记录自身时间到提交入库的时长。设备补传积压数据时会升高，属正常现象。",
+        ),
+        span=HALF,
+    )
+
+
+def _commit_time(say: Say) -> timeseries.Panel:
+    return _quantiles(
+        "tracefleet_ingest_commit_seconds",
+        say("Commit time", "提交耗时"),
+        say(
+            "How long a batch takes in the database, from its first statement to its commit.",
+            "一批数据在数据库中从第一条语句到提交的耗时。",
+        ),
+        span=THIRD,
+    )
+
+
+def _quantiles(metric: str, title: str, description: str, *, span: int) -> timeseries.Panel:
+    panel = series(title, description, units.Seconds, span=span).datasource(PROMETHEUS)
     for ref_id, (quantile, name) in QUANTILES.items():
         panel.with_target(promql(QUANTILE % (quantile, metric), legend=name, ref_id=ref_id))
     return panel
@@ -385,5 +364,5 @@ def _workers(say: Say) -> table.Panel:
             Column("stopped_reason", ("stopped because", "停止原因")),
         ),
         say,
-        height=HEIGHT - 2,
+        span=TWO_THIRDS,
     )

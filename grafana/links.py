@@ -38,7 +38,7 @@ class Link(Builder[DashboardLink]):
         """The link."""
         return _Shown(
             title=self.title,
-            icon="external link",
+            icon="external link" if self.is_outside else "dashboard",
             url=self.url,
             target_blank=self.is_outside,
             keep_time=self.keeps_time,

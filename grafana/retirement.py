@@ -33,9 +33,11 @@ WHERE ended_at IS NULL AND @devices AND device_no NOT IN (SELECT device_no FROM 
 """
 OPEN: Final = "SELECT count(*) AS cases FROM grafana_cases WHERE is_open AND @devices"
 BEHIND: Final = """
-SELECT count(*) AS programmes FROM grafana_programmes AS p
-JOIN grafana_programme_days AS d USING (programme_no, day)
-WHERE p.ended_on IS NULL AND p.remaining > d.even AND @programmes
+SELECT count(*) FILTER (WHERE ended_on IS NULL AND remaining > even) AS programmes
+FROM (
+    SELECT DISTINCT ON (programme_no) ended_on, remaining, even
+    FROM grafana_programme_days WHERE @programmes ORDER BY programme_no, day DESC
+) AS newest
 """
 SECURITY: Final = """
 SELECT device_no, kind, site_no, channel, attempts, first_at, last_at
@@ -90,6 +92,8 @@ FROM grafana_programme_days CROSS JOIN LATERAL (
 WHERE @days AND @programmes
 ORDER BY 1, 2
 """
+# A new installation has none before its first midnight.
+NOT_YET: Final = ("none; each day is judged when it is over", "无；每日结束后评估")
 
 
 def sections(say: Say) -> Iterator[Section]:
@@ -252,6 +256,7 @@ def _cases(say: Say) -> barchart.Panel:
         names=AGES,
         rows=CASE_STATES,
         matrix=("state", "age", "cases"),
+        nothing=("no open case", "无在办案件"),
     )
     for name, colour in (("7", "green"), ("30", "yellow"), ("90", "orange"), ("more", "red")):
         panel.override_by_name(*coloured(name, colour))
@@ -286,7 +291,7 @@ def _findings(say: Say) -> table.Panel:
         ),
         say,
         span=HALF,
-        nothing=("no finding", "无发现"),
+        nothing=NOT_YET,
     )
 
 
@@ -301,4 +306,5 @@ def _flags(say: Say) -> barchart.Panel:
         say,
         names=KINDS,
         matrix=("region", "kind", "devices"),
+        nothing=NOT_YET,
     )

@@ -13,6 +13,7 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig
 
+from grafana.catalogue import Texts
 from grafana.links import Link
 from grafana.look import HALF, HEIGHT, PLAIN, SIXTH, TILE_HEIGHT, mapped, no_limit, renamed
 from grafana.sources import TIMESCALE, SqlQuery
@@ -67,10 +68,12 @@ def bars(
     unit: str = units.Short,
     span: int = HALF,
     height: int = HEIGHT,
+    nothing: Texts = ("nothing", "无"),
 ) -> barchart.Panel:
     """Bars upon each other. *names* of the bars' parts, and of the *rows*, which are the query's first column.
 
-    *matrix*: the columns of the rows, the parts and the values, where the query answers one part a row.
+    *matrix*: the columns of the rows, the parts and the values, where the query answers one part a row. *nothing*: what
+    is shown where there is none.
     """
     panel = (
         barchart.Panel()
@@ -84,6 +87,7 @@ def bars(
         .thresholds(no_limit())
         .stacking(StackingMode.NORMAL)
         .fill_opacity(80)
+        .no_value(say(*nothing))
         .with_target(query)
     )
     if matrix is not None:

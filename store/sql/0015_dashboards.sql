@@ -96,9 +96,10 @@ FROM workers;
 CREATE VIEW grafana_dead_letters AS
 SELECT received_at, reason, stream, device_no, records, replayed_at FROM dead_letters;
 
-DO $$ BEGIN
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracefleet_dashboards') THEN
-        GRANT SELECT ON grafana_regions, grafana_presence_days, grafana_device_days, grafana_batteries, grafana_lifecycle,
-            grafana_workers, grafana_dead_letters TO tracefleet_dashboards;
-    END IF;
+-- Whichever name an installation gave the dashboards' role.
+DO $$ DECLARE reader text; BEGIN
+    FOR reader IN SELECT rolname FROM pg_roles WHERE rolname IN ('tracefleet_dashboards', 'tracefleet_grafana') LOOP
+        EXECUTE format('GRANT SELECT ON grafana_regions, grafana_presence_days, grafana_device_days, grafana_batteries,'
+            ' grafana_lifecycle, grafana_workers, grafana_dead_letters TO %I', reader);
+    END LOOP;
 END $$;

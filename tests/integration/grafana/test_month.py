@@ -6,6 +6,7 @@ One file, so that the month is seeded once: the suite is spread over processes b
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import psycopg
@@ -76,6 +77,37 @@ def test_panel_shows_something(reader: Reader, month: Month, query: Query, span:
     rows = _rows(reader, query, last(span, month.now))
     assert rows
     assert any(value for row in rows for value in (row[1:] if len(row) > 1 else row))
+
+
+@_each([query for query in PANELS if (query.panel or {})["type"] == "table"])
+def test_columns_of_a_table_are_told(reader: Reader, month: Month, query: Query) -> None:
+    """Each has a title, a unit and its words, and none is told of that the query does not answer; links find theirs."""
+    found = reader.execute(_text(query, ALL, last("6h", month.now)))
+    columns = [column.name for column in found.description or []]
+    panel = query.panel or {}
+    told = {change["matcher"]["options"]: change["properties"] for change in panel["fieldConfig"]["overrides"]}
+    assert set(told) == set(columns)
+    assert all({"displayName", "unit"} <= {change["id"] for change in changes} for changes in told.values())
+    assert set(re.findall(r"__data\.fields\.(\w+)", json.dumps(panel["fieldConfig"]))) <= set(columns)
+
+
+@_each([query for query in PANELS if (query.panel or {})["type"] in {"timeseries", "barchart"}])
+def test_series_are_told(reader: Reader, month: Month, query: Query) -> None:
+    """Words of a closed set have a text: none is left as the code that the query answers. Names of things are names."""
+    over = range_of(query.panel, last("6h", month.now))
+    found = reader.execute(_text(query, ALL, over))
+    columns = [column.name for column in found.description or []]
+    panel = query.panel or {}
+    told = {change["matcher"]["options"] for change in panel["fieldConfig"]["overrides"]}
+    matrix = [each["options"] for each in panel.get("transformations", []) if each["id"] == "groupingToMatrix"]
+    rows = found.fetchall()
+    if matrix:
+        series = {row[columns.index(matrix[0]["columnField"])] for row in rows}
+    elif "metric" in columns:
+        series = {row[columns.index("metric")] for row in rows}
+    else:
+        series = set(columns[1:])
+    assert {name for name in series if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", name)} <= told
 
 
 @_each(ANNOTATIONS)
@@ -155,6 +187,15 @@ def test_site_is_offered_for_its_region(reader: Reader, month: Month) -> None:
     devices = _rows(reader, asked["device"], over, Choice({"site": [site]}))
     expected = reader.execute("SELECT device_no FROM grafana_devices WHERE site_no = %s", (site,)).fetchall()
     assert sorted(value for _, value in devices) == sorted(value for (value,) in expected)
+
+
+def test_device_is_found_by_what_is_typed(reader: Reader, month: Month) -> None:
+    """Grafana puts what is typed, and a wildcard behind it, into the place of the search filter."""
+    query = next(query for query in VARIABLES if query.where == "device")
+    typed = replace(query, text=query.text.replace("$__searchFilter", "-SC-%"))
+    found = [value for _, value in _rows(reader, typed, last("6h", month.now))]
+    assert found
+    assert all("-SC-" in device_no for device_no in found)
 
 
 def test_all_is_as_good_as_everything_chosen(reader: Reader, month: Month) -> None:

@@ -37,7 +37,9 @@ APPLIED: Final = {
 NOT_APPLIED: Final = {
     "template-datasource-rule": "there are two sources, provisioned under fixed uids; a choice would break the alerts",
     "template-job-rule": "the names of our metrics say the service, whatever the job is called where they are scraped",
-    "target-job-rule": "as above",
+    "target-job-rule": "the same",
+    "template-required-variables-rule": "for those who configure it; ours are asserted with the pages",
+    "target-required-matchers-rule": "as above",
     "target-logql-rule": "no logs are read",
     "target-logql-auto-rule": "no logs are read",
 }
