@@ -30,7 +30,7 @@ from grafana.tables import TIME, Column, device_column, kind_column, listing, si
 from grafana.tiles import tile
 from grafana.words import CASE_STATES, CHECKS, OWNERS, REASONS, STATES, STREAMS, Say
 
-SCORE: Final = "SELECT min(score) AS score FROM grafana_health WHERE @devices"
+SCORE: Final = "SELECT round(avg(score)) AS score FROM grafana_health WHERE @devices"
 LAST_HEARD: Final = """
 SELECT extract(epoch FROM now() - max(last_heard_at))::double precision AS seconds
 FROM grafana_device_cards WHERE @devices
@@ -161,8 +161,8 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
     yield tile(
         say("Health score", "健康分"),
         say(
-            f"0 to 100, of several devices the lowest; the reasons are below. {default_limit(say)}",
-            f"0 至 100，多台时取最低；原因见下。{default_limit(say)}",
+            f"0 to 100, of several devices their mean; the reasons are below. {default_limit(say)}",
+            f"0 至 100，多台时取平均；原因见下。{default_limit(say)}",
         ),
         sql(SCORE, say),
         TIMESCALE,

@@ -28,6 +28,7 @@ UPDATE devices SET created_at = %(now)s - INTERVAL '400 days', state_since = %(n
 UPDATE devices SET verified_until = (%(now)s)::date + (device_id %% 60) - 10, verification_result = 'passed'
 WHERE verified_until IS NOT NULL;
 UPDATE device_placements SET since = %(now)s - INTERVAL '400 days';
+UPDATE device_transitions SET at = %(now)s - INTERVAL '400 days';
 SET session_replication_role = DEFAULT;
 """
 # Every twentieth device fell silent two days ago, every twentieth was never heard.
@@ -160,7 +161,7 @@ def fill(database_url: str, keys: Keys) -> datetime:
         for part in (LEDGER, HEARD, TELEMETRY, LATEST, ACCOUNT, HISTORY):
             _run(connection, part, now)
         for back in range(DAYS, -1, -1):
-            roll(connection, day_of(now) - timedelta(days=back), now=now, present_hours=True)
+            roll(connection, day_of(now) - timedelta(days=back), now=now)
         evaluate(connection, now=now)
         _run(connection, RETIREMENT, now)
     with psycopg.connect(database_url, autocommit=True) as connection:
