@@ -36,7 +36,8 @@ SELECT d.device_no, m.model_id, s.site_id, 'in_service', %(at)s::timestamptz - I
 FROM (VALUES ('scale-1', 'S-1', 'M1'), ('scale-2', 'S-1', 'M1'), ('store-1', 'L-1', 'C1'), ('truck-1', 'L-1', 'C1'))
     AS d (device_no, model_no, site_no) JOIN models AS m USING (model_no) JOIN sites AS s USING (site_no);
 INSERT INTO coldchain_bands (kind, device_id, goods_zh, goods_en, place, low_c, high_c, basis)
-SELECT 'logger', device_id, '冷冻肉', 'frozen meat', 'vehicle', -30, -15, 'test' FROM devices WHERE device_no = 'truck-1';
+SELECT 'logger', device_id, '冷冻肉', 'frozen meat', 'vehicle', -30, -15, 'test'
+FROM devices WHERE device_no = 'truck-1';
 INSERT INTO coldchain (device_id, at, boot_id, seq, received_at, clock_ahead, temperature_c, door_open)
 SELECT device_id, %(at)s::timestamptz + n * INTERVAL '10 minutes', 1, n, %(at)s, false,
        CASE device_no WHEN 'truck-1' THEN -20 ELSE 5 END + CASE WHEN n BETWEEN 60 AND 65 THEN 15 ELSE 0 END,
