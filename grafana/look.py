@@ -80,8 +80,10 @@ def watched() -> dashboard.ThresholdsConfig:
     return thresholds(PLAIN, (1, WATCH))
 
 
-def series(title: str, description: str, unit: str, *, span: int = THIRD) -> timeseries.Panel:
-    """A panel of lines over time that start at zero, with their latest values below."""
+def series(
+    title: str, description: str, unit: str, *, span: int = THIRD, starts_at_zero: bool = True
+) -> timeseries.Panel:
+    """A panel of lines over time, with their latest values below; one of temperatures does not start at zero."""
     legend = (
         common.VizLegendOptions()
         .display_mode(LegendDisplayMode.LIST)
@@ -89,18 +91,18 @@ def series(title: str, description: str, unit: str, *, span: int = THIRD) -> tim
         .show_legend(True)
         .calcs(["lastNotNull"])
     )
-    return (
+    panel = (
         timeseries.Panel()
         .title(title)
         .description(description)
         .unit(unit)
-        .min(0)
         .height(HEIGHT)
         .span(span)
         .fill_opacity(10)
         .thresholds(no_limit())
         .legend(legend)
     )
+    return panel.min(0) if starts_at_zero else panel
 
 
 def limited(panel: timeseries.Panel, limits: dashboard.ThresholdsConfig) -> timeseries.Panel:

@@ -165,6 +165,33 @@ CHANNELS: Final[Words] = {"broker": ("refused at login", "登录被拒"), "inges
 YES_NO: Final[Words] = {"true": ("yes", "是"), "false": ("no", "否")}
 TRADES: Final[Words] = {"sales": ("sales", "销售"), "returns": ("returns", "退货"), "voids": ("voids", "作废")}
 
+# Where a probe of the cold chain is, and how it stands.
+PROBE_PLACES: Final[Words] = {"store": ("store", "冷库"), "vehicle": ("vehicle", "冷藏车")}
+STANDINGS: Final[Words] = {
+    "missing": ("no data", "数据缺失"),
+    "fault": ("probe fault", "探头故障"),
+    "warm": ("too warm", "超上限"),
+    "cold": ("too cold", "低于下限"),
+    "inside": ("inside its band", "正常"),
+}
+RESULTS: Final[Words] = {"ok": ("found", "成功"), "unknown": ("unknown code", "无此码"), "errors": ("error", "出错")}
+# What is wrong with trades and scans, by the rules that a day is checked by.
+DATA_ERRORS: Final[Words] = {
+    "amount": ("amount is not price × weight", "金额与单价×重量不符"),
+    "weight": ("sale of no weight", "销售重量不为正"),
+    "unstable": ("weight not stable", "重量未稳定"),
+    "scan": ("scan failed", "扫码出错"),
+    "conflict": ("contradicts a stored record", "与已存记录冲突"),
+    "dead_letter": ("refused", "被拒收"),
+}
+OWNERS: Final[Words] = {
+    "government": ("government", "政府"),
+    "operator": ("operator", "运维方"),
+    "site": ("site", "节点企业"),
+    "merchant": ("merchant", "商户"),
+    "leased": ("leased", "租赁"),
+}
+
 
 def english(text: str, _: str) -> str:
     """The first text."""

@@ -20,7 +20,8 @@ DEFROST_BEGINS: Final = 1 / 360
 PROBE_FAILS: Final = 0.0008
 # How fast the air moves to where it is drawn, as a share of the difference in a minute.
 DRAW: Final = {"door": 0.03, "compressor": 0.006, "defrost": 0.1, "cooling": 0.12}
-SETPOINTS_C: Final = (-20.0, -19.0, 2.0, 3.0)
+FROZEN_C: Final = (-20.0, -19.0)
+CHILLED_C: Final = (2.0, 3.0)
 UNUSUAL_C: Final = 4.0
 # The middle of the city; trucks stay within some 30 km of it.
 CENTRE: Final = (34.75, 113.65)
@@ -47,9 +48,14 @@ class Cold:
         return self.door_minutes > 0 or abs(self.temperature_c - self.setpoint_c) > UNUSUAL_C
 
 
+def is_frozen(device: Device) -> bool:
+    """Whether *device* watches frozen goods, and not chilled ones: every other one does, in stores and trucks alike."""
+    return device.role in {"store_logger", "truck_logger"} and device.index % 2 == 0
+
+
 def beginning(rng: random.Random, device: Device) -> Cold:
     """The state in which *device* is found."""
-    setpoint = 12.0 if device.role == "door_sensor" else rng.choice(SETPOINTS_C)
+    setpoint = 12.0 if device.role == "door_sensor" else rng.choice(FROZEN_C if is_frozen(device) else CHILLED_C)
     return Cold(
         setpoint,
         setpoint + rng.uniform(-0.8, 0.8),

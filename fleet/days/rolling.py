@@ -1,5 +1,8 @@
 """A day of the telemetry, rolled up: ``device_days``, from which everything that judges devices reads.
 
+Beside it the days of cold stores and of trades, which people look at: :mod:`fleet.days.cooling`,
+:mod:`fleet.days.trading`.
+
 A handful of statements, whatever the number of devices, each over the day's span of time alone.
 
 A device is expected in a slot when its site is open, no outage excuses it, the slot is over, and the device was in
@@ -21,8 +24,10 @@ from psycopg import Connection
 
 from fleet.business_day import begin_of
 from fleet.days.calendar import reckon_sites
+from fleet.days.cooling import COOL, COOL_SOME
 from fleet.days.day import DAY, NO_SLOT, slots_between, slots_over
 from fleet.days.sources import bounded, of_the_boots, of_the_letters, of_the_streams
+from fleet.days.trading import TRADE, TRADE_SOME
 from fleet.presence.gaps import detect_day
 
 # Whole slots alone count for or against anybody.
@@ -155,12 +160,18 @@ def roll(
         detect_day(connection, day, now=now)
     reckon_sites(connection, day, now=now, anew=device_ids is None)
     asked = {"day": day, "begins": begins, "ends": begins + DAY, "over": slots_over(day, now)}
+    asked["so_far"] = min(begins + DAY, now)
     connection.execute(WITHOUT_LOOPS)
     if device_ids is not None:
-        written = connection.execute(ROLL_SOME, asked | {"device_ids": list(device_ids)}).rowcount
+        asked["device_ids"] = list(device_ids)
+        written = connection.execute(ROLL_SOME, asked).rowcount
+        connection.execute(COOL_SOME, asked)
+        connection.execute(TRADE_SOME, asked)
         connection.execute(AS_USUAL)
         return written
     written = connection.execute(ROLL, asked).rowcount
+    connection.execute(COOL, asked)
+    connection.execute(TRADE, asked)
     connection.execute(AS_USUAL)
     found = connection.execute(COUNT, {"day": day}).fetchone()
     devices = int(found[0]) if found is not None else 0

@@ -28,6 +28,7 @@ UPDATE devices SET created_at = %(now)s - INTERVAL '400 days', state_since = %(n
 UPDATE devices SET verified_until = (%(now)s)::date + (device_id %% 60) - 10, verification_result = 'passed'
 WHERE verified_until IS NOT NULL;
 UPDATE device_placements SET since = %(now)s - INTERVAL '400 days';
+UPDATE device_transitions SET at = %(now)s - INTERVAL '400 days';
 SET session_replication_role = DEFAULT;
 """
 # Every twentieth device fell silent two days ago, every twentieth was never heard.
@@ -60,12 +61,12 @@ INSERT INTO coldchain (device_id, at, boot_id, seq, received_at, clock_ahead, te
                        door_open, battery_pct)
 SELECT device_id, at, boot_id, seq, at + INTERVAL '1 second', false,
        CASE WHEN seq %% 60 <> 0 OR device_id %% 5 <> 0 THEN
-           CASE device_id %% 3 WHEN 0 THEN -19 ELSE 3 END + 1.5 * sin(seq / 20.0 + device_id)
+           CASE WHEN high_c < 0 THEN -19 ELSE 3 END + 1.5 * sin(seq / 20.0 + device_id)
            + CASE WHEN (8650 - seq) %% 400 < 20 AND device_id %% 4 = 0 THEN 9 ELSE 0 END END,
-       CASE WHEN seq %% 60 = 0 AND device_id %% 5 = 0 THEN 'open circuit' END, 80, seq %% 50 < 2,
+       CASE WHEN seq %% 60 = 0 AND device_id %% 5 = 0 THEN 'open circuit' END, 80, seq %% 50 < 4,
        greatest(100 - device_id %% 10 * 7 - seq / 400.0, 4)
-FROM heard JOIN boots USING (device_id) JOIN ticks ON at <= until
-WHERE kind IN ('logger', 'door_sensor');
+FROM heard JOIN boots USING (device_id) JOIN device_bands USING (device_id) JOIN ticks ON at <= until
+WHERE kind IN ('logger', 'door_sensor') AND NOT (device_id %% 6 = 2 AND (8650 - seq) %% 300 BETWEEN 12 AND 24);
 INSERT INTO status (device_id, at, boot_id, seq, received_at, clock_ahead, uptime_s, firmware, battery_pct, rssi_dbm,
                     storage_free_pct, backlog, clock_offset_ms, errors)
 SELECT device_id, at, boot_id, seq, at + INTERVAL '1 second', false, seq * 300, '2.4.1',
@@ -108,7 +109,8 @@ SELECT sha256(n::text::bytea), n::text::bytea FROM generate_series(1, 3000) AS n
 INSERT INTO dead_letters (topic, payload_id, record_index, records, reason, detail, device_no, stream, received_at)
 SELECT 'tracefleet/v1/GHOST-1/status', payload_id, 0, 1,
        CASE payload_id %% 3 WHEN 0 THEN 'bad_record' WHEN 1 THEN 'unknown_device' ELSE 'out_of_range' END, '',
-       CASE WHEN payload_id %% 2 = 0 THEN 'GHOST-1' END, 'status',
+       CASE payload_id %% 4 WHEN 1 THEN (SELECT min(device_no) FROM devices) WHEN 3 THEN NULL ELSE 'GHOST-1' END,
+       'status',
        %(now)s - payload_id * INTERVAL '14 minutes'
 FROM dead_letter_payloads;
 """
