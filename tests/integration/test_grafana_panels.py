@@ -239,7 +239,7 @@ def test_words_cover_the_kinds_and_states_of_the_ledger(connection: Connection) 
 
 
 def test_role_of_the_dashboards_reads_the_views_and_nothing_else(empty_database_url: str) -> None:
-    """Where the role is there before the migration, as deploy/compose/dashboards-role.sql makes it."""
+    """Where the role is there before the migration, as deploy/compose/roles.sql makes it."""
     with psycopg.connect(empty_database_url, autocommit=True) as connection:
         # Never dropped again: a suite beside this one may be granting it something.
         connection.execute(
