@@ -1,11 +1,15 @@
 -- Runs once, when the database is made and before the first migration: a role for each process, its password from a file.
--- For a database that is older, see COMPOSE.md.
+-- For a database that is older, see COMPOSE.md. By hand: psql --set=folder=… names where the files are.
 \set ON_ERROR_STOP on
-\set migrate `cat /run/secrets/database_migrate`
-\set ingest `cat /run/secrets/database_ingest`
-\set fleet `cat /run/secrets/database_fleet`
-\set api `cat /run/secrets/database_api`
-\set dashboards `cat /run/secrets/database_dashboards`
+\if :{?folder}
+\else
+    \set folder /run/secrets
+\endif
+\set migrate `cat :folder/database_migrate`
+\set ingest `cat :folder/database_ingest`
+\set fleet `cat :folder/database_fleet`
+\set api `cat :folder/database_api`
+\set dashboards `cat :folder/database_dashboards`
 
 -- It owns the database and so every table; no process that runs for long knows its password.
 CREATE ROLE tracefleet_migrate LOGIN PASSWORD :'migrate';
