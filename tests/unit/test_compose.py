@@ -266,7 +266,14 @@ def test_image_holds_every_package_and_runs_as_nobody_special() -> None:
     for package in PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]:
         assert f"COPY {package} {package}\n" in dockerfile
         assert f"!{package}" in let_through
-    final = dockerfile.rpartition("\nFROM ")[2]
+    build, _, final = dockerfile.rpartition("\nFROM ")
+    # Both stages on one system, named to the last number; nothing from the first but what was installed by hashes.
+    assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {final.partition("\n")[0]}
+    assert re.match(r"python:3\.11\.\d+-slim-\w+\n", final)
+    assert re.findall(r"^COPY (.+)$", final, re.MULTILINE) == ["--from=build /opt/tracefleet /opt/tracefleet"]
+    assert build.count("--require-hashes") == 3
+    assert "apt-get" not in dockerfile
+    assert "pip uninstall --yes --quiet setuptools wheel pip" in final
     assert "\nUSER tracefleet\n" in final
     assert 'ENTRYPOINT ["tracefleet"]' in final
     assert OURS["api"]["build"] == {"context": "..", "dockerfile": "deploy/Dockerfile"}
