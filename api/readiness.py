@@ -139,7 +139,7 @@ async def check_broker(url: str) -> Check:
 
 def judge_schema(status: SchemaStatus) -> Check:
     """Whether this code knows the schema."""
-    return Check(ok=status.is_current, reason=status.explain())
+    return Check(ok=status.is_usable, reason=status.explain())
 
 
 def judge_workers(workers: Sequence[Worker]) -> Check:

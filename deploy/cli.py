@@ -12,6 +12,7 @@ import typer
 from deploy.commands import (
     api,
     audit,
+    backup,
     bench,
     broker_config,
     cases,
@@ -110,6 +111,7 @@ ledger.devices.command(epilog="Example: tracefleet devices labels --out labels.p
 outsiders.add_to(ledger.devices)
 app.add_typer(outsiders.app, name="outsiders", epilog="Example: tracefleet outsiders strangers")
 app.add_typer(audit.app, name="audit", epilog="Example: tracefleet audit verify")
+app.add_typer(backup.app, name="backup", epilog="Example: tracefleet backup create")
 app.add_typer(bench.app, name="bench", epilog="Example: tracefleet bench ingest --quick")
 app.add_typer(workers.app, name="workers", epilog="Example: tracefleet workers list")
 app.add_typer(keys.app, name="keys", epilog="Example: tracefleet keys create --name erp --role viewer --expires 365d")

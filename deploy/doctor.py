@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg.rows import class_row
 
+from deploy import doctor_storage
 from deploy.mqtt_probe import refusal_of
 from deploy.ports import SERVICES, Service, is_free, reachable_host, service_port
 from fleet.identity.bus import BusError
@@ -77,14 +78,18 @@ def _database(settings: Settings) -> Iterator[Check]:
         yield _extension(connection)
         if isinstance(clock, datetime):
             yield _clock(clock - (asked_at + (answered_at - asked_at) / 2))
-        if schema.verdict == "ok":
+        if schema.verdict != "problem":
             yield from _workers(connection)
+            yield Check("archive", *doctor_storage.archive(connection))
+            free_bytes = shutil.disk_usage(_place(settings.data_dir)).free
+            yield Check("growth", *doctor_storage.growth(connection, settings, free_bytes))
 
 
 def _schema(connection: Connection) -> Check:
     status = schema_status(connection)
     detail, _, remedy = status.explain().partition(". ")
-    return Check("schema", "ok" if status.is_current else "problem", detail, remedy)
+    verdict: Verdict = "ok" if status.is_current else "warning" if status.is_usable else "problem"
+    return Check("schema", verdict, detail, remedy)
 
 
 def _extension(connection: Connection) -> Check:
@@ -190,11 +195,15 @@ def _logins(url: str) -> Check:
     return Check("logins", "ok", f"a fleet that knows {known} answers at {place}")
 
 
-def _disk(data_dir: Path) -> Check:
+def _place(data_dir: Path) -> Path:
     # The folder may not have been made yet: what holds it then is the nearest one above.
     folder = data_dir.resolve()
-    place = next(candidate for candidate in (folder, *folder.parents) if candidate.exists())
-    usage = shutil.disk_usage(place)
+    return next(candidate for candidate in (folder, *folder.parents) if candidate.exists())
+
+
+def _disk(data_dir: Path) -> Check:
+    folder = data_dir.resolve()
+    usage = shutil.disk_usage(_place(data_dir))
     detail = f"{usage.free / 1e9:.1f} GB free for {folder}"
     if usage.free >= DISK_BYTES:
         return Check("disk", "ok", detail)

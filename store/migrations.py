@@ -24,6 +24,9 @@ MINIMUM_SERVER = 16
 MINIMUM_TIMESCALE = (2, 20)
 # Any fixed number: whoever migrates holds it, so four at once take turns.
 MIGRATION_LOCK = 0x7461636500000001
+# The schema of the previous release. What was made for it may run, and start again, on this one, while the machines are
+# upgraded one after the other: tests/overlap runs that release's ingest on it.
+PREVIOUS_RELEASE = 14
 
 Flavour = Literal["plain", "timescale"]
 
@@ -36,8 +39,18 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     applied_at timestamptz NOT NULL DEFAULT now()
 )
 """
+# Of the oldest release that may run on the schema once the file is applied. Not in the table's first version.
+HAS_RUNS_FROM = """
+SELECT EXISTS (SELECT FROM pg_attribute
+               WHERE attrelid = 'schema_migrations'::regclass AND attname = 'runs_from' AND NOT attisdropped)
+"""
+ADD_RUNS_FROM = "ALTER TABLE schema_migrations ADD COLUMN runs_from integer"
 APPLIED = "SELECT version, name, checksum, flavour FROM schema_migrations ORDER BY version"
-RECORD = "INSERT INTO schema_migrations (version, name, checksum, flavour) VALUES (%s, %s, %s, %s)"
+RECORD = "INSERT INTO schema_migrations (version, name, checksum, flavour, runs_from) VALUES (%s, %s, %s, %s, %s)"
+# Whether what was made for a version may run on all that came after it.
+ADMITS = """
+SELECT bool_and(runs_from IS NOT NULL AND runs_from <= %(known)s) FROM schema_migrations WHERE version > %(known)s
+"""
 # An extension that is already in the database works, whether or not we may see how it was loaded.
 TIMESCALE_AVAILABLE = """
 SELECT default_version FROM pg_available_extensions
@@ -63,21 +76,32 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class SchemaStatus:
-    """How the schema of a database stands against this code."""
+    """How the schema of a database stands against this code; a newer one may admit the release before its own."""
 
     applied: int
     known: int
     flavour: Flavour | None
+    admits_us: bool = False
 
     @property
     def is_current(self) -> bool:
-        """Whether services may run on it. A newer schema is for newer code."""
+        """Whether it is the one this code was made for."""
         return self.applied == self.known
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether services may run on it."""
+        return self.is_current or (self.applied > self.known and self.admits_us)
 
     def explain(self) -> str:
         """One sentence, with the remedy."""
         if self.is_current:
             return f"schema version {self.applied} ({self.flavour})"
+        if self.is_usable:
+            return (
+                f"schema version {self.applied} ({self.flavour}) is of the next release, which lets this one go on: "
+                f"it knows {self.known}. Upgrade tracefleet on this machine, too."
+            )
         if self.applied > self.known:
             return (
                 f"the schema is at version {self.applied}, this tracefleet knows {self.known}: "
@@ -136,32 +160,45 @@ def schema_status(connection: psycopg.Connection[tuple[object, ...]]) -> SchemaS
         return SchemaStatus(0, len(known_migrations("plain")), None)
     rows = connection.execute(APPLIED).fetchall()
     flavour = _as_flavour(rows[0][3]) if rows else None
-    return SchemaStatus(len(rows), len(known_migrations(flavour or "plain")), flavour)
+    known = len(known_migrations(flavour or "plain"))
+    return SchemaStatus(len(rows), known, flavour, len(rows) > known and _admits(connection, known))
 
 
 def require_current_schema(settings: Settings, *, application_name: str) -> None:
     """Return when services may run on the database.
 
-    Raises DatabaseError when it cannot be reached, SchemaError when its schema is older or newer than this code.
+    Raises DatabaseError when it cannot be reached, SchemaError when its schema is older than this code, or newer and
+    does not admit it.
     """
     with connect_once(settings.require_database_url(), application_name=application_name) as connection:
         status = schema_status(connection)
-    if not status.is_current:
+    if not status.is_usable:
         raise SchemaError(status.explain()[0].upper() + status.explain()[1:])
 
 
 def _apply(connection: psycopg.Connection[tuple[object, ...]], known: list[Migration], flavour: Flavour) -> list[str]:
     connection.execute(CREATE_LEDGER)
+    if connection.execute(HAS_RUNS_FROM).fetchone() == (False,):
+        connection.execute(ADD_RUNS_FROM)
     done = connection.execute(APPLIED).fetchall()
+    if len(done) > len(known) and _admits(connection, len(known)):
+        return []  # the next release was here, and this one is started again meanwhile, or instead
     _refuse_surprises(done, known)
     names = []
     for migration in known[len(done) :]:
         with connection.transaction():
             # No parameters: the whole file goes as one simple query, so it may hold many statements.
             connection.execute(migration.sql.encode())
-            connection.execute(RECORD, (migration.version, migration.name, migration.checksum, flavour))
+            told = (migration.version, migration.name, migration.checksum, flavour, PREVIOUS_RELEASE)
+            connection.execute(RECORD, told)
         names.append(migration.name)
     return names
+
+
+def _admits(connection: psycopg.Connection[tuple[object, ...]], known: int) -> bool:
+    if connection.execute(HAS_RUNS_FROM).fetchone() == (False,):
+        return False
+    return connection.execute(ADMITS, {"known": known}).fetchone() == (True,)
 
 
 def _refuse_surprises(done: list[tuple[object, ...]], known: list[Migration]) -> None:

@@ -135,6 +135,11 @@ class Settings(BaseSettings):
         description="where fleet notes the head of the audit, best on another machine's disk; "
         "unset, it is `audit-anchors.jsonl` in the data folder",
     )
+    backup_dir: Path | None = Field(
+        None,
+        description="where `tracefleet up` streams its database's log and `tracefleet backup create` puts backups, "
+        "best on another machine's disk; unset, there are none",
+    )
     nats_password: SecretStr | None = Field(
         None, description="password of the user in `TRACEFLEET_NATS_URL`, where it is not in the URL"
     )

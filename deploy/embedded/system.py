@@ -22,6 +22,8 @@ from urllib.parse import urlsplit
 import psycopg
 from pydantic import SecretStr
 
+from deploy.backup.folder import BackupFolder
+from deploy.backup.scripts import start_archive
 from deploy.embedded import broker_access, data_dir_lock, postgres, room, trial
 from deploy.embedded.broker import EmbeddedBroker
 from deploy.embedded.private_file import write_private
@@ -44,11 +46,12 @@ from store.settings import PREFIX, RUNTIME_FILE, Settings, as_variable, load
 SIMULATOR: Final = "simulate"
 BROKER: Final = "broker"
 POSTGRES: Final = "postgres"
+ARCHIVE: Final = "archive"
 # Ten seconds for everything, the insisting included; who ends early leaves its time to the next.
 STAGES: Final = (
     Stage(frozenset({SIMULATOR}), by_seconds=2.5),
     Stage(frozenset(SERVICES), by_seconds=6.0),
-    Stage(frozenset({BROKER}), by_seconds=7.0),
+    Stage(frozenset({BROKER, ARCHIVE}), by_seconds=7.0),
     Stage(frozenset({POSTGRES}), by_seconds=8.5),
 )
 # A run that was killed takes its children with it, which takes them a moment.
@@ -194,6 +197,10 @@ class _System:
         self._wait(server.is_ready, child, "the embedded PostgreSQL", tick)
         server.create_database()
         self._settings = self._settings.model_copy(update={"database_url": SecretStr(server.url)})
+        if self._settings.backup_dir is not None:
+            backups = BackupFolder.of(self._settings)
+            log_file = self._logs / f"{ARCHIVE}.log"
+            self._start(Child(ARCHIVE, partial(start_archive, backups, server, log=log_file), log_file))
 
     def _start_broker(self, tick: Callable[[], None]) -> None:
         folder = self._settings.data_dir / "broker"

@@ -160,6 +160,7 @@ def _place(folder: Path) -> Up:
         "TRACEFLEET_BROKER_URL": f"mqtt://127.0.0.1:{broker}",
         # Nobody pulls the plug here; safe flushing is the broker's business, and slow.
         "TRACEFLEET_EMBEDDED_SYNC": "2m",
+        "TRACEFLEET_BACKUP_DIR": str(folder / "backups"),
     }
     return Up(folder, clean | ours)
 
@@ -184,6 +185,21 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 def test_rows_of_every_stream_come_when_devices_are_simulated(running: Up) -> None:
     """All five upward streams, within 20 s of the set-up's end."""
     until(lambda: all(running.rows().values()), seconds=ROWS_SECONDS, what="rows of all five streams")
+
+
+def test_log_is_streamed_to_the_backups(running: Up) -> None:
+    """From the first start on: what is committed is there before anybody makes a backup."""
+    with psycopg.connect(running.written["database_url"], autocommit=True) as connection:
+        flushed = (
+            "SELECT flush_lsn >= %s::pg_lsn FROM pg_stat_replication WHERE application_name = 'tracefleet_archive'"
+        )
+        (now,) = connection.execute("SELECT pg_current_wal_flush_lsn()").fetchone() or (None,)
+        until(
+            lambda: connection.execute(flushed, (now,)).fetchone() == (True,),
+            seconds=ROWS_SECONDS,
+            what="the log there",
+        )
+    assert len(list((running.folder / "backups" / "wal").iterdir())) == 1
 
 
 def test_runtime_file_says_where_everything_is(running: Up) -> None:

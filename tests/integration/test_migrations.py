@@ -49,6 +49,37 @@ def test_migrate_refuses_a_changed_file(empty_database_url: str) -> None:
         migrate(_settings(empty_database_url))
 
 
+def test_newer_schema_lets_the_release_before_it_go_on(empty_database_url: str) -> None:
+    """It says from which schema on; services start, a second `migrate` of that release does nothing."""
+    migrate(_settings(empty_database_url))
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute(
+            "INSERT INTO schema_migrations (version, name, checksum, flavour, runs_from)"
+            " SELECT max(version) + 1, 'of_tomorrow', '', min(flavour), max(version) FROM schema_migrations"
+        )
+    require_current_schema(_settings(empty_database_url), application_name="test")
+    assert migrate(_settings(empty_database_url)) == []
+    with psycopg.connect(empty_database_url) as connection:
+        status = schema_status(connection)
+        assert status.is_usable
+        assert not status.is_current
+        assert "is of the next release" in status.explain()
+        connection.execute("UPDATE schema_migrations SET runs_from = version WHERE name = 'of_tomorrow'")
+    with pytest.raises(SchemaError, match="newer release"):
+        require_current_schema(_settings(empty_database_url), application_name="test")
+
+
+def test_database_of_before_the_overlap_is_migrated(empty_database_url: str) -> None:
+    """Its ledger of migrations gets the column that says who may go on."""
+    migrate(_settings(empty_database_url))
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute("ALTER TABLE schema_migrations DROP COLUMN runs_from")
+    assert migrate(_settings(empty_database_url)) == []
+    with psycopg.connect(empty_database_url) as connection:
+        assert schema_status(connection).is_current
+        connection.execute("SELECT runs_from FROM schema_migrations")
+
+
 def test_newer_schema_is_refused_by_services_and_by_migrate(empty_database_url: str) -> None:
     """A schema from a newer release stops both, with the remedy."""
     migrate(_settings(empty_database_url))
