@@ -98,7 +98,6 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.settings = settings
-    app.state.metrics = Metrics()
     app.state.bodies = Bodies()
     app.state.feed = Feed(settings)
     app.state.exports = ledger_sheets.slots()
@@ -114,12 +113,14 @@ def create_app(settings: Settings) -> FastAPI:
     of_campaigns = (programmes, programme_files, site_lookups, events)
     of_the_fleet = (outages, presence_thresholds, device_health, *of_obsolescence, *of_campaigns)
     of_the_door = (credentials, enrolments, broker)
-    for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door):
+    known = [module.router for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door)]
+    free = [health.router, pages.router, enrol_page.router, labels.pages]
+    for router in known:
         # A key that is shown has to be a good one on every address, whether it is needed there or not.
-        app.include_router(module.router, dependencies=[Depends(callers.identify)])
-    for module in (health, pages, enrol_page):
-        app.include_router(module.router)
-    app.include_router(labels.pages)
+        app.include_router(router, dependencies=[Depends(callers.identify)])
+    for router in free:
+        app.include_router(router)
+    app.state.metrics = Metrics(route.path for router in (*known, *free) for route in router.routes)
     openapi.install(app)
     refusals.install(app)
     app.add_middleware(Rim, metrics=app.state.metrics)

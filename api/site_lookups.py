@@ -60,7 +60,7 @@ class LookupsPage(BaseModel):
     next_cursor: str | None = Field(description="for the next page; null on the last")
 
 
-class Receipt(BaseModel):
+class LookupsReceipt(BaseModel):
     """What came of it: what was told already is unchanged."""
 
     told: int
@@ -101,7 +101,7 @@ async def put(
     bodies: BodiesDep,
     desk: DeskDep,
     actor: ActorDep,
-) -> Receipt:
+) -> LookupsReceipt:
     """The number of the whole day. Told again it changes nothing, and another number replaces it."""
     order = await bodies.read(request, LookupsOrder)
     return await _told(desk, actor, [Lookups(site_no, day, order.channel, order.lookups)])
@@ -122,7 +122,7 @@ async def put(
     responses=ANSWERS,
     dependencies=MAY,
 )
-async def post(request: Request, bodies: BodiesDep, desk: DeskDep, actor: ActorDep) -> Receipt:
+async def post(request: Request, bodies: BodiesDep, desk: DeskDep, actor: ActorDep) -> LookupsReceipt:
     """A list of objects, or one a line; all or none, at most 10,000. What is wrong is told row by row."""
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given not in (JSON, NDJSON) or request.headers.get("content-encoding"):
@@ -153,9 +153,9 @@ async def list_lookups(database: DatabaseDep, query: Annotated[ListQuery, Query(
     return LookupsPage(items=items, next_cursor=cursors.seal(position, of=of) if position else None)
 
 
-async def _told(desk: DeskDep, actor: ActorDep, told: list[Lookups]) -> Receipt:
+async def _told(desk: DeskDep, actor: ActorDep, told: list[Lookups]) -> LookupsReceipt:
     today = day_of(datetime.now(UTC))
     outcome = await desk.change(
         actor, lambda connection: tell(connection, told, today=today, apply=True).settle(), reason="look-ups"
     )
-    return Receipt.model_validate(outcome, from_attributes=True)
+    return LookupsReceipt.model_validate(outcome, from_attributes=True)

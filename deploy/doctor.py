@@ -5,18 +5,21 @@ import http.client
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import urlsplit
 
 import psycopg
 from psycopg.rows import class_row
 
 from deploy import doctor_storage
+from deploy.broker_certificate import broker_certificate
+from deploy.check import Check
 from deploy.mqtt_probe import refusal_of
 from deploy.ports import SERVICES, Service, is_free, reachable_host, service_port
+from deploy.rounds import rounds
+from deploy.symptoms import symptoms
 from fleet.identity.bus import BusError
 from fleet.identity.status import ask
 from ingest.roster import ALL, Unread, Worker, unread
@@ -33,30 +36,20 @@ DISK_BYTES: Final = 2_000_000_000
 SERVER = "SELECT current_setting('server_version'), clock_timestamp()"
 EXTENSION = "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"
 
-# A warning is worth knowing, and things work; a problem needs somebody.
-Verdict = Literal["ok", "warning", "problem"]
 Connection = psycopg.Connection[tuple[object, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """How one thing is. *remedy* is empty where nothing is to be done."""
-
-    what: str
-    verdict: Verdict
-    detail: str
-    remedy: str = ""
 
 
 def examine(settings: Settings) -> Iterator[Check]:
     """Every check, one after the other; the slowest waits 5 s for a server that says nothing."""
     yield from _database(settings)
     yield _broker(settings)
+    yield from broker_certificate(settings)
     if settings.nats_url is not None:
         yield _logins(settings.nats_url.get_secret_value())
     yield _disk(settings.data_dir)
     for service in SERVICES:
         yield _port(settings, service)
+    yield from rounds(settings)
 
 
 def _database(settings: Settings) -> Iterator[Check]:
@@ -83,6 +76,7 @@ def _database(settings: Settings) -> Iterator[Check]:
             yield Check("archive", *doctor_storage.archive(connection))
             free_bytes = shutil.disk_usage(_place(settings.data_dir)).free
             yield Check("growth", *doctor_storage.growth(connection, settings, free_bytes))
+            yield from symptoms(connection, settings)
 
 
 def _schema(connection: Connection) -> Check:
@@ -160,6 +154,8 @@ def _worker(worker: Worker) -> Check | None:
     if not worker.connected:
         why = worker.stopped_reason or "its log says why"
         return Check("worker", "problem", f"{name} runs and is not subscribed", f"{why[0].upper()}{why[1:]}")
+    if worker.stopped_reason is not None:
+        return Check("worker", "problem", f"{name} is subscribed: {worker.stopped_reason}", "Mend that; it tries on.")
     return None
 
 

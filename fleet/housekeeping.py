@@ -29,6 +29,9 @@ RETURNING last_error
 SUCCEED: Final = "UPDATE housekeeping_runs SET last_success_at = now(), last_error = NULL WHERE job = %(job)s"
 FAIL: Final = "UPDATE housekeeping_runs SET last_error = %(error)s, failures = failures + 1 WHERE job = %(job)s"
 
+# The name of the last job.
+PAYLOADS: Final = "unreferenced dead-letter payloads"
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -56,7 +59,7 @@ async def _jobs(connection: AsyncConnection[Any]) -> list[Job]:
     rules = await read_rules(connection)
     retention = [Job(f"retention {rule.relation}", partial(delete_old, rule=rule)) for rule in rules]
     # Last: by then the dead letters that referred to them are gone.
-    return [*retention, Job("unreferenced dead-letter payloads", delete_unreferenced_payloads)]
+    return [*retention, Job(PAYLOADS, delete_unreferenced_payloads)]
 
 
 async def _run(connection: AsyncConnection[Any], job: Job) -> bool:

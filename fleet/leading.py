@@ -35,6 +35,7 @@ class Lock(IntEnum):
     SECURITY = 0x7461636500000008
     DAYS = 0x7461636500000009
     HEALTH = 0x746163650000000A
+    VERIFICATION = 0x746163650000000C
 
 
 async def leads(connection: AsyncConnection[Any], lock: Lock) -> bool:

@@ -4,7 +4,7 @@ import platform
 from importlib.metadata import version
 from typing import Final, Self
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 
 LOGIN_OUTCOMES: Final = (
     "admitted",
@@ -32,6 +32,8 @@ class Metrics:
         return cls(CollectorRegistry())
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        # When each counter began would be as many series once more, and nobody asks.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.devices = Gauge("tracefleet_fleet_devices", "Devices in the ledger.", ["kind", "state"], registry=registry)
         self.devices_online = Gauge(
             "tracefleet_fleet_devices_online",
@@ -67,22 +69,36 @@ class Metrics:
             ["rule"],
             registry=registry,
         )
-        self.flags = Gauge(
-            "tracefleet_fleet_flags",
-            "Devices flagged as obsolete, by kind and prefecture.",
-            ["kind", "region"],
-            registry=registry,
-        )
+        self.flags = Gauge("tracefleet_fleet_flags", "Devices flagged as obsolete.", ["kind"], registry=registry)
         self.job_failures = Gauge(
             "tracefleet_fleet_job_failures",
             "Failed runs so far of each job that keeps the store in order.",
-            ["job"],
+            # Not `job`: that is what Prometheus calls the process.
+            ["name"],
             registry=registry,
         )
         self.presence = Gauge(
             "tracefleet_fleet_presence",
             "Devices in places, by how they were heard.",
             ["kind", "presence"],
+            registry=registry,
+        )
+        self.expected_devices = Gauge(
+            "tracefleet_fleet_expected_devices",
+            "Devices that should be heard now: in service, site open, no outage; by how they are heard.",
+            ["presence"],
+            registry=registry,
+        )
+        self.day_records = Gauge(
+            "tracefleet_fleet_day_records",
+            "Records of today and yesterday (Asia/Shanghai): received, and missing by the gaps in their numbers.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.credentials_ending = Gauge(
+            "tracefleet_fleet_credentials_ending",
+            "Devices in service and API keys whose last credential has ended, or ends within 7 or 30 days.",
+            ["holder", "within"],
             registry=registry,
         )
         self.health_devices = Gauge(
@@ -106,6 +122,11 @@ class Metrics:
         self.audit_anchored = Gauge(
             "tracefleet_fleet_audit_anchored_timestamp_seconds",
             "When the audit's head was last found or noted outside the database, since 1970; 0 for never.",
+            registry=registry,
+        )
+        self.audit_findings = Gauge(
+            "tracefleet_fleet_audit_findings",
+            "What the last verification of the audit found; 0 while its chain is whole.",
             registry=registry,
         )
         self.sweep_seconds = Histogram(

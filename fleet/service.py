@@ -14,6 +14,7 @@ retirement    every 60 s ──▶ is a case due soon, overdue, or kept until to
                          └─▶ was nothing heard for a day of those executed? ──▶ the proof of silence
 retained      every 30 s ──▶ is a device decommissioned? ──▶ the broker forgets what it retained of it
 security      every 60 s ──▶ does a retired identity speak? ──▶ security_events
+verification  every  6 h ──▶ is the audit whole? ──▶ gauges
 
 checks        ◀── all    ──▶ /readyz
 
@@ -25,6 +26,7 @@ from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry
+from prometheus_client.process_collector import ProcessCollector
 
 from fleet.audit import keeping
 from fleet.checks import Checks
@@ -46,6 +48,7 @@ async def run(settings: Settings) -> None:
     """
     stop = told_to_stop()
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     metrics = Metrics(registry)
     checks = Checks(_checks(settings))
     exporter = Exporter(

@@ -11,6 +11,7 @@ from typing import Any
 from psycopg import Connection
 
 from fleet.audit import anchors, keeping
+from fleet.audit.verification import verify
 from fleet.census import take_census
 from fleet.checks import Checks
 from fleet.health.sweeping import health_sweep
@@ -49,6 +50,7 @@ def _of_the_store(settings: Settings, keys: Keys, metrics: Metrics, checks: Chec
 
 
 def _of_the_fleet(settings: Settings, keys: Keys, metrics: Metrics) -> list[Sweep]:
+    file = anchors.file_of(settings)
     url, broker_url = settings.require_database_url(), settings.broker_url.get_secret_value()
 
     def leading(name: str, lock: Lock, every_seconds: float, limit_seconds: float, work: Work) -> Sweep:
@@ -64,6 +66,11 @@ def _of_the_fleet(settings: Settings, keys: Keys, metrics: Metrics) -> list[Swee
     def watch_the_retired(connection: Connection[Any]) -> None:
         security.watch(connection, keys=keys, now=datetime.now(UTC))
 
+    def verify_the_audit(connection: Connection[Any]) -> None:
+        # First, so that the first process of an installation makes the key and does not miss it.
+        keys.key(connection, "audit")
+        metrics.audit_findings.set(verify(connection, keys, file).found)
+
     return [
         # After weeks without a round there are weeks to roll up, each day a transaction.
         leading("days", Lock.DAYS, 60, 3600, partial(roll_days, keys=keys)),
@@ -74,4 +81,6 @@ def _of_the_fleet(settings: Settings, keys: Keys, metrics: Metrics) -> list[Swee
         leading("retirement", Lock.RETIREMENT, 60, 300, follow_cases),
         leading("retained", Lock.RETAINED, 30, 120, clear_retained),
         leading("security", Lock.SECURITY, 60, 120, watch_the_retired),
+        # All of it is read. Each replica tells what it saw itself; one at a time.
+        leading("verification", Lock.VERIFICATION, 6 * 3600, 7200, verify_the_audit),
     ]

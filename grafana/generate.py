@@ -1,4 +1,4 @@
-"""``python -m grafana.generate``: writes the dashboards; with ``--check``, says whether the files are current."""
+"""``python -m grafana.generate``: writes dashboards and alert rules; with ``--check``, says if they are current."""
 
 import argparse
 import json
@@ -10,9 +10,11 @@ from typing import Final
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from grafana import alerts
 from grafana.overview import LANGUAGES, overview
 from grafana.retirement import retirement
 
+ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = Path(__file__).parent / "dashboards"
 # By the beginning of their files' names; each in a language.
 DASHBOARDS: Final[dict[str, Callable[[str], Dashboard]]] = {
@@ -51,7 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
                 f"grafana/dashboards: not what the code generates: {', '.join(names)}. "
                 f"Run `make generate` (and delete a file that nothing generates), then commit the result.\n"
             )
-        return int(bool(names))
+        rules = alerts.stale(ROOT)
+        if rules:
+            sys.stderr.write(f"Not what the code generates: {', '.join(rules)}. Run `make generate`, then commit it.\n")
+        return int(bool(names or rules))
+    alerts.write(ROOT)
     FOLDER.mkdir(exist_ok=True)
     for name, text in render().items():
         (FOLDER / name).write_text(text, encoding="utf-8")

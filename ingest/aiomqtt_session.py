@@ -16,6 +16,7 @@ import aiomqtt
 import structlog
 
 from ingest.arrival import Arrival
+from ingest.broker_certificate import ends_seconds
 from ingest.inbox import Inbox
 from ingest.subscription import Subscription, UnfitBrokerError
 from ingest.topic import mark_of
@@ -69,6 +70,7 @@ class AiomqttSession:
         self._settled = False
         self.connected = False
         self.trouble: str | None = None
+        self.certificate_ends_seconds = 0.0
 
     @property
     def unacknowledged(self) -> int:
@@ -147,6 +149,9 @@ class AiomqttSession:
         # Before it, too: their commits may come while we still subscribe.
         self._client = client
         async with client:
+            socket = client._client.socket()  # noqa: SLF001 - see the module's first lines
+            shown = socket.getpeercert() if isinstance(socket, ssl.SSLSocket) else None
+            self.certificate_ends_seconds = ends_seconds(shown)
             await self._subscribe(client)
             self.connected, self.trouble = True, None
             subscribed_seconds = time.monotonic()

@@ -22,8 +22,9 @@ class Inbox:
         self._limit_bytes = limit_bytes
         self._on_room = on_room
         self._arrivals: deque[Arrival] = deque()
-        self._held_bytes = 0
         self.is_full = False
+        # Read by the thread that serves metrics, too.
+        self.held_bytes = 0
         # Set by every message, and by whoever else has news for the one that empties it.
         self.stirred = asyncio.Event()
 
@@ -33,13 +34,16 @@ class Inbox:
     @property
     def oldest_at(self) -> datetime | None:
         """When the message came that has waited longest; None when none does."""
-        return self._arrivals[0].received_at if self._arrivals else None
+        try:
+            return self._arrivals[0].received_at
+        except IndexError:  # asked from another thread, so looking first would not help
+            return None
 
     def put(self, arrival: Arrival) -> None:
         """Take *arrival*, full or not: it is here already."""
         self._arrivals.append(arrival)
-        self._held_bytes += len(arrival.payload) + OVERHEAD_BYTES
-        if self._held_bytes >= self._limit_bytes:
+        self.held_bytes += len(arrival.payload) + OVERHEAD_BYTES
+        if self.held_bytes >= self._limit_bytes:
             self.is_full = True
         self.stirred.set()
 
@@ -51,8 +55,8 @@ class Inbox:
             arrival = self._arrivals.popleft()
             left_bytes -= len(arrival.payload) + OVERHEAD_BYTES
             taken.append(arrival)
-        self._held_bytes -= about_bytes - left_bytes
-        if self.is_full and self._held_bytes <= self._limit_bytes // 2:
+        self.held_bytes -= about_bytes - left_bytes
+        if self.is_full and self.held_bytes <= self._limit_bytes // 2:
             self.is_full = False
             self._on_room()
         return taken

@@ -8,7 +8,7 @@ from datetime import datetime
 from importlib.metadata import version
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
@@ -51,6 +51,8 @@ class Metrics:
     """The metric objects of one ingest process; every series exists from the start, at zero."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        # When each counter began would be as many series once more, and nobody asks.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.messages = Counter(
             "tracefleet_ingest_messages", "MQTT messages taken in, by stream.", ["stream"], registry=registry
         )
@@ -90,6 +92,27 @@ class Metrics:
         )
         self.unacknowledged = Gauge(
             "tracefleet_ingest_unacknowledged_messages", "Messages that wait for their commit.", registry=registry
+        )
+        self.waiting_seconds = Gauge(
+            "tracefleet_ingest_waiting_seconds",
+            "How long the oldest message that is not committed has been here; 0 when there is none.",
+            registry=registry,
+        )
+        self.window_messages = Gauge(
+            "tracefleet_ingest_window_messages",
+            "Messages that the broker sends ahead of their acknowledgement, at most.",
+            registry=registry,
+        )
+        self.inbox_bytes = Gauge(
+            "tracefleet_ingest_inbox_bytes", "Size of what was read and is not decoded yet.", registry=registry
+        )
+        self.inbox_limit_bytes = Gauge(
+            "tracefleet_ingest_inbox_limit_bytes", "Size at which nothing more is read.", registry=registry
+        )
+        self.certificate_ends = Gauge(
+            "tracefleet_ingest_broker_certificate_expiry_timestamp_seconds",
+            "When the broker's certificate ends, since 1970; 0 without TLS, and before the first connection.",
+            registry=registry,
         )
         self.connected = Gauge("tracefleet_ingest_connected", "1 while subscribed at the broker.", registry=registry)
         self.retries = Counter(

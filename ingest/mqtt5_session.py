@@ -10,6 +10,7 @@ import mqtt5
 import structlog
 
 from ingest.arrival import Arrival
+from ingest.broker_certificate import ends_seconds
 from ingest.inbox import Inbox
 from ingest.mqtt5_line import Line, LineError, OldBrokerError, said
 from ingest.subscription import Subscription, UnfitBrokerError
@@ -50,6 +51,7 @@ class Mqtt5Session:
         self._room = asyncio.Event()
         self.connected = False
         self.trouble: str | None = None
+        self.certificate_ends_seconds = 0.0
 
     @property
     def unacknowledged(self) -> int:
@@ -133,12 +135,13 @@ class Mqtt5Session:
         self._lines += 1
         line = Line(self._lines, self._inbox)
         async with asyncio.timeout(CONNECT_SECONDS):
-            await asyncio.get_running_loop().create_connection(
+            transport, _ = await asyncio.get_running_loop().create_connection(
                 lambda: line,
                 self._peer.host,
                 self._peer.port,
                 ssl=ssl.create_default_context() if self._peer.secure else None,
             )
+            self.certificate_ends_seconds = ends_seconds(transport.get_extra_info("peercert"))
             # Before anything is sent: messages of a persistent session come with the CONNACK, and their commits may
             # come while we still subscribe.
             self._line = line

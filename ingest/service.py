@@ -16,6 +16,7 @@ from contextlib import closing
 
 import structlog
 from prometheus_client import CollectorRegistry
+from prometheus_client.process_collector import ProcessCollector
 
 from ingest.claim import claimed
 from ingest.committer import Committer
@@ -58,6 +59,7 @@ class Service:
         self._database_url = settings.require_database_url()
         self._registry = Registry()
         self._prometheus = CollectorRegistry()
+        ProcessCollector(registry=self._prometheus)
         self._metrics = Metrics(self._prometheus)
         self._draining = False
         self._database_trouble: str | None = None
@@ -89,6 +91,11 @@ class Service:
         )
         self._metrics.connected.set_function(lambda: self._session.connected)
         self._metrics.unacknowledged.set_function(lambda: self._session.unacknowledged)
+        self._metrics.certificate_ends.set_function(lambda: self._session.certificate_ends_seconds)
+        self._metrics.waiting_seconds.set_function(lambda: self._pump.lag_seconds)
+        self._metrics.window_messages.set(settings.ingest_window)
+        self._metrics.inbox_bytes.set_function(lambda: self._inbox.held_bytes)
+        self._metrics.inbox_limit_bytes.set(INBOX_BYTES)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ingest until *stop* is set, then write and acknowledge what is here, within 10 s."""

@@ -40,6 +40,10 @@ class Session(Protocol):
     def unacknowledged(self) -> int:
         """Messages of this connection that wait for their commit."""
 
+    @property
+    def certificate_ends_seconds(self) -> float:
+        """When the certificate ends that the broker showed last, since 1970; 0 while it showed none."""
+
     def mark(self, payload: bytes) -> int | None:
         """Publish *payload* to ourselves; the connection on which it comes back after all that waited before it.
 
@@ -80,6 +84,11 @@ class FittingSession:
     def unacknowledged(self) -> int:
         """Messages of this connection that wait for their commit."""
         return self._current.unacknowledged
+
+    @property
+    def certificate_ends_seconds(self) -> float:
+        """When the broker's certificate ends."""
+        return self._current.certificate_ends_seconds
 
     def mark(self, payload: bytes) -> int | None:
         """Publish *payload* to ourselves."""

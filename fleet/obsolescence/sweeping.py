@@ -26,9 +26,10 @@ CATCH_UP_DAYS: Final = 14
 LAST: Final = "SELECT max(day) FROM evaluations"
 FINDINGS: Final = "SELECT rule, count(*) FROM findings WHERE cleared_at IS NULL GROUP BY rule"
 FLAGS: Final = """
-SELECT m.kind, left(s.region_code, 4) AS region, count(*)
-FROM flags AS f JOIN devices AS d USING (device_id) JOIN models AS m USING (model_id) JOIN sites AS s USING (site_id)
-WHERE f.ended_at IS NULL GROUP BY m.kind, left(s.region_code, 4)
+SELECT k.kind, count(f.flag_id)
+FROM kinds AS k LEFT JOIN models AS m USING (kind) LEFT JOIN devices AS d USING (model_id)
+LEFT JOIN flags AS f ON f.device_id = d.device_id AND f.ended_at IS NULL
+GROUP BY k.kind
 """
 
 log = structlog.get_logger()
@@ -71,14 +72,13 @@ def _next_day(connection: Connection[Any], now: datetime) -> date | None:
 
 
 async def count(connection: AsyncConnection[Any], metrics: Metrics) -> None:
-    """Bring the gauges up to date; every rule has one, of flags only kinds and regions with any."""
+    """Bring the gauges up to date; every rule and every kind has one."""
     findings: dict[str, int] = dict(await (await connection.execute(FINDINGS)).fetchall())
     flags = await (await connection.execute(FLAGS)).fetchall()
     for rule in RULES:
         metrics.findings.labels(rule).set(findings.get(rule, 0))
-    metrics.flags.clear()
-    for kind, region, flagged in flags:
-        metrics.flags.labels(kind, region).set(flagged)
+    for kind, flagged in flags:
+        metrics.flags.labels(kind).set(flagged)
 
 
 def _judge(connection: Connection[Any], *, keys: Keys) -> None:

@@ -15,7 +15,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 from pydantic import SecretStr
 
-from deploy.doctor import Check, _clock, examine
+from deploy.check import Check
+from deploy.doctor import _clock, examine
 from deploy.mqtt_probe import refusal_of
 from store.settings import Settings
 

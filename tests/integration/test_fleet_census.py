@@ -120,7 +120,7 @@ async def test_failures_of_jobs_are_shown(connection: Connection, database_url: 
     """By the job's name, whoever runs it."""
     connection.execute("INSERT INTO housekeeping_runs (job, last_started_at, failures) VALUES ('sweep up', now(), 3)")
     await _take(database_url, counted)
-    assert counted.get("job_failures", job="sweep up") == 3
+    assert counted.get("job_failures", name="sweep up") == 3
 
 
 def test_sweep_timings_and_the_release_are_named_as_promised(counted: Counted) -> None:

@@ -1,6 +1,7 @@
 """What ``tracefleet doctor`` says of logins."""
 
-from deploy.doctor import Check, examine
+from deploy.check import Check
+from deploy.doctor import examine
 from tests.integration.door.world import World
 
 

@@ -1,0 +1,17 @@
+"""What ``tracefleet doctor`` says of one thing."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+# A warning is worth knowing, and things work; a problem needs somebody.
+Verdict = Literal["ok", "warning", "problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How one thing is. *remedy* is empty where nothing is to be done."""
+
+    what: str
+    verdict: Verdict
+    detail: str
+    remedy: str = ""

@@ -1,0 +1,34 @@
+"""Whose credential ends soon: devices in service that will not get in any more, and callers of the API."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg import AsyncConnection
+
+HOLDERS: Final = ("device", "api_key")
+WITHIN: Final = ("ended", "7d", "30d")
+
+# Of a device the credential that lasts longest. A key that ended a week ago was left to end: nobody misses it any more.
+# Each is counted where it ends first: `30d` leaves out those of `7d`.
+COUNT: Final = """
+WITH lasting AS (
+    SELECT 'device' AS holder, max(coalesce(c.expires_at, 'infinity')) AS ends_at
+    FROM credentials AS c JOIN devices AS d USING (device_id)
+    WHERE c.revoked_at IS NULL AND d.state = 'in_service' GROUP BY device_id
+    UNION ALL
+    SELECT 'api_key', expires_at FROM api_keys
+    WHERE revoked_at IS NULL AND expires_at > %(now)s::timestamptz - INTERVAL '7 days'
+)
+SELECT holder, CASE WHEN ends_at <= %(now)s::timestamptz THEN 'ended'
+                    WHEN ends_at <= %(now)s::timestamptz + INTERVAL '7 days' THEN '7d' ELSE '30d' END AS within,
+       count(*) AS holders
+FROM lasting WHERE ends_at <= %(now)s::timestamptz + INTERVAL '30 days' GROUP BY 1, 2
+"""
+
+
+async def ending(connection: AsyncConnection[Any], now: datetime) -> Iterator[tuple[str, str, int]]:
+    """Holder, when, and how many: every pair, zero where there are none."""
+    rows = await (await connection.execute(COUNT, {"now": now})).fetchall()
+    found = {(holder, within): holders for holder, within, holders in rows}
+    return ((holder, within, found.get((holder, within), 0)) for holder in HOLDERS for within in WITHIN)
