@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 
 from deploy import doctor_storage
 from deploy.broker_certificate import broker_certificate
-from deploy.check import Check
+from deploy.check import Check, Verdict
 from deploy.mqtt_probe import refusal_of
 from deploy.ports import SERVICES, Service, is_free, reachable_host, service_port
 from deploy.rounds import rounds

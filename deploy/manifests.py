@@ -23,8 +23,7 @@ OURS: Final = {"app.kubernetes.io/name": "tracefleet"}
 
 def files() -> dict[Path, str]:
     """The text of each file, by its path below the project's folder."""
-    made = {DASHBOARDS: _page(_kustomization())}
-    return made | ({RULES: _page(_rules())} if (ROOT / ALERTS).exists() else {})
+    return {DASHBOARDS: _page(_kustomization()), RULES: _page(_rules())}
 
 
 def main() -> int:
