@@ -1,7 +1,5 @@
 """``deploy/compose/roles.sql`` on a real server: the roles enter with their passwords and can do their work."""
 
-import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +10,9 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 from pydantic import SecretStr
 
-from deploy.embedded import postgres
 from store.migrations import migrate
 from store.settings import Settings
-from tests.conftest import end, free_port
-
-DEPLOY = Path(__file__).parents[3] / "deploy"
+from tests.integration.deployment.composed import a_server, make_roles, make_secrets
 
 
 def _as_role(url: str, role: str, folder: Path) -> str:
@@ -27,36 +22,19 @@ def _as_role(url: str, role: str, folder: Path) -> str:
     return urlunsplit(parts._replace(netloc=f"tracefleet_{role}:{password}@{place}"))
 
 
-def _psql(url: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    """As the image runs the files of its initdb folder: psql, on the database, as its superuser."""
-    command = [str(postgres._programs() / "psql"), "--no-psqlrc", f"--dbname={url}", f"--set=folder={folder}"]
-    file = DEPLOY / "compose" / "roles.sql"
-    return subprocess.run([*command, f"--file={file}"], capture_output=True, text=True, check=False)
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The passwords, as secrets.sh makes them."""
-    script = DEPLOY / "compose" / "secrets.sh"
-    subprocess.run(["sh", str(script), str(tmp_path)], check=True, capture_output=True)  # noqa: S607 - any shell
+    """The passwords."""
+    make_secrets(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def with_roles(folder: Path) -> Iterator[str]:
-    """The database of a server of its own, roles being the server's: as compose has it before the first migration."""
+    """The database as compose has it before the first migration."""
     # Not in pytest's own folder: a second run of pytest as root closes that to the server's system user.
-    with tempfile.TemporaryDirectory(prefix="tracefleet-test-") as place:
-        server = postgres.prepare(Path(place), port=free_port())
-        process = server.start()
-        try:
-            server.wait_ready(process)
-            server.create_database()
-            done = _psql(server.url, folder)
-            assert done.returncode == 0, done.stderr
-            yield server.url
-        finally:
-            end(process, signal.SIGINT)
+    with tempfile.TemporaryDirectory(prefix="tracefleet-test-") as place, a_server(Path(place), folder) as url:
+        yield url
 
 
 def test_roles_enter_by_their_passwords_and_reach_what_the_owner_made(with_roles: str, folder: Path) -> None:
@@ -81,7 +59,7 @@ def test_roles_enter_by_their_passwords_and_reach_what_the_owner_made(with_roles
 
 def test_the_file_stops_at_the_first_error(with_roles: str, folder: Path) -> None:
     """Run again, it changes nothing and says what is there already."""
-    done = _psql(with_roles, folder)
+    done = make_roles(with_roles, folder)
     assert done.returncode != 0
     assert 'role "tracefleet_migrate" already exists' in done.stderr
     assert done.stderr.count("ERROR") == 1
