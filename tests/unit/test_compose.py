@@ -159,7 +159,7 @@ def test_service_is_a_role_of_its_own_in_the_database(name: str) -> None:
 
 
 def test_every_role_is_made_with_its_password_and_may_do_its_work() -> None:
-    """By rights of its own, which `tracefleet migrate` gives, or while there are none, by what the owner may; not by both."""
+    """By rights of its own, which `tracefleet migrate` gives; while there are none, by what the owner may."""
     made = (DEPLOY / "compose" / "roles.sql").read_text(encoding="utf-8")
     assert set(re.findall(r"CREATE ROLE tracefleet_(\w+) LOGIN PASSWORD :'\1'", made)) == ROLES
     assert set(re.findall(r"^\\set (\w+) `cat :folder/database_\1`$", made, re.MULTILINE)) == ROLES
