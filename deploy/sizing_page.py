@@ -73,6 +73,8 @@ BASIS: Final = """
 - A city is 28 markets with 5,000 devices (Yinchuan: 4,534 instruments), a province 18 of them: sizes to plan with,
   defaults of ours.
   城市按 28 个市场 5,000 台（银川 4,534 台），省按 18 个城市计：规划用，默认值, 可配置。
+- Roll-ups are reckoned for the days that are kept; retention drops telemetry alone, so they go on growing after that.
+  汇总按保留天数计；保留策略只删除遥测，不删除汇总，汇总会继续增长。
 - Plain PostgreSQL keeps everything raw; beyond some 300 GB TimescaleDB comes first of all.
   普通 PostgreSQL 不压缩；超过约 300 GB 时首先换用 TimescaleDB。
 """

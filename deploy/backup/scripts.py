@@ -18,8 +18,7 @@ FOLDER: Final = Path(__file__).parent
 
 
 def start_archive(backups: BackupFolder, server: EmbeddedPostgres, *, log: Path) -> "subprocess.Popen[bytes]":
-    """The process that streams the log of *server*, started."""
-    backups.prepare()
+    """The process that streams the log of *server* into a folder that was prepared, started; without it, it ends."""
     variables = _environment(backups) | _connection(server)
     return spawn(_command("archive.sh"), log=log, environment=variables, user=server_user())
 

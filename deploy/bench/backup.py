@@ -134,6 +134,7 @@ def _serving(settings: Settings, backups: BackupFolder) -> Iterator[tuple[Embedd
         with connect_once(server.url, application_name=database.NAME) as connection:
             # A key, so that the restore has an audit to verify.
             Keys.of(settings).key(connection, "audit")
+        backups.prepare()
         archive = scripts.start_archive(backups, server, log=settings.data_dir / "logs" / "archive.log")
         yield server, process
     finally:
@@ -194,7 +195,7 @@ def _compare(settings: Settings, rows: int) -> None:
         raise TracefleetError(f"{rows} rows were committed and streamed, and {found} are in the restored database")
 
 
-def _quantiles(seconds: list[float]) -> dict[str, float | None]:
+def _quantiles(seconds: list[float]) -> dict[str, Any]:
     if len(seconds) < 2:  # noqa: PLR2004 - of fewer there are no quantiles
         return {"p50": None, "p99": None, "max": None, "samples": len(seconds)}
     cuts = statistics.quantiles(seconds, n=100)

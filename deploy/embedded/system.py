@@ -199,6 +199,7 @@ class _System:
         self._settings = self._settings.model_copy(update={"database_url": SecretStr(server.url)})
         if self._settings.backup_dir is not None:
             backups = BackupFolder.of(self._settings)
+            backups.prepare()
             log_file = self._logs / f"{ARCHIVE}.log"
             self._start(Child(ARCHIVE, partial(start_archive, backups, server, log=log_file), log_file))
 

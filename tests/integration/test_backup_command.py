@@ -92,6 +92,10 @@ def test_backup_is_made_tried_and_restored(server: EmbeddedPostgres, run: Run, t
     assert tried.returncode == 0, tried.stdout + tried.stderr
     assert json.loads(tried.stdout)["verdict"]["found"] == 0
 
+    beyond = run("verify", "--until", "2099-01-01T00:00:00")
+    assert beyond.returncode == 2
+    assert "as far as asked" in beyond.stderr
+
     _name_site(server, Settings(data_dir=tmp_path / "data"), "after")
     refused = run("restore")
     assert refused.returncode == 2

@@ -21,6 +21,7 @@ from deploy.embedded.system_user import make_passable, server_user
 from store.errors import TracefleetError
 from tests.conftest import end, free_port
 
+ROLE: Final = scripts.FOLDER.parent / "compose" / "backup-role.sh"
 SCRIPTS: Final = sorted(scripts.FOLDER.glob("*.sh"))
 
 
@@ -52,10 +53,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         end(process, signal.SIGINT)
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("script", [*SCRIPTS, ROLE], ids=lambda path: path.name)
 def test_script_is_one_for_a_plain_shell(script: Path) -> None:
     """The images have no other; the shell reads each without a complaint."""
     assert script.read_text(encoding="utf-8").startswith("#!/bin/sh\n")
+    # The image's entry point runs what may be run, and takes the rest into its own shell.
+    assert script.stat().st_mode & 0o111 == 0o111
     assert subprocess.run(["/bin/sh", "-n", str(script)], check=False, capture_output=True).stderr == b""
 
 
@@ -123,6 +126,7 @@ def test_old_backups_go_with_the_log_that_only_they_need(place: Place, tmp_path:
     """Three were made and one is kept: the log begins where it does."""
     backups = BackupFolder(tmp_path / "backups")
     log = tmp_path / "archive.log"
+    backups.prepare()
     process = scripts.start_archive(backups, place.server, log=log)
     try:
         assert wait_until(lambda: any(backups.path.glob("wal/*/*")), process, seconds=20), log.read_text()
@@ -142,6 +146,81 @@ def test_old_backups_go_with_the_log_that_only_they_need(place: Place, tmp_path:
     finally:
         end(process)
         place.execute("SELECT pg_drop_replication_slot('tracefleet_archive')")
+
+
+def test_a_gap_in_the_log_is_said_and_streaming_goes_on(place: Place, tmp_path: Path) -> None:
+    """An archive that was away for longer than the server kept its log: what it has stays apart from what comes."""
+    backups, log = BackupFolder(tmp_path / "backups"), tmp_path / "archive.log"
+    backups.prepare()
+    place.execute("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")
+    place.execute("SELECT pg_reload_conf()")
+    process = scripts.start_archive(backups, place.server, log=log)
+    try:
+        assert wait_until(lambda: any(backups.path.glob("wal/*/*")), process, seconds=20), log.read_text()
+        end(process)
+        for _ in range(4):
+            place.execute("CREATE TABLE moving AS SELECT 1 AS n; DROP TABLE moving; SELECT pg_switch_wal()")
+        place.execute("CHECKPOINT")
+        process = scripts.start_archive(backups, place.server, log=log)
+        assert wait_until(lambda: len(list(backups.path.glob("wal/*"))) == 2, process, seconds=20), log.read_text()
+        assert wait_until(lambda: any(backups.path.glob("wal/????????/*")), process, seconds=20), log.read_text()
+        assert "Make a base backup now" in log.read_text(encoding="utf-8")
+        assert any(backups.path.glob("wal/*.before-*/*"))
+    finally:
+        end(process)
+        place.execute("ALTER SYSTEM RESET max_slot_wal_keep_size")
+        place.execute("SELECT pg_reload_conf()")
+        place.execute("SELECT pg_drop_replication_slot('tracefleet_archive')")
+
+
+def test_role_that_compose_makes_can_back_up_and_nothing_else(place: Place, tmp_path: Path) -> None:
+    """By its password from a file; it reads no table."""
+    path = f"{postgres.programs()}{os.pathsep}{os.environ['PATH']}"
+    reach = {"PATH": path, "PGHOST": postgres.HOST, "PGPORT": str(place.server.port)}
+    secret = tmp_path / "secret"
+    secret.write_text("it's a secret\n", encoding="utf-8")
+    superuser = {"POSTGRES_USER": postgres.SUPERUSER, "POSTGRES_DB": "postgres", "PGPASSWORD": place.server.password}
+    hba = place.server.folder / "pg_hba.conf"
+    before = hba.read_text(encoding="utf-8")
+    made = subprocess.run(
+        ["/bin/sh", str(ROLE)],
+        env=reach | superuser | {"PGDATA": str(place.server.folder), "BACKUP_PASSWORD_FILE": str(secret)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    added = hba.read_text(encoding="utf-8").removeprefix(before)
+    assert added == "host replication tracefleet_backup all scram-sha-256\n"
+
+    told = subprocess.run(
+        ["/bin/sh", str(scripts.FOLDER / "base-backup.sh")],
+        env=reach
+        | {"PGUSER": "tracefleet_backup", "BACKUP_PASSWORD_FILE": str(secret), "BACKUP_DIR": str(tmp_path / "backups")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+    assert [str(tmp_path / "backups" / "base" / base.name) for base in BackupFolder(tmp_path / "backups").bases()] == [
+        told.stdout.strip()
+    ]
+    place.execute("CREATE TABLE private AS SELECT 1 AS n")
+    url = f"postgresql://tracefleet_backup@{postgres.HOST}:{place.server.port}/postgres"
+    with (
+        psycopg.connect(url, password="it's a secret") as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute("SELECT n FROM private")
+
+
+def test_an_archive_whose_folder_is_gone_ends_by_itself(place: Place, tmp_path: Path) -> None:
+    """Its log says why; whoever keeps it starts it again, and nothing else stops."""
+    (tmp_path / "file").touch()
+    log = tmp_path / "archive.log"
+    process = scripts.start_archive(BackupFolder(tmp_path / "file" / "backups"), place.server, log=log)
+    assert process.wait(20) != 0
+    assert "mkdir" in log.read_text(encoding="utf-8")
 
 
 def test_a_backup_that_fails_leaves_those_before(place: Place) -> None:
