@@ -55,6 +55,7 @@ from api import (
     replays,
     retired_numbers,
     rules,
+    runbook,
     security_events,
     site_lookups,
     sites,
@@ -114,7 +115,7 @@ def create_app(settings: Settings) -> FastAPI:
     of_the_fleet = (outages, presence_thresholds, device_health, *of_obsolescence, *of_campaigns)
     of_the_door = (credentials, enrolments, broker)
     known = [module.router for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door)]
-    free = [health.router, pages.router, enrol_page.router, labels.pages]
+    free = [health.router, pages.router, enrol_page.router, runbook.router, labels.pages]
     for router in known:
         # A key that is shown has to be a good one on every address, whether it is needed there or not.
         app.include_router(router, dependencies=[Depends(callers.identify)])

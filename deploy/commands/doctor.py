@@ -17,7 +17,7 @@ COLOURS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array instead.")] = False,
 ) -> None:
-    """Check database, schema, extension, clock, broker, disk and ports: one line each, with the remedy.
+    """Check database, schema, clock, broker, disk, ports, and what alerts tell: one line each, with the remedy.
 
     Exit status 1 when there is a problem; a warning is worth knowing, and things work.
     """

@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 HOLDERS: Final = ("device", "api_key")
 WITHIN: Final = ("ended", "7d", "30d")
 
-# Of a device the credential that lasts longest. A key that ended a week ago was left to end: nobody misses it any more.
+# Of a device the credential that lasts longest. A key that was made for some days, or ended a week ago, is left to end.
 # Each is counted where it ends first: `30d` leaves out those of `7d`.
 COUNT: Final = """
 WITH lasting AS (
@@ -19,6 +19,7 @@ WITH lasting AS (
     UNION ALL
     SELECT 'api_key', expires_at FROM api_keys
     WHERE revoked_at IS NULL AND expires_at > %(now)s::timestamptz - INTERVAL '7 days'
+      AND expires_at - created_at > INTERVAL '30 days'
 )
 SELECT holder, CASE WHEN ends_at <= %(now)s::timestamptz THEN 'ended'
                     WHEN ends_at <= %(now)s::timestamptz + INTERVAL '7 days' THEN '7d' ELSE '30d' END AS within,

@@ -30,6 +30,24 @@ SELECT 'RC-2026-' || device_no, device_id, 'state', CASE WHEN device_no = 'A4' T
        '[]', 'li', current_date + CASE device_no WHEN 'A1' THEN -9 WHEN 'A2' THEN 9 END
 FROM devices WHERE device_no IN ('A1', 'A2', 'A4')
 """
+CREDENTIALS = """
+INSERT INTO credentials (device_id, kind, secret_sha256, expires_at, revoked_at)
+SELECT device_id, 'password', sha256(c.secret::bytea), now() + c.days * INTERVAL '1 day', c.revoked_at FROM (VALUES
+    ('A1', 'a', 3, NULL::timestamptz), ('A2', 'b', -1, NULL), ('A2', 'c', NULL, NULL), ('A3', 'd', -1, NULL),
+    ('A3', 'e', 90, now()), ('A4', 'f', 3, NULL), ('K1', 'g', -1, NULL)) AS c (device_no, secret, days, revoked_at)
+JOIN devices USING (device_no);
+INSERT INTO api_keys (key_id, name, secret_sha256, roles, created_at, expires_at)
+SELECT k.key_id, k.key_id, sha256(k.key_id::bytea), '{viewer}', now() - INTERVAL '50 days',
+       now() + k.days * INTERVAL '1 day' FROM (VALUES
+    ('erpaaaaa', 20), ('erpbbbbb', 5), ('oldaaaaa', -9)) AS k (key_id, days);
+INSERT INTO api_keys (key_id, name, secret_sha256, roles, created_at, expires_at)
+VALUES ('drillaaa', 'drill', sha256('drill'), '{viewer}', now(), now() + INTERVAL '1 day');
+"""
+DAYS = """
+INSERT INTO device_days (device_id, day, site_id, records, dead_lettered, missing)
+SELECT device_id, (now() AT TIME ZONE 'Asia/Shanghai')::date - n, site_id, 100, 10, 1
+FROM devices, generate_series(0, 2) AS n WHERE device_no IN ('A1', 'A2')
+"""
 HEARD = """
 INSERT INTO device_presence (device_id, last_heard_at, state, boot_id, boot_at, state_at, told_at)
 SELECT device_id, now() - %(ago)s::interval, %(state)s, 1, now(), now(), now()
@@ -44,7 +62,7 @@ class Counted:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
 
-    def get(self, name: str, **labels: str) -> float | None:
+    def get(self, name: str, /, **labels: str) -> float | None:
         """The value of a series, None when there is none."""
         return self.registry.get_sample_value(f"tracefleet_fleet_{name}", labels)
 
@@ -143,3 +161,36 @@ async def test_cases_are_counted_by_state_and_those_overdue(
     states = ("opened", "kept", "archived")
     assert [counted.get("cases", state=state) for state in states] == [2, 1, 0]
     assert [counted.get("cases_overdue", state=state) for state in states] == [1, 0, 0]
+
+
+@pytest.mark.anyio
+async def test_whose_credential_ends_is_counted_once(ledger: Connection, database_url: str, counted: Counted) -> None:
+    """A device in service by what lasts longest; a key unless it was made for some days, or is long over."""
+    await _take(database_url, counted)
+    assert counted.get("credentials_ending", holder="device", within="ended") == 0
+    ledger.execute(CREDENTIALS.encode())
+    await _take(database_url, counted)
+    found = {
+        (holder, within): counted.get("credentials_ending", holder=holder, within=within)
+        for holder in ("device", "api_key")
+        for within in ("ended", "7d", "30d")
+    }
+    expected = {("device", "ended"): 1, ("device", "7d"): 1, ("api_key", "7d"): 1, ("api_key", "30d"): 1}
+    assert found == dict.fromkeys(found, 0) | expected
+
+
+@pytest.mark.anyio
+async def test_what_is_missing_of_two_days_is_told(ledger: Connection, database_url: str, counted: Counted) -> None:
+    """Beside what was received, refused records among it; older days are history."""
+    ledger.execute(DAYS.encode())
+    await _take(database_url, counted)
+    assert counted.get("day_records", outcome="received") == 440
+    assert counted.get("day_records", outcome="missing") == 4
+
+
+@pytest.mark.anyio
+async def test_jobs_are_there_before_they_ran(database_url: str, counted: Counted) -> None:
+    """At zero, so that the first failure is a growth."""
+    await _take(database_url, counted)
+    for job in ("retention dead_letters", "unreferenced dead-letter payloads"):
+        assert counted.get("job_failures", name=job) == 0

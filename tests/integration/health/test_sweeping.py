@@ -6,9 +6,11 @@ import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
+from fleet.health.counting import count
 from fleet.health.sweeping import health_sweep
 from fleet.leading import TRY_LOCK, Lock
 from fleet.metrics import Metrics
+from fleet.presence.presence import PRESENCES
 from tests.integration.health.conftest import Fleet
 
 pytestmark = pytest.mark.anyio
@@ -50,3 +52,28 @@ async def test_replica_that_does_not_lead_counts_what_the_other_wrote(
     registry = await sweep(database_url)
     assert fleet.health(device_id) is None
     assert told(registry, "health_devices", kind="kiosk", band="good") == 0
+
+
+async def test_only_what_should_be_heard_is_expected(connection: psycopg.Connection[Any], database_url: str) -> None:
+    """In service and excused by nothing."""
+    await sweep(database_url)
+    fleet = Fleet(connection)
+    for number, presence, excused_by, state in (
+        ("E-1", "online", None, "in_service"),
+        ("E-2", "silent", None, "in_service"),
+        ("E-3", "silent", "site_outage", "in_service"),
+        ("E-4", "online", None, "idle"),
+    ):
+        device_id = fleet.device(number, "kiosk")
+        connection.execute("UPDATE devices SET state = %s WHERE device_id = %s", (state, device_id))
+        connection.execute("DELETE FROM device_health WHERE device_id = %s", (device_id,))
+        connection.execute(
+            "INSERT INTO device_health (device_id, evaluated_at, presence, presence_since, excused_by)"
+            " VALUES (%s, now(), %s, now(), %s)",
+            (device_id, presence, excused_by),
+        )
+    registry = CollectorRegistry()
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as opened:
+        await count(opened, Metrics(registry))
+    found = {presence: told(registry, "expected_devices", presence=presence) for presence in PRESENCES}
+    assert found == {"online": 1, "late": 0, "silent": 1, "never_seen": 0}
