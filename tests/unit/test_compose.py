@@ -123,7 +123,8 @@ def test_settings_of_a_service_are_settings(name: str) -> None:
     """Every variable is one the product knows, or its file, with a value it takes."""
     given = _own_settings(name)
     assert given.keys() <= Settings.model_fields.keys()
-    Settings.model_validate(given)
+    # What is not set outside is what stands behind `:-`.
+    Settings.model_validate({key: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value) for key, value in given.items()})
 
 
 @EVERY_SERVICE_OF_OURS
@@ -254,6 +255,12 @@ def test_compose_itself_takes_the_files(files: list[str]) -> None:
         | {"TRACEFLEET_HOST": "trace.example.org"},
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_alerts_lead_to_where_people_reach_the_api() -> None:
+    """One address for labels, links of alerts and the runbook, by default the one that is published."""
+    told = {name: SERVICES[name]["environment"]["TRACEFLEET_PUBLIC_URL"] for name in ("api", "grafana")}
+    assert set(told.values()) == {f"${{TRACEFLEET_PUBLIC_URL:-{_default('public_url')}}}"}
 
 
 def test_volumes_are_declared_and_used() -> None:

@@ -156,7 +156,7 @@ class Composed:
         return home
 
     def _here(self, value: str) -> str:
-        value = value.replace("/run/secrets", str(self._secrets))
+        value = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value).replace("/run/secrets", str(self._secrets))
         for theirs, port in (("nats:1883", self.mqtt_port), ("nats:4222", self.nats_port)):
             value = value.replace(f"@{theirs}", f"@127.0.0.1:{port}")
         if "@timescale:5432" not in value:
