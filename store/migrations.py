@@ -15,6 +15,7 @@ from typing import Literal
 import psycopg
 from psycopg.rows import scalar_row
 
+from store import grants
 from store.database import connect_once
 from store.errors import DatabaseError, SchemaError
 from store.settings import Settings
@@ -149,6 +150,7 @@ def migrate(settings: Settings) -> list[str]:
                     "keep_for": timedelta(days=settings.retention_days),
                 },
             )
+            grants.apply(connection)
     return applied
 
 

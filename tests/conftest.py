@@ -13,8 +13,10 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -23,8 +25,11 @@ from psycopg import sql
 from deploy.bench.brokers import has_mosquitto, serve
 from deploy.embedded import postgres
 from deploy.embedded.broker import EmbeddedBroker
+from store.grants import RIGHTS, Role
 from store.migrations import migrate
 from store.settings import Settings
+
+ROLE_PASSWORD = "of-tests"
 
 # Before they are imported: pytest explains the asserts of no other modules than tests and conftest files.
 pytest.register_assert_rewrite("tests.faults.reconcile", "tests.faults.stage", "tests.faults.server")
@@ -114,6 +119,11 @@ def template_database(server_url: str) -> Iterator[str]:
     """The name of a migrated database that each test's own is cloned from."""
     name = f"tf_template_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(server_url, autocommit=True) as connection:
+        for role in RIGHTS:
+            # Of a server that several workers share, the first to come makes them.
+            with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+                made = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
+                connection.execute(made.format(sql.Identifier(role), sql.Literal(ROLE_PASSWORD)))
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         migrate(Settings(database_url=_in_database(server_url, name)))
         # Nobody may be connected to a template while it is cloned, TimescaleDB's own workers included.
@@ -121,6 +131,13 @@ def template_database(server_url: str) -> Iterator[str]:
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         yield name
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def with_rights_of(role: Role, url: str) -> str:
+    """*url* for a process of this role, which may no more than is its."""
+    parts = urlsplit(url)
+    where = f"{parts.hostname}:{parts.port}"
+    return parts._replace(netloc=f"{role}:{ROLE_PASSWORD}@{where}").geturl()
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from fleet.service import run
 from fleet.sweep import Sweep, sweep_forever
 from store.errors import PortTakenError
 from store.settings import Settings
+from tests.conftest import with_rights_of
 
 Connection = psycopg.Connection[tuple[object, ...]]
 LIMIT_SECONDS = 60
@@ -42,7 +43,7 @@ COMMAND = "from deploy.commands.fleet import app; app([])"
 def process(settings: Settings, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """``tracefleet fleet`` on the test's database; killed at the end where a test left it running."""
     environment = dict(os.environ) | {
-        "TRACEFLEET_DATABASE_URL": settings.require_database_url(),
+        "TRACEFLEET_DATABASE_URL": with_rights_of("tracefleet_fleet", settings.require_database_url()),
         "TRACEFLEET_FLEET_METRICS_PORT": str(settings.fleet_metrics_port),
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }

@@ -25,6 +25,7 @@ from fleet.identity.api_keys import Role
 from fleet.keys import Keys
 from store.records import IDENTITY_COLUMNS
 from store.settings import Settings
+from tests.conftest import with_rights_of
 
 PROGRAM = (
     "import asyncio; from api.server import run; from store.settings import Settings; asyncio.run(run(Settings()))"
@@ -135,6 +136,13 @@ def city(connection: psycopg.Connection[tuple[Any, ...]]) -> City:
 def one_device(city: City) -> int:
     """The id of device D-1: a logger at one site."""
     return city.device("D-1", city.model("L-1", "logger"), city.site("410100001"))
+
+
+@pytest.fixture
+def make_settings(make_settings: Callable[..., Settings], database_url: str) -> Callable[..., Settings]:
+    """The API under test may do in the database what its role may, and no more."""
+    of_the_api = with_rights_of("tracefleet_api", database_url)
+    return lambda **given: make_settings(**({"database_url": of_the_api} | given))
 
 
 async def _client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:

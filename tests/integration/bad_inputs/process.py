@@ -12,7 +12,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from store.settings import Settings
-from tests.conftest import end
+from tests.conftest import end, with_rights_of
 
 START_SECONDS: Final = 60
 Metrics = dict[tuple[str, tuple[str, ...]], float]
@@ -25,7 +25,7 @@ class Ingest:
         self._url = f"http://127.0.0.1:{settings.ingest_metrics_port}"
         self._log = folder / "ingest.log"
         self._variables = {name: value for name, value in os.environ.items() if not name.startswith("TRACEFLEET_")} | {
-            "TRACEFLEET_DATABASE_URL": settings.require_database_url(),
+            "TRACEFLEET_DATABASE_URL": with_rights_of("tracefleet_ingest", settings.require_database_url()),
             "TRACEFLEET_BROKER_URL": settings.broker_url.get_secret_value(),
             "TRACEFLEET_DATA_DIR": str(folder / "data"),
             "TRACEFLEET_INGEST_METRICS_PORT": str(settings.ingest_metrics_port),

@@ -26,7 +26,7 @@ from fleet.identity.status import ask
 from fleet.keys import Keys
 from fleet.metrics import Metrics
 from store.settings import Settings
-from tests.conftest import end, free_port
+from tests.conftest import end, free_port, with_rights_of
 from tests.integration.door.device import Device
 
 LIMIT_SECONDS = 20.0
@@ -90,8 +90,9 @@ class World:
         self.start_broker()
 
     def start_fleet(self, **given: object) -> Fleet:
-        """One more fleet, answering."""
-        fleet = Fleet(self.settings.model_copy(update=given))
+        """One more fleet, answering; it may do in the database what its role may."""
+        own = with_rights_of("tracefleet_fleet", self.settings.require_database_url())
+        fleet = Fleet(self.settings.model_copy(update={"database_url": SecretStr(own)} | given))
         self.fleets.append(fleet)
         fleet.wait_ready()
         return fleet
