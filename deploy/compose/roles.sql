@@ -1,4 +1,5 @@
 -- Runs once, when the database is made and before the first migration: a role for each process, its password from a file.
+-- What each may is given by `tracefleet migrate` (store/grants.py).
 -- For a database that is older, see COMPOSE.md. By hand: psql --set=folder=… names where the files are.
 \set ON_ERROR_STOP on
 \if :{?folder}
@@ -20,9 +21,6 @@ CREATE ROLE tracefleet_dashboards LOGIN PASSWORD :'dashboards' CONNECTION LIMIT 
 ALTER ROLE tracefleet_dashboards SET default_transaction_read_only = on;
 -- A panel somebody clicked together may not keep the database busy for longer than it is looked at.
 ALTER ROLE tracefleet_dashboards SET statement_timeout = '20s';
-
--- Until the migrations grant to each role by itself: what the owner may.
-GRANT tracefleet_migrate TO tracefleet_ingest, tracefleet_fleet, tracefleet_api;
 
 SELECT format('ALTER DATABASE %I OWNER TO tracefleet_migrate', current_database()) \gexec
 SELECT format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()) \gexec

@@ -37,11 +37,13 @@ def with_roles(folder: Path) -> Iterator[str]:
         yield url
 
 
-def test_roles_enter_by_their_passwords_and_reach_what_the_owner_made(with_roles: str, folder: Path) -> None:
+def test_roles_enter_by_their_passwords_and_may_what_is_theirs(with_roles: str, folder: Path) -> None:
     """The owner migrates; ingest, fleet and api read and write; the dashboards read their views and nothing else."""
     migrate(Settings(database_url=SecretStr(_as_role(with_roles, "migrate", folder))))
     for role in ("ingest", "fleet", "api"):
         with psycopg.connect(_as_role(with_roles, role, folder), autocommit=True) as connection:
+            with pytest.raises(InsufficientPrivilege):
+                connection.execute("DROP TABLE devices")
             assert connection.execute("SELECT count(*) FROM devices").fetchone() == (0,)
             owner = connection.execute("SELECT tableowner FROM pg_tables WHERE tablename = 'devices'").fetchone()
             assert owner == ("tracefleet_migrate",)
