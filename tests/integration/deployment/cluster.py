@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from deploy.broker_config import Door, User, access, name_of
 from deploy.embedded.broker import _program
 from tests.conftest import end, free_port
@@ -16,6 +18,8 @@ from tests.integration.door.world import until
 
 BASE: Final = Path(__file__).parents[3] / "deploy" / "kubernetes" / "base" / "nats"
 NODES: Final = 3
+READY_SECONDS: Final = 60.0
+ATTEMPTS: Final = 3
 PASSWORDS: Final[dict[User, str]] = {"ingest": "pone", "fleet": "ptwo"}
 
 
@@ -91,8 +95,15 @@ class Cluster:
             )
 
     def wait_ready(self, node: Node) -> None:
-        """Return when it has caught up with the others, as the pod's first probe asks."""
-        until(lambda: node.answers("/healthz"), what=f"{node.name} is healthy:\n{self.log(node)}")
+        """Return when it has caught up with the others, as the pod's first probe asks: an election may take long."""
+        try:
+            until(lambda: self.ended(node) or node.answers("/healthz"), what="", seconds=READY_SECONDS)
+        except AssertionError:
+            pytest.fail(f"{node.name} is not healthy within {READY_SECONDS} s:\n{self.log(node)}")
+
+    def ended(self, node: Node) -> bool:
+        """Whether it is no more: another test was faster at one of its ports."""
+        return self._processes[node.name].poll() is not None
 
     def kill(self, node: Node) -> None:
         """As a machine that loses its power."""
@@ -111,13 +122,17 @@ class Cluster:
 
 @contextmanager
 def a_cluster(folder: Path, issuer: str) -> Iterator[Cluster]:
-    """Three servers that have found each other."""
-    cluster = Cluster(folder, issuer)
-    try:
-        for node in cluster.nodes:
-            cluster.start(node)
-        for node in cluster.nodes:
-            cluster.wait_ready(node)
-        yield cluster
-    finally:
-        cluster.stop()
+    """Three servers that have found each other; on other ports where some were taken meanwhile."""
+    for attempt in range(ATTEMPTS):
+        cluster = Cluster(folder / str(attempt), issuer)
+        try:
+            for node in cluster.nodes:
+                cluster.start(node)
+            for node in cluster.nodes:
+                cluster.wait_ready(node)
+            if not any(map(cluster.ended, cluster.nodes)):
+                yield cluster
+                return
+        finally:
+            cluster.stop()
+    pytest.fail(f"a server ended at each of {ATTEMPTS} starts:\n{cluster.log(cluster.nodes[0])}")

@@ -27,7 +27,8 @@ from tests.integration.door.world import Fleet, until
 
 TOPIC = "tracefleet/v1/DEVICE-1/scan"
 FILTER = "tracefleet/v1/+/+"
-LIMIT_SECONDS = 25.0
+# An election after the loss takes some 6 s, on a machine that is busy much longer.
+LIMIT_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_every_stream_of_mqtt_is_kept_three_times(cluster: Cluster) -> None:
     """Sessions, messages and what is retained: each on all three nodes."""
     asyncio.run(_subscribe(cluster.nodes[0]))
     wanted = dict.fromkeys(("$MQTT_sess", "$MQTT_msgs", "$MQTT_rmsgs", "$MQTT_out"), 3)
-    until(lambda: wanted.items() <= _copies(cluster).items(), what="each has a leader and two current replicas")
+    until(lambda: wanted.items() <= _copies(cluster).items(), what="leaders and replicas", seconds=LIMIT_SECONDS)
 
 
 def _copies(cluster: Cluster) -> dict[str, int]:
@@ -163,7 +164,11 @@ def test_a_device_enters_at_any_node_with_fleet_at_another(
     fleet = Fleet(settings.model_copy(update={"nats_url": SecretStr(first.nats_url)}))
     try:
         fleet.wait_ready()
-        until(lambda: asyncio.run(ask(second.nats_url)).newest_credential_id >= issued.credential_id, what="it knows")
+        until(
+            lambda: asyncio.run(ask(second.nats_url)).newest_credential_id >= issued.credential_id,
+            what="it knows",
+            seconds=LIMIT_SECONDS,
+        )
         entrance = f"mqtt://DEVICE-1:{{}}@127.0.0.1:{second.ports[1883]}"
         assert Device(entrance.format(quote(issued.secret)), "DEVICE-1").is_in
         assert not Device(entrance.format("wrong"), "DEVICE-1").is_in
