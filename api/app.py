@@ -1,6 +1,7 @@
 """The application: routes, problems, metrics and the pool, put together in one place.
 
-request → Rim (measure, headers, 500) → routing → parameters (422) → route → Database (503, 504) → answer
+request → Rim (measure, headers; pages of other sites 403, too often 429; 500) → routing → parameters (422) → route
+        → Database (503, 504) → answer
 """
 
 from collections.abc import AsyncIterator
@@ -31,12 +32,14 @@ from api import (
     imports,
     ingest_stats,
     keyring,
+    keys,
     labels,
     ledger_desk,
     ledger_entries,
     ledger_sheets,
     lifecycle,
     lineage,
+    login_page,
     merchants,
     moves,
     openapi,
@@ -44,6 +47,8 @@ from api import (
     outsiders,
     pages,
     parties,
+    password_checks,
+    permissions,
     personal,
     presence_thresholds,
     programme_files,
@@ -57,9 +62,12 @@ from api import (
     rules,
     runbook,
     security_events,
+    sessions,
     site_lookups,
     sites,
     telemetry,
+    users,
+    visits,
     what_ifs,
     writers,
 )
@@ -83,6 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
             writers.connect(settings.require_database_url(), app.state.metrics.ingest) as app.state.writers,
             ledger_desk.connect(settings) as app.state.desk,
             keyring.connect(connected, app.state.desk.note_key_use) as app.state.keyring,
+            visits.connect(connected, app.state.desk.note_visit, settings) as app.state.visits,
             doorkeeper.connect(settings) as app.state.doorkeeper,
         ):
             app.state.database = connected
@@ -93,7 +102,8 @@ def create_app(settings: Settings) -> FastAPI:
         title="tracefleet",
         version=release(),
         lifespan=lifespan,
-        openapi_url=openapi.PATH,
+        # Among our own routes, where it says that anybody may.
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -105,6 +115,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.imports = imports.slots()
     app.state.what_ifs = what_ifs.slots()
     app.state.enrolments = enrolments.Enrolments()
+    app.state.password_checks = password_checks.PasswordChecks()
     of_devices = (devices, labels, device, lifecycle, moves, lineage, holds, retired_numbers)
     of_the_ledger = (*of_devices, sites, merchants, parties, personal, catalogues, audit, outsiders)
     of_sheets = (ledger_sheets, imports, ledger_entries, registration)
@@ -114,15 +125,18 @@ def create_app(settings: Settings) -> FastAPI:
     of_campaigns = (programmes, programme_files, site_lookups, events)
     of_the_fleet = (outages, presence_thresholds, device_health, *of_obsolescence, *of_campaigns)
     of_the_door = (credentials, enrolments, broker)
-    known = [module.router for module in (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door)]
-    free = [health.router, pages.router, enrol_page.router, runbook.router, labels.pages]
+    of_accounts = (sessions, users, keys)
+    of_data = (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door, *of_accounts)
+    known = [module.router for module in of_data]
+    free = [module.router for module in (health, pages, enrol_page, login_page, runbook)] + [labels.pages]
     for router in known:
         # A key that is shown has to be a good one on every address, whether it is needed there or not.
         app.include_router(router, dependencies=[Depends(callers.identify)])
     for router in free:
         app.include_router(router)
+    permissions.check(app)
     app.state.metrics = Metrics(route.path for router in (*known, *free) for route in router.routes)
     openapi.install(app)
     refusals.install(app)
-    app.add_middleware(Rim, metrics=app.state.metrics)
+    app.add_middleware(Rim, metrics=app.state.metrics, settings=settings)
     return app

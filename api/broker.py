@@ -13,24 +13,16 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field, ValidationError
 
 from api.body import Bodies, BodiesDep, described
-from api.callers import Caller, CallerDep
+from api.callers import require
 from api.doorkeeper import DoorkeeperDep
 from api.ledger import EXAMPLE_LOGGER
-from api.problems import NOT_MIGRATED, TOO_SLOW, UNAUTHENTICATED, UNAVAILABLE, ProblemError, documented
+from api.problems import FORBIDDEN, NOT_MIGRATED, TOO_SLOW, UNAVAILABLE, ProblemError, documented
 from fleet.identity.certificate import sha256_as_sent
 from fleet.identity.permissions import may_publish, may_subscribe, rights_of
 from fleet.identity.snapshot import Admitted, Denied, Identity
 
-
-# Not a plain function: those are run in threads, which takes longer than all the rest.
-async def _broker(caller: CallerDep) -> Caller:
-    if not caller.has("broker"):
-        raise ProblemError(UNAUTHENTICATED, "Brokers ask with a key that has the role `broker`.")
-    return caller
-
-
-router = APIRouter(prefix="/api/v1/broker", tags=["Broker"], dependencies=[Depends(_broker)])
-RESPONSES: Final = documented(UNAUTHENTICATED, besides=(UNAVAILABLE, NOT_MIGRATED, TOO_SLOW))
+router = APIRouter(prefix="/api/v1/broker", tags=["Broker"], dependencies=[Depends(require("broker"))])
+RESPONSES: Final = documented(FORBIDDEN, besides=(UNAVAILABLE, NOT_MIGRATED, TOO_SLOW))
 
 Result = Literal["allow", "deny"]
 AskedT = TypeVar("AskedT", bound=BaseModel)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.body import BodiesDep, described
-from api.callers import require
+from api.callers import MAY_READ, require
 from api.case_orders import FEN_MAX
 from api.case_parts import Tier
 from api.database import DatabaseDep
@@ -67,7 +67,7 @@ class DeadlineOrder(BaseModel):
     reason: Reason
 
 
-@router.get("/approval-tiers", summary="Who has to approve", responses=documented())
+@router.get("/approval-tiers", summary="Who has to approve", responses=documented(), dependencies=MAY_READ)
 async def get_tiers(database: DatabaseDep) -> Tiers:
     """By original value (原值) and owner."""
     return Tiers(items=[Tier.model_validate(row) for row in await database.fetch(tiers.TIERS)])
@@ -94,7 +94,7 @@ async def put_tier(
     return Tier.model_validate(put)
 
 
-@router.get("/case-deadlines", summary="How long states may last", responses=documented())
+@router.get("/case-deadlines", summary="How long states may last", responses=documented(), dependencies=MAY_READ)
 async def get_deadlines(database: DatabaseDep) -> Deadlines:
     """With reminders and escalations."""
     return Deadlines(items=[Deadline.model_validate(row) for row in await database.fetch(deadlines.DEADLINES)])

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import Field
 
 from api.body import BodiesDep, described
-from api.callers import Caller, CallerDep, require
+from api.callers import MAY_READ, Caller, CallerDep, require
 from api.case_orders import ORDERS, BulkOrders, DocumentsOrder, OpenOrder, StepOrder
 from api.case_parts import CaseDetail, CaseLine, CasePage, CasesReport, Changed, Document, Documents
 from api.database import DatabaseDep
@@ -16,7 +16,7 @@ from api.ledger import Kind
 from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import DEVICE_NO_PATTERN, Text
 from api.problems import BAD_CURSOR, FORBIDDEN, ILLEGAL_TRANSITION, OF_BODIES, OF_CHANGES, ProblemError, documented
-from fleet.identity.api_keys import Role
+from fleet.identity.roles import Role
 from fleet.retirement import documents
 from fleet.retirement.cases import act, carry_out
 from fleet.retirement.listing import LIST
@@ -28,6 +28,10 @@ from fleet.retirement.states import Path as CasePath
 router = APIRouter(prefix="/api/v1/cases", tags=["Cases"])
 ANSWERS: Final = documented(*OF_BODIES, ILLEGAL_TRANSITION, FORBIDDEN, besides=OF_CHANGES)
 HANDS: Final[tuple[Role, ...]] = ("operator", "fleet_admin")
+# Whoever may take some step; which one, the step says.
+ALL_HANDS: Final[tuple[Role, ...]] = (*HANDS, "approver")
+# Steps with one of these guards are taken by people, whose names are compared.
+_OF_PERSONS: Final = frozenset({"named", "other_eyes"})
 
 CaseNo = Annotated[
     str, Path(pattern=r"^RC-[0-9]{4}-[0-9]{6,10}$", description="Number of the case.", examples=["RC-2026-000017"])
@@ -49,7 +53,7 @@ class CaseQuery(PageQuery):
     overdue: bool | None = Field(None, description="Whether the day by which the state was to be left is over.")
 
 
-@router.get("", summary="List cases", responses=documented(BAD_CURSOR))
+@router.get("", summary="List cases", responses=documented(BAD_CURSOR), dependencies=MAY_READ)
 async def list_cases(database: DatabaseDep, query: Annotated[CaseQuery, Query()]) -> CasePage:
     """Cases of the retirement loop (处置单) in the order of their numbers."""
     rows, cursor = await read_page(database, LIST, query, route="cases", key="case_no")
@@ -83,7 +87,13 @@ async def post_case(request: Request, bodies: BodiesDep, desk: DeskDep, actor: A
     return Changed.model_validate(opened)
 
 
-@router.post("/bulk", summary="Act on many cases", openapi_extra=described(BulkOrders), responses=ANSWERS)
+@router.post(
+    "/bulk",
+    summary="Act on many cases",
+    openapi_extra=described(BulkOrders),
+    responses=ANSWERS,
+    dependencies=[Depends(require(*ALL_HANDS))],
+)
 async def post_bulk(
     request: Request, bodies: BodiesDep, desk: DeskDep, actor: ActorDep, caller: CallerDep
 ) -> CasesReport:
@@ -104,7 +114,7 @@ async def post_bulk(
     return CasesReport.model_validate(report)
 
 
-@router.get("/{case_no}", summary="Look at a case", responses=documented(besides=OF_CHANGES))
+@router.get("/{case_no}", summary="Look at a case", responses=documented(besides=OF_CHANGES), dependencies=MAY_READ)
 async def get_case(case_no: CaseNo, desk: DeskDep) -> CaseDetail:
     """Everything about it: its steps, its documents, who may do what next, and what is missing for that."""
     return CaseDetail.of(await desk.read(lambda connection: tell(connection, case_no, now=datetime.now(UTC))))
@@ -130,11 +140,23 @@ async def post_documents(
     return Documents(items=[Document.model_validate(one) for one in found])
 
 
+def _hands_of(step: str) -> tuple[Role, ...]:
+    # The roles of a step are those of callers; told as text, for states know nothing of callers.
+    return STEPS[step].roles if is_step(step) else HANDS  # type: ignore[return-value]
+
+
 def _may(caller: Caller, step: str) -> None:
-    roles = STEPS[step].roles if is_step(step) else HANDS
-    # The roles of a step are those of keys; told as text, for states know nothing of keys.
-    if not caller.has(*roles):  # type: ignore[arg-type]
-        raise ProblemError(FORBIDDEN, f"It needs a key with the role {' or '.join((*roles, 'admin'))}.")
+    """Refuse *step* to who has not its role, and what takes two pairs of eyes to who is no person. ProblemError."""
+    if not caller.has(*_hands_of(step)):
+        raise ProblemError(FORBIDDEN, f"It needs the role {' or '.join((*_hands_of(step), 'admin'))}.")
+    takes_a_person = is_step(step) and not _OF_PERSONS.isdisjoint(STEPS[step].guards)
+    # Who shows nothing is told by the guard itself that it needs a name.
+    if takes_a_person and caller.person is None and not caller.is_nobody:
+        raise ProblemError(
+            FORBIDDEN,
+            "A person has to decide this (须由本人办理), and the key is nobody's: two keys are no two pairs of eyes. "
+            "Log in, or make a key that belongs to somebody: `tracefleet keys create --owner`.",
+        )
 
 
 def _route(name: StepName, asked: type[StepOrder]) -> None:
@@ -160,6 +182,7 @@ def _route(name: StepName, asked: type[StepOrder]) -> None:
         description=f"{asked.__doc__} It needs one of the roles {', '.join(step.roles)}; 409 names the states allowed.",
         openapi_extra=described(asked),
         responses=ANSWERS,
+        dependencies=[Depends(require(*_hands_of(name)))],
     )
 
 

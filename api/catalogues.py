@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from api.callers import MAY_READ
 from api.database import DatabaseDep
 from api.keyset import PageQuery, read_page
 from api.ledger import Kind
@@ -13,7 +14,7 @@ from api.parameters import Day
 from api.problems import BAD_CURSOR, documented
 from fleet.business_day import today
 
-router = APIRouter(prefix="/api/v1", tags=["Catalogues"])
+router = APIRouter(prefix="/api/v1", tags=["Catalogues"], dependencies=MAY_READ)
 
 REGIONS: Final = """
 SELECT r.region_code, r.name_zh, r.name_en, r.parent_code, r.valid_from, r.valid_to

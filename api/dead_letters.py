@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api import cursors
+from api.callers import MAY_READ
 from api.database import Database, DatabaseDep
 from api.ledger import EXAMPLE_LOGGER
 from api.parameters import CURSOR_HELP, DEVICE_NO_PATTERN, LIMIT_HELP, Cursor, Instant, Limit
@@ -18,7 +19,7 @@ from api.resolution import StreamName
 from ingest.quarantine import BY_REASON, LIST, NO_END, Choice, Order
 from ingest.refusal import WHOLE_MESSAGE, Reason
 
-router = APIRouter(prefix="/api/v1/dead-letters", tags=["Dead letters"])
+router = APIRouter(prefix="/api/v1/dead-letters", tags=["Dead letters"], dependencies=MAY_READ)
 
 # Above it a payload is not shown within JSON, which would hold it twice and make it longer.
 SHOWN_BYTES_MAX: Final = 1_048_576

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from psycopg.rows import DictRow
 from pydantic import BaseModel, Field
 
+from api.callers import MAY_READ
 from api.database import DatabaseDep
 from api.device_parts import (
     Asset,
@@ -30,7 +31,7 @@ from fleet.lifecycle.metrology import Verification
 from fleet.lifecycle.states import State
 from fleet.presence import thresholds
 
-router = APIRouter(prefix="/api/v1/devices", tags=["Devices"])
+router = APIRouter(prefix="/api/v1/devices", tags=["Devices"], dependencies=MAY_READ)
 
 DETAIL: Final[LiteralString] = f"""
 SELECT d.device_no, d.state, d.stall_no, c.merchant_code, d.created_at, d.updated_at,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import cursors
+from api.callers import MAY_READ
 from api.database import DatabaseDep
 from api.device import unknown
 from api.health_shapes import (
@@ -29,7 +30,7 @@ from fleet.health.catalogue import CHECKS
 from fleet.health.score import Band
 from fleet.presence.presence import Presence
 
-router = APIRouter(prefix="/api/v1", tags=["Device health"])
+router = APIRouter(prefix="/api/v1", tags=["Device health"], dependencies=MAY_READ)
 
 LONGEST_DAYS: Final = 750
 DEFAULT_DAYS: Final = 30

@@ -11,6 +11,7 @@ from psycopg.rows import DictRow
 from pydantic import BaseModel, Field
 
 from api import cursors
+from api.callers import MAY_READ
 from api.database import Database, DatabaseDep
 from api.device_filters import CLAUSES, CLAUSES_OF_LINES, DEVICES, LINES, DeviceFilters, parameters, where
 from api.device_parts import Connectivity
@@ -24,7 +25,7 @@ from fleet.lifecycle.metrology import Metrology
 from fleet.lifecycle.states import State
 from fleet.presence import thresholds
 
-router = APIRouter(prefix="/api/v1/devices", tags=["Devices"])
+router = APIRouter(prefix="/api/v1/devices", tags=["Devices"], dependencies=MAY_READ)
 
 
 def list_of(clauses: LiteralString) -> LiteralString:

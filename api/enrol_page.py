@@ -8,9 +8,10 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse
 
+from api.callers import PUBLIC
 from api.html import page
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=PUBLIC)
 
 BODY: Final = """
 <h1>设备入网 Enrol a device</h1>

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.body import BodiesDep, described
+from api.callers import PUBLIC
 from api.ledger import EXAMPLE_LOGGER
 from api.ledger_desk import DeskDep
 from api.logins import Login, login_of
@@ -37,7 +38,7 @@ from api.tries import Tries
 from fleet.acting import Actor
 from fleet.identity.enrolments import redeem
 
-router = APIRouter(prefix="/api/v1/enrolments", tags=["Credentials"])
+router = APIRouter(prefix="/api/v1/enrolments", tags=["Credentials"], dependencies=PUBLIC)
 
 # After the request; longer than the database takes.
 REFUSED_AFTER_SECONDS: Final = 0.5

@@ -13,12 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Send
 
+from api.callers import MAY_READ, CallerDep
 from api.database import Database, DatabaseDep
 from api.feed import READ_AT_ONCE, Feed, Watcher, frame
 from api.problems import TOO_MANY_WATCHERS, ProblemError, documented
+from api.tenure import Tenure
 from fleet.event_order import BOUNDS, READ, Told
 
-router = APIRouter(prefix="/api/v1/events", tags=["Events"])
+router = APIRouter(prefix="/api/v1/events", tags=["Events"], dependencies=MAY_READ)
 
 MEDIA_TYPE: Final = "text/event-stream"
 HEARTBEAT_SECONDS: Final = 15.0
@@ -81,6 +83,7 @@ class EventStream(StreamingResponse):
 async def events(
     request: Request,
     database: DatabaseDep,
+    caller: CallerDep,
     query: Annotated[EventsQuery, Query()],
     last_event_id: Annotated[
         EventId | None, Header(alias="Last-Event-ID", description="As `after`, and stronger: browsers send it.")
@@ -90,7 +93,7 @@ async def events(
 
     In the order of their numbers, none left out: come back with the last `id` and go on. Events are kept for a week;
     `event: gap` says that some since `after` are gone already, `event: dropped` that this client did not keep up and
-    has to come back. A comment comes every 15 s.
+    has to come back. A comment comes every 15 s. It ends when what was shown opens it no more, or not as before.
     """
     feed: Feed = request.app.state.feed
     if feed.is_full:
@@ -98,7 +101,8 @@ async def events(
     after = query.after if last_event_id is None else last_event_id
     bounds = await database.fetch_one(BOUNDS) or {}
     gap = gap_of(after, **bounds)
-    return EventStream(feed, query.kind, lambda watcher: _stream(feed, watcher, database, after, gap))
+    tenure = Tenure(request, caller)
+    return EventStream(feed, query.kind, lambda watcher: _stream(feed, watcher, database, tenure, after, gap))
 
 
 def gap_of(after: int | None, *, oldest: int | None, newest: int, taken: int) -> dict[str, int | None] | None:
@@ -111,7 +115,12 @@ def gap_of(after: int | None, *, oldest: int | None, newest: int, taken: int) ->
 
 
 async def _stream(
-    feed: Feed, watcher: Watcher, database: Database, after: int | None, gap: dict[str, int | None] | None
+    feed: Feed,
+    watcher: Watcher,
+    database: Database,
+    tenure: Tenure,
+    after: int | None,
+    gap: dict[str, int | None] | None,
 ) -> AsyncIterator[bytes]:
     yield b"retry: %d\n: events of tracefleet\n\n" % RETRY_MILLISECONDS
     if gap is not None:
@@ -130,14 +139,18 @@ async def _stream(
     except ProblemError as problem:
         yield _notice("dropped", {"because": f"{problem.detail} Come back with the last id."})
         return
-    async for told in _live(watcher):
+    async for told in _live(watcher, tenure):
         yield told
 
 
-async def _live(watcher: Watcher) -> AsyncIterator[bytes]:
+async def _live(watcher: Watcher, tenure: Tenure) -> AsyncIterator[bytes]:
     """Events as they come, a comment where none did, and in the end why it is one."""
     while not watcher.has_ended():
-        if told := await watcher.take(within_seconds=HEARTBEAT_SECONDS):
+        told = await watcher.take(within_seconds=HEARTBEAT_SECONDS)
+        if not await tenure.lasts():
+            yield b": what was shown does not open this any more, or not as before: come back\n\n"
+            return
+        if told:
             yield told
         elif not watcher.has_ended():
             yield _HEARTBEAT

@@ -8,6 +8,7 @@ from psycopg.rows import DictRow
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import cursors
+from api.callers import MAY_READ
 from api.database import DatabaseDep
 from api.keyset import PageQuery
 from api.ledger import Kind
@@ -17,7 +18,7 @@ from api.problems import BAD_CURSOR, OF_CHANGES, UNKNOWN_ENTRY, ProblemError, do
 from fleet.obsolescence import reading
 from fleet.obsolescence.reading import FIRST_PAGE
 
-router = APIRouter(prefix="/api/v1", tags=["Obsolescence"])
+router = APIRouter(prefix="/api/v1", tags=["Obsolescence"], dependencies=MAY_READ)
 
 
 class Position(BaseModel):

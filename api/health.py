@@ -5,13 +5,14 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from api import readiness
+from api.callers import PUBLIC
 from api.database import DatabaseDep
 from api.metrics import CONTENT_TYPE, Metrics
 from api.problems import RETRY_AFTER_SECONDS
 from api.readiness import Readiness
 from store.settings import Settings
 
-router = APIRouter(tags=["Health"])
+router = APIRouter(tags=["Health"], dependencies=PUBLIC)
 NOT_READY = 503
 
 

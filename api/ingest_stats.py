@@ -7,12 +7,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import span
+from api.callers import MAY_READ
 from api.database import DatabaseDep
 from api.parameters import Instant
 from api.problems import BAD_SPAN, documented
 from api.resolution import StreamName
 
-router = APIRouter(prefix="/api/v1/ingest", tags=["Ingest"])
+router = APIRouter(prefix="/api/v1/ingest", tags=["Ingest"], dependencies=MAY_READ)
 
 # The first step that keeps the series within 1,440 points; days cover the longest span.
 _STEPS: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import HTMLResponse, Response
 
+from api.callers import MAY_READ, PUBLIC
 from api.database import DatabaseDep
 from api.device import unknown
 from api.device_filters import DeviceFilters, choose
@@ -20,8 +21,8 @@ from fleet.labels import pdf, svg
 from fleet.labels.label import PAGE_PATH, Label, read_labels
 from fleet.lifecycle.states import NAMES, State
 
-router = APIRouter(prefix="/api/v1", tags=["Devices"])
-pages = APIRouter(include_in_schema=False)
+router = APIRouter(prefix="/api/v1", tags=["Devices"], dependencies=MAY_READ)
+pages = APIRouter(include_in_schema=False, dependencies=PUBLIC)
 
 # Five hundred pages.
 MOST_LABELS: Final = 12_000

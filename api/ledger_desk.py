@@ -24,6 +24,7 @@ from api.problems import (
 from fleet.acting import Actor, acting
 from fleet.errors import IllegalTransitionError, KeyFileError, RefusedError, UnknownEntryError
 from fleet.identity.api_keys import note_use
+from fleet.identity.sessions import note_visit
 from fleet.keys import Keys
 from store.database import CONNECT_TIMEOUT_SECONDS
 from store.settings import Settings
@@ -53,6 +54,10 @@ class Desk:
     async def note_key_use(self, key_id: str, at: datetime) -> None:
         """Remember when a key of the API was last used. Raises ProblemError."""
         await self.read(lambda connection: note_use(connection, key_id, at))
+
+    async def note_visit(self, token_sha256: bytes) -> None:
+        """Remember that a session is used. Raises ProblemError."""
+        await self.read(lambda connection: note_visit(connection, token_sha256))
 
     async def read(self, work: Callable[[Connection[Any]], T]) -> T:
         """The result of *work*, for what the fleet's functions read. Raises ProblemError."""
@@ -123,8 +128,8 @@ DeskDep = Annotated[Desk, Depends(_of)]
 
 
 def _actor(request: Request, caller: CallerDep) -> Actor:
-    key = f" key {caller.key_id}" if caller.key_id else ""
-    return Actor(caller.name, f"api {request.client.host if request.client else 'unknown'}{key}")
+    by = f" key {caller.key_id}" if caller.key_id else " session" if caller.session else ""
+    return Actor(caller.name, f"api {request.client.host if request.client else 'unknown'}{by}")
 
 
 ActorDep = Annotated[Actor, Depends(_actor)]

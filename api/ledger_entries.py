@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from api import cursors
+from api.callers import MAY_READ
 from api.database import DatabaseDep
 from api.keyset import PageQuery
 from api.ledger_sheets import NounPath, noun_of
@@ -17,7 +18,7 @@ from fleet.ledger.columns import Ledger
 from fleet.ledger.entries import PAGE
 from fleet.ledger.nouns import LEDGERS
 
-router = APIRouter(prefix="/api/v1/ledger", tags=["Sheets"])
+router = APIRouter(prefix="/api/v1/ledger", tags=["Sheets"], dependencies=MAY_READ)
 
 _LONGEST_KEY: Final = 4
 

@@ -10,6 +10,7 @@ from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
+from api.callers import MAY_READ
 from api.device_filters import DeviceFilters, choose
 from api.ledger_desk import Desk, DeskDep
 from api.problems import NO_ROUTE, RULE_BROKEN, ProblemError, documented
@@ -19,7 +20,7 @@ from fleet.ledger.report import Noun
 from fleet.ledger.template import template
 from fleet.ledger.workbook import Language
 
-router = APIRouter(prefix="/api/v1/ledger", tags=["Sheets"])
+router = APIRouter(prefix="/api/v1/ledger", tags=["Sheets"], dependencies=MAY_READ)
 
 # Each takes a connection of the desk as long as it is gathered, and changes have to find one, too.
 EXPORTS_AT_ONCE: Final = 2

@@ -6,13 +6,14 @@ from typing import Final
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from api.callers import MAY_READ
 from api.database import DatabaseDep
 from api.device import unknown
 from api.parameters import DeviceNo
 from api.problems import UNKNOWN_DEVICE, documented
 from fleet.lifecycle.states import NAMES, TERMINAL, TRANSITIONS, State
 
-router = APIRouter(tags=["Lifecycle"])
+router = APIRouter(tags=["Lifecycle"], dependencies=MAY_READ)
 
 TAKEN: Final = """
 SELECT t.from_state, t.to_state, t.at, t.actor, t.reason, t.document, t.cost_fen

@@ -12,6 +12,7 @@ from typing import Final
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from api.callers import MAY_READ
 from api.database import Database, DatabaseDep
 from api.device import unknown
 from api.ledger import EXAMPLE_DEVICE
@@ -20,7 +21,7 @@ from api.problems import UNKNOWN_DEVICE, documented
 from api.span import Span
 from fleet.lifecycle.states import State
 
-router = APIRouter(prefix="/api/v1/devices", tags=["Lifecycle"])
+router = APIRouter(prefix="/api/v1/devices", tags=["Lifecycle"], dependencies=MAY_READ)
 
 # A place is a stall of a site; a device that was put aside there, when another took its place, stands at none.
 _OWN: Final = """

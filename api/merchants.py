@@ -6,13 +6,14 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
+from api.callers import MAY_READ
 from api.database import DatabaseDep
 from api.device_parts import MASKED
 from api.keyset import PageQuery, read_page
 from api.parameters import Text
 from api.problems import BAD_CURSOR, UNKNOWN_ENTRY, ProblemError, documented
 
-router = APIRouter(prefix="/api/v1/merchants", tags=["Parties"])
+router = APIRouter(prefix="/api/v1/merchants", tags=["Parties"], dependencies=MAY_READ)
 
 LIST: Final = """
 SELECT c.merchant_code, c.name, c.credit_code, c.status, c.contact_name, c.phone_masked AS phone,

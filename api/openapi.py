@@ -6,11 +6,13 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from api import problems
+from api import permissions, problems, rates
+from api.cookies import COOKIE
 from store.records import TELEMETRY
 
 PATH: Final = "/api/v1/openapi.json"
 _REF: Final = "#/components/schemas/{model}"
+_PROBLEM: Final = {"$ref": _REF.format(model=problems.Problem.__name__)}
 _FIRST_ERROR: Final = 400
 
 TAGS: Final = [
@@ -48,6 +50,7 @@ TAGS: Final = [
     {"name": "Programmes", "description": "Campaigns of retirement (淘汰任务): progress, blockers, forecast, sheets."},
     {"name": "Site look-ups", "description": "Look-ups at a site that no device of ours saw (二维码查询量)."},
     {"name": "Events", "description": "What changes in the fleet, as it changes (事件推送)."},
+    {"name": "Accounts", "description": "Who calls, as what and where (账号与密钥): log-ins, users, keys."},
     {"name": "Health", "description": "For supervisors and Prometheus."},
 ]
 DESCRIPTION: Final = """\
@@ -56,8 +59,8 @@ Telemetry and fleet of a food-traceability system. 食品追溯系统的设备�
 - Times are RFC 3339. Answers are in UTC with `Z`; parameters need an offset.
 - Units end the names: `_g` grams, `_fen` 0.01 yuan, `_c` degrees Celsius, `_pct` per cent, `_s` seconds.
 - Lists are cut into pages: pass `next_cursor` as `cursor`, everything else unchanged, until it is null.
-- Callers show `Authorization: Bearer tf_<id>_<secret>`, a key of `tracefleet keys create`. Without one they are the
-  operator of this machine, who may see and do what needs no name.
+- Callers show `Authorization: Bearer tf_<id>_<secret>`, a key of `tracefleet keys create`, or the cookie of a session
+  that began at `/login`. `x-permission` of an operation names the roles that may, or is `public`.
 - A parameter that a route does not know is refused, so a misspelt filter never shows everything.
 - Every error is `application/problem+json` (RFC 9457); `type` leads to its explanation on this server.
 """
@@ -66,7 +69,14 @@ SECURITY: Final = {
         "type": "http",
         "scheme": "bearer",
         "description": "`tf_<id>_<secret>`, as `tracefleet keys create` told it",
-    }
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "of `POST /api/v1/sessions`, as the page `/login` asks for it; over TLS its name has the prefix "
+        "`__Host-`",
+    },
 }
 
 
@@ -95,18 +105,43 @@ def describe(app: FastAPI) -> dict[str, Any]:
     _, records = models_json_schema([(stream.model, mode) for stream in TELEMETRY.values()], ref_template=_REF)
     document["components"]["schemas"] |= records["$defs"]
     document["components"]["securitySchemes"] = SECURITY
-    # With a key, or as the operator of this machine.
-    document["security"] = [{}, *({name: []} for name in SECURITY)]
-    for operations in document["paths"].values():
-        for operation in operations.values():
+    document["security"] = [{name: []} for name in SECURITY]
+    for declared in permissions.all_of(app):
+        if declared.in_schema:
+            for method in declared.methods:
+                _declare(document["paths"][declared.path][method.lower()], declared)
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if method != "get":
+                _tell(operation, problems.CROSS_SITE)
+            if rates.are_counted(path):
+                _tell(operation, problems.TOO_OFTEN)
             _mend(operation["responses"])
     return document
 
 
+def _declare(operation: dict[str, Any], declared: permissions.Declared) -> None:
+    """Say who may, and that others are refused."""
+    operation["x-permission"] = declared.told
+    if declared.roles is None:
+        operation["security"] = []
+        return
+    for kind in (problems.FORBIDDEN, problems.PASSWORD_MUST_CHANGE):
+        _tell(operation, kind)
+
+
+def _tell(operation: dict[str, Any], kind: problems.Kind) -> None:
+    """Say that *kind* may be the answer, besides what the operation says of its status itself."""
+    answer = operation["responses"].setdefault(
+        str(kind.status), {"description": "", "content": {"application/json": {"schema": _PROBLEM}}}
+    )
+    if f"`{kind.slug}`" not in answer["description"]:
+        answer["description"] = f"{answer['description']}\n\n{problems.told(kind)}".strip()
+
+
 def _mend(responses: dict[str, Any]) -> None:
     """Give each documented problem its own media type."""
-    problem = {"$ref": _REF.format(model=problems.Problem.__name__)}
     for status, response in responses.items():
         content = response.get("content", {})
-        if int(status) >= _FIRST_ERROR and content.get("application/json", {}).get("schema") == problem:
+        if int(status) >= _FIRST_ERROR and content.get("application/json", {}).get("schema") == _PROBLEM:
             response["content"] = {problems.MEDIA_TYPE: content["application/json"]}

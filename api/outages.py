@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import cursors
 from api.body import BodiesDep, described
-from api.callers import require
+from api.callers import MAY_READ, require
 from api.database import DatabaseDep
 from api.keyset import PageQuery
 from api.ledger_desk import ActorDep, DeskDep
@@ -90,7 +90,7 @@ class DismissOrder(BaseModel):
     reason: Reason = Field(examples=["市场当日提前收市"])
 
 
-@router.get("", summary="List outages", responses=documented(BAD_CURSOR))
+@router.get("", summary="List outages", responses=documented(BAD_CURSOR), dependencies=MAY_READ)
 async def list_outages(database: DatabaseDep, query: Annotated[OutageQuery, Query()]) -> OutagePage:
     """Of sites and of the platform, filtered."""
     asked = query.model_dump(include={"scope", "site_no", "open", "since"})

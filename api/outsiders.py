@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from api import cursors, replays
 from api.body import BodiesDep, described
-from api.callers import require
+from api.callers import MAY_READ, require
 from api.database import Database, DatabaseDep
 from api.imports import answer
 from api.keyset import PageQuery
@@ -70,31 +70,56 @@ class Adopted(BaseModel):
 Asked = Annotated[PageQuery, Query()]
 
 
-@router.get("/strangers", summary="Devices that speak and are not in the ledger", responses=documented(BAD_CURSOR))
+@router.get(
+    "/strangers",
+    summary="Devices that speak and are not in the ledger",
+    responses=documented(BAD_CURSOR),
+    dependencies=MAY_READ,
+)
 async def strangers(database: DatabaseDep, query: Asked) -> OutsiderPage:
     """Who, since when, how much; `adopt` registers one and replays its quarantine."""
     return await _page(database, "strangers", query)
 
 
-@router.get("/ghosts", summary="Devices in service that were never heard", responses=documented(BAD_CURSOR))
+@router.get(
+    "/ghosts",
+    summary="Devices in service that were never heard",
+    responses=documented(BAD_CURSOR),
+    dependencies=MAY_READ,
+)
 async def ghosts(database: DatabaseDep, query: Asked) -> OutsiderPage:
     """Aged from the day on which they were put into service."""
     return await _page(database, "ghosts", query)
 
 
-@router.get("/shared-credentials", summary="Credentials in several hands", responses=documented(BAD_CURSOR))
+@router.get(
+    "/shared-credentials",
+    summary="Credentials in several hands",
+    responses=documented(BAD_CURSOR),
+    dependencies=MAY_READ,
+)
 async def shared_credentials(database: DatabaseDep, query: Asked) -> OutsiderPage:
     """One device's credential used from several hosts at the same time."""
     return await _page(database, "shared_credentials", query)
 
 
-@router.get("/client-ids", summary="Client ids that do not fit", responses=documented(BAD_CURSOR))
+@router.get(
+    "/client-ids",
+    summary="Client ids that do not fit",
+    responses=documented(BAD_CURSOR),
+    dependencies=MAY_READ,
+)
 async def client_ids(database: DatabaseDep, query: Asked) -> OutsiderPage:
     """Sent with another device's credential, or by several users."""
     return await _page(database, "client_ids", query)
 
 
-@router.get("/retired", summary="Retired identities that still try", responses=documented(BAD_CURSOR))
+@router.get(
+    "/retired",
+    summary="Retired identities that still try",
+    responses=documented(BAD_CURSOR),
+    dependencies=MAY_READ,
+)
 async def retired(database: DatabaseDep, query: Asked) -> OutsiderPage:
     """Devices disposed of, lost or revoked that are refused at the broker or in ingest."""
     return await _page(database, "retired", query)

@@ -5,17 +5,19 @@ from typing import Final
 
 from fastapi import APIRouter, Request
 from psycopg.rows import DictRow
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse
 
-from api import problems, readiness, reference
+from api import openapi, problems, readiness, reference
+from api.callers import PUBLIC, READERS, Caller, identify
 from api.database import DatabaseDep
 from api.html import page, prose, table
 from api.problems import ProblemError
 from api.readiness import Check, Readiness
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=PUBLIC)
 
 REFRESH_SECONDS: Final = 10
+_SHOWN_KEY: Final = '-H "Authorization: Bearer $KEY"'
 # The minute that runs and the one before it: never less than a minute's worth, and there is something at once.
 FIGURES: Final = """
 SELECT (SELECT count(*) FROM devices) AS devices,
@@ -36,11 +38,17 @@ async def home(request: Request, database: DatabaseDep) -> HTMLResponse:
     figures: DictRow | None = None
     if found.checks.schema_.ok:
         try:
-            figures = await database.fetch_one(FIGURES)
+            figures = await database.fetch_one(FIGURES) if _may_read(await identify(request)) else None
         except ProblemError:
             figures = None  # the checks above say what is wrong; the page is shown either way
     body = _introduction() + _figures(figures) + _checks(found) + _first_steps(_base_url(request), figures)
     return page("tracefleet", body, refresh_seconds=REFRESH_SECONDS)
+
+
+@router.get(openapi.PATH)
+async def document(request: Request) -> JSONResponse:
+    """The OpenAPI document."""
+    return JSONResponse(request.app.openapi())
 
 
 @router.get(reference.PATH)
@@ -69,6 +77,10 @@ async def catalogue() -> HTMLResponse:
 def _base_url(request: Request) -> str:
     """Where the caller found us: what it wrote as the host is shown, escaped, and followed by nobody."""
     return str(request.base_url).rstrip("/")
+
+
+def _may_read(caller: Caller) -> bool:
+    return caller.has(*READERS) and not caller.must_change
 
 
 def _introduction() -> str:
@@ -111,6 +123,7 @@ def _checks(found: Readiness) -> str:
 
 def _first_steps(base_url: str, figures: DictRow | None) -> str:
     rows = [
+        ['<a href="/login">/login</a>', "登录 log in"],
         ['<a href="/api/v1/docs">/api/v1/docs</a>', "接口文档 every address, with examples"],
         ['<a href="/api/v1/openapi.json">/api/v1/openapi.json</a>', "OpenAPI 文件 the same for machines"],
         ['<a href="/api/v1/devices">/api/v1/devices</a>', "设备列表 the devices"],
@@ -122,9 +135,10 @@ def _first_steps(base_url: str, figures: DictRow | None) -> str:
     device_no = (figures or {}).get("example") or "DEVICE_NO"
     examples = "\n".join(
         (
-            f"curl '{base_url}/api/v1/devices?kind=trace_scale&limit=5'",
-            f"curl '{base_url}/api/v1/devices/{device_no}/latest'",
-            f"curl '{base_url}/api/v1/devices/{device_no}/records/coldchain'",
+            "KEY=$(tracefleet keys create --name me --role viewer --expires 30d)",
+            f"curl {_SHOWN_KEY} '{base_url}/api/v1/devices?kind=trace_scale&limit=5'",
+            f"curl {_SHOWN_KEY} '{base_url}/api/v1/devices/{device_no}/latest'",
+            f"curl {_SHOWN_KEY} '{base_url}/api/v1/devices/{device_no}/records/coldchain'",
         )
     )
     return f"<h2>从这里开始 First steps</h2>{table(['', ''], rows)}<pre>{escape(examples)}</pre>"

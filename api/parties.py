@@ -6,13 +6,14 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
+from api.callers import MAY_READ
 from api.database import DatabaseDep
 from api.device_parts import MASKED
 from api.keyset import PageQuery, read_page
 from api.parameters import Text
 from api.problems import BAD_CURSOR, UNKNOWN_ENTRY, ProblemError, documented
 
-router = APIRouter(prefix="/api/v1/parties", tags=["Parties"])
+router = APIRouter(prefix="/api/v1/parties", tags=["Parties"], dependencies=MAY_READ)
 
 LIST: Final = """
 SELECT y.party_no, y.name, y.kind, s.site_no, c.merchant_code, y.credit_code, y.contact_name, y.phone_masked AS phone

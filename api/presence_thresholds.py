@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.body import BodiesDep, described
-from api.callers import require
+from api.callers import MAY_READ, require
 from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import Reason, Text
 from api.problems import FORBIDDEN, OF_BODIES, OF_CHANGES, documented
@@ -59,7 +59,7 @@ class ThresholdOrder(BaseModel):
     reason: Reason
 
 
-@router.get("", summary="Thresholds of presence", responses=documented())
+@router.get("", summary="Thresholds of presence", responses=documented(), dependencies=MAY_READ)
 async def list_thresholds(desk: DeskDep) -> Thresholds:
     """By kind, the general before the particular."""
     return Thresholds.model_validate({"items": await desk.read(thresholds.thresholds)}, from_attributes=True)

@@ -88,6 +88,13 @@ BUSY: Final = Kind(
     "The server has as many of these requests as it can hold",
     "Nothing was stored. Send the same body again after the seconds in `Retry-After`.",
 )
+TOO_OFTEN: Final = Kind(
+    "too-often",
+    429,
+    "The caller asks too often",
+    "Nothing was changed. Ask again after the seconds in `Retry-After`; larger pages need fewer requests. The limits "
+    "are TRACEFLEET_API_READS_PER_MINUTE and TRACEFLEET_API_WRITES_PER_MINUTE.",
+)
 UNKNOWN_ENTRY: Final = Kind(
     "unknown-entry", 404, "The ledger has no such entry", "Nothing was changed. Look the number up and correct it."
 )
@@ -101,10 +108,38 @@ RULE_BROKEN: Final = Kind("rule-broken", 409, "A rule of the ledger forbids it",
 UNAUTHENTICATED: Final = Kind(
     "unauthenticated",
     401,
-    "The key is not a valid one",
-    "Send `Authorization: Bearer tf_<id>_<secret>` with a key that is neither expired nor revoked, or none at all.",
+    "Nobody is known by what was shown",
+    "Log in at `/login`, or send `Authorization: Bearer tf_<id>_<secret>` with a key that is neither expired nor "
+    "revoked: `tracefleet keys create` makes one.",
 )
-FORBIDDEN: Final = Kind("forbidden", 403, "The caller may not do this", "Use a key with a role that may.")
+FORBIDDEN: Final = Kind(
+    "forbidden", 403, "The caller may not do this", "Use a key, or log in as somebody, with a role that may."
+)
+CROSS_SITE: Final = Kind(
+    "cross-site",
+    403,
+    "The request comes from a page of another site",
+    "Nothing was changed. Use the pages of this server, at the address in TRACEFLEET_PUBLIC_URL where it stands behind "
+    "another one; a program leaves `Origin` and `Sec-Fetch-Site` out.",
+)
+PASSWORD_MUST_CHANGE: Final = Kind(
+    "password-must-change",
+    403,
+    "The password has to be changed first",
+    "Choose one of your own at `/login`, or with `PUT /api/v1/password`; until then nothing else is open.",
+)
+LOGIN_REFUSED: Final = Kind(
+    "login-refused",
+    401,
+    "The login is refused",
+    "Check the name and the password. An administrator sets another with `tracefleet users reset`.",
+)
+LOGIN_THROTTLED: Final = Kind(
+    "login-throttled",
+    429,
+    "There were too many tries",
+    "Wait for the seconds in `Retry-After`; each further try that fails makes it longer.",
+)
 ENROLMENT_REFUSED: Final = Kind(
     "enrolment-refused",
     403,
@@ -169,6 +204,10 @@ CATALOGUE: Final = (
     RULE_BROKEN,
     UNAUTHENTICATED,
     FORBIDDEN,
+    CROSS_SITE,
+    PASSWORD_MUST_CHANGE,
+    LOGIN_REFUSED,
+    LOGIN_THROTTLED,
     ENROLMENT_REFUSED,
     NO_ROUTE,
     WRONG_METHOD,
@@ -177,6 +216,7 @@ CATALOGUE: Final = (
     UNSUPPORTED_MEDIA,
     UNREADABLE,
     BUSY,
+    TOO_OFTEN,
     REFUSED,
     INTERNAL,
     UNAVAILABLE,
@@ -230,8 +270,11 @@ class Problem(BaseModel):
 class ProblemError(Exception):
     """A problem to be answered: its kind, and the sentence about this occurrence."""
 
-    def __init__(self, kind: Kind, detail: str, *, allowed: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, kind: Kind, detail: str, *, allowed: Sequence[str] | None = None, retry_after_seconds: int | None = None
+    ) -> None:
         super().__init__(detail)
+        self.headers = None if retry_after_seconds is None else {"Retry-After": str(retry_after_seconds)}
         self.kind = kind
         self.detail = detail
         self.allowed = allowed
@@ -274,11 +317,15 @@ _OF_READS: Final = (INVALID_REQUEST, UNAVAILABLE, NOT_MIGRATED, TOO_SLOW)
 OF_CHANGES: Final = (INVALID_REQUEST, UNKNOWN_ENTRY, RULE_BROKEN, UNAVAILABLE, NOT_MIGRATED, KEY_UNUSABLE)
 
 
+def told(kind: Kind) -> str:
+    """A kind of problem in a line, for OpenAPI."""
+    return f"`{kind.slug}`: {kind.title}. {kind.remedy}"
+
+
 def documented(*kinds: Kind, besides: Sequence[Kind] = _OF_READS) -> dict[int | str, dict[str, Any]]:
     """What a route may answer other than success, for OpenAPI: its own problems, those of its sort, and everybody's."""
     by_status: dict[int | str, dict[str, Any]] = {}
     for kind in sorted({*kinds, *besides, UNAUTHENTICATED, INTERNAL}, key=CATALOGUE.index):
-        line = f"`{kind.slug}`: {kind.title}. {kind.remedy}"
         known = by_status.setdefault(kind.status, {"model": Problem, "description": ""})
-        known["description"] = f"{known['description']}\n\n{line}".strip()
+        known["description"] = f"{known['description']}\n\n{told(kind)}".strip()
     return by_status

@@ -10,6 +10,7 @@ from psycopg import Connection
 from pydantic import Field
 from starlette.responses import Response, StreamingResponse
 
+from api.callers import MAY_READ
 from api.ledger_desk import DeskDep
 from api.ledger_sheets import attachment, sent
 from api.programme_asked import READS, DayQuery, ProgrammeNo, on_day
@@ -64,6 +65,7 @@ def _export(form: FileFormat) -> None:
         description="Of any day; the same day gives the same file, whenever it is made.",
         response_class=Response,
         responses=_FILES | READS,
+        dependencies=MAY_READ,
     )
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import cursors
 from api.body import BodiesDep, described
-from api.callers import require
+from api.callers import MAY_READ, require
 from api.keyset import PageQuery
 from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import Day, Text
@@ -63,7 +63,7 @@ class _Position(BaseModel):
     key: Text
 
 
-@router.get("", summary="List programmes with their progress", responses=OF_LISTS)
+@router.get("", summary="List programmes with their progress", responses=OF_LISTS, dependencies=MAY_READ)
 async def list_programmes(desk: DeskDep, query: Annotated[PageQuery, Query()]) -> ProgrammePage:
     """As they are now, or were at their end."""
     after = cursors.unseal(query.cursor, _Position, of=("programmes",)).key if query.cursor else None
@@ -127,7 +127,7 @@ async def change(
     return _entry(await desk.change(actor, work, reason=order.reason))
 
 
-@router.get("/{programme_no}", summary="A programme on a day", responses=READS)
+@router.get("/{programme_no}", summary="A programme on a day", responses=READS, dependencies=MAY_READ)
 async def one(programme_no: ProgrammeNo, desk: DeskDep, query: Annotated[DayQuery, Query()]) -> ProgrammeDetail:
     """Its figures, cases under way, blockers and forecast, as they were at the end of that day."""
 
@@ -140,7 +140,7 @@ async def one(programme_no: ProgrammeNo, desk: DeskDep, query: Annotated[DayQuer
     return await desk.read(on_day(programme_no, query.on, work))
 
 
-@router.get("/{programme_no}/progress", summary="The burn-down", responses=READS)
+@router.get("/{programme_no}/progress", summary="The burn-down", responses=READS, dependencies=MAY_READ)
 async def burn_down(programme_no: ProgrammeNo, desk: DeskDep, query: Annotated[SeriesQuery, Query()]) -> Series:
     """A point for each day or week, within the programme's own days; at most 1,100 days at once."""
 
@@ -154,7 +154,7 @@ async def burn_down(programme_no: ProgrammeNo, desk: DeskDep, query: Annotated[S
     return await desk.read(on_day(programme_no, query.to_on, work))
 
 
-@router.get("/{programme_no}/blockers", summary="What holds it up", responses=READS)
+@router.get("/{programme_no}/blockers", summary="What holds it up", responses=READS, dependencies=MAY_READ)
 async def blockers(programme_no: ProgrammeNo, desk: DeskDep, query: Annotated[DayQuery, Query()]) -> Blockers:
     """Each reason with its number of devices and a remedy; `/devices?blocker=` lists them."""
 
@@ -168,7 +168,12 @@ async def blockers(programme_no: ProgrammeNo, desk: DeskDep, query: Annotated[Da
     return await desk.read(on_day(programme_no, query.on, work))
 
 
-@router.get("/{programme_no}/devices", summary="Its devices, or those that something holds up", responses=OF_DEVICES)
+@router.get(
+    "/{programme_no}/devices",
+    summary="Its devices, or those that something holds up",
+    responses=OF_DEVICES,
+    dependencies=MAY_READ,
+)
 async def list_devices(
     programme_no: ProgrammeNo, desk: DeskDep, query: Annotated[DevicesQuery, Query()]
 ) -> ProgrammeDevicePage:

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.body import BodiesDep, described
+from api.callers import require
 from api.database import DatabaseDep
 from api.problems import BUSY, NOT_WRITTEN, OF_BODIES, ProblemError, documented
 from api.writers import Writers, WritersDep
@@ -47,6 +48,7 @@ class PurgeReceipt(BaseModel):
     summary="Delete dead letters",
     responses=documented(*OF_BODIES, BUSY, NOT_WRITTEN),
     openapi_extra=described(PurgeRequest),
+    dependencies=[Depends(require("operator", "fleet_admin"))],
 )
 async def post_purge(request: Request, bodies: BodiesDep, database: DatabaseDep, writers: WritersDep) -> PurgeReceipt:
     """Delete dead letters that came long ago, for good; without `apply`, only say how many that would be.

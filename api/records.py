@@ -10,6 +10,7 @@ from psycopg.rows import DictRow
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from api import cursors, lineage, resolution, series, span
+from api.callers import MAY_READ
 from api.database import Database, DatabaseDep
 from api.device import unknown
 from api.ledger import EXAMPLE_LOGGER
@@ -20,7 +21,7 @@ from api.resolution import STEPS, Asked, Resolution, StreamName
 from api.shapes import Item
 from api.span import Order, Span
 
-router = APIRouter(prefix="/api/v1/devices", tags=["Records"])
+router = APIRouter(prefix="/api/v1/devices", tags=["Records"], dependencies=MAY_READ)
 
 
 class RecordQuery(BaseModel):

@@ -42,9 +42,11 @@ def _section(title: str, operation: dict[str, Any], path: str, base_url: str) ->
     answers = [
         [status, _content(answer), prose(answer["description"])] for status, answer in operation["responses"].items()
     ]
+    may = operation["x-permission"]
+    told = may if may == "public" else ", ".join(may)
     return (
         f'<h3 id="{_anchor(title)}"><code>{escape(title)}</code></h3>'
-        f"<p>{prose(operation.get('description', ''))}</p>"
+        f"<p>{prose(operation.get('description', ''))}</p><p>Who may 权限: {escape(told)}</p>"
         f"<pre>curl {_as(title, operation)}{_sending(operation)}'{escape(base_url + _example(path, parameters))}'</pre>"
         f"{table(['parameter', 'in', 'type', 'meaning'], rows) if rows else ''}"
         f"{table(['status', 'body', 'meaning'], answers)}"
@@ -54,7 +56,7 @@ def _section(title: str, operation: dict[str, Any], path: str, base_url: str) ->
 def _as(title: str, operation: dict[str, Any]) -> str:
     """What curl has to be told of the method, and of who calls where a role is needed."""
     method = title.partition(" ")[0]
-    key = '-H "Authorization: Bearer $KEY" ' if "403" in operation["responses"] else ""
+    key = "" if operation["x-permission"] == "public" else '-H "Authorization: Bearer $KEY" '
     return ("" if method in ("GET", "POST") else f"-X {method} ") + escape(key)
 
 

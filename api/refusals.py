@@ -20,7 +20,7 @@ def install(app: FastAPI) -> None:
 
 async def _problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError)  # noqa: S101 - registered for this class; starlette's signature is wider
-    return problems.answer(error.kind, error.detail, allowed=error.allowed)
+    return problems.answer(error.kind, error.detail, allowed=error.allowed, headers=error.headers)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

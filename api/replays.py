@@ -9,12 +9,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from psycopg import AsyncConnection
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api import cursors
 from api.body import BodiesDep, described
+from api.callers import require
 from api.database import Database, DatabaseDep
 from api.parameters import CURSOR_HELP, DEVICE_NO_PATTERN, Cursor
 from api.problems import BAD_CURSOR, BUSY, NOT_WRITTEN, OF_BODIES, ProblemError, documented
@@ -104,6 +105,7 @@ class ReplayReceipt(BaseModel):
     summary="Replay dead letters",
     responses=documented(*OF_BODIES, BAD_CURSOR, BUSY, NOT_WRITTEN),
     openapi_extra=described(ReplayRequest),
+    dependencies=[Depends(require("operator", "fleet_admin"))],
 )
 async def post_replay(request: Request, bodies: BodiesDep, database: DatabaseDep, writers: WritersDep) -> ReplayReceipt:
     """Send dead letters that wait the way of every message again, and answer after the commit.

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from api.callers import require
+from api.callers import MAY_READ, require
 from api.database import DatabaseDep
 from api.keyset import PageQuery, read_page
 from api.ledger_desk import ActorDep, DeskDep
@@ -33,7 +33,7 @@ class TombstonePage(BaseModel):
     next_cursor: str | None = Field(description="for the next page; null on the last")
 
 
-@router.get("/tombstones", summary="Retired numbers", responses=documented(BAD_CURSOR))
+@router.get("/tombstones", summary="Retired numbers", responses=documented(BAD_CURSOR), dependencies=MAY_READ)
 async def tombstones(database: DatabaseDep, query: Annotated[PageQuery, Query()]) -> TombstonePage:
     """What was disposed of, lost or deleted; an import of such a number is refused."""
     rows, next_cursor = await read_page(database, TOMBSTONES, query, route="tombstones", key="device_no")

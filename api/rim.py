@@ -7,10 +7,14 @@ from typing import Any, Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from api.metrics import UNMATCHED, Metrics
+from api.origin import is_foreign
+from api.rates import Rates
+from store.settings import Settings
 
 # Of a body as it is sent, whatever the route; this bounds what a confused client may announce.
 BODY_BYTES_MAX: Final = 1_048_576
@@ -26,7 +30,13 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
     # A page that shows something sets its own.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+# Once seen over TLS, never without again.
+_OVER_TLS: Final = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 @dataclass(slots=True)
@@ -35,6 +45,7 @@ class Reply:
 
     send: Send
     is_head: bool
+    is_private: bool = False
     status: int = 0
     began_at: float = field(default_factory=time.perf_counter)
     # Of a stream that lasts as long as its client, the time until its head: what comes after says nothing of us.
@@ -46,7 +57,7 @@ class Reply:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
+            for name, value in (_HEADERS | _OVER_TLS if self.is_private else _HEADERS).items():
                 headers.setdefault(name, value)
             if headers.get("content-type", "").startswith(_ENDLESS):
                 self.seconds_to_head = time.perf_counter() - self.began_at
@@ -67,9 +78,11 @@ class Reply:
 class Rim:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, settings: Settings) -> None:
         self._app = app
         self._metrics = metrics
+        self._public_url = settings.public_url
+        self._rates = Rates(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; anything else (the lifespan) goes straight through."""
@@ -77,7 +90,7 @@ class Rim:
             await self._app(scope, receive, send)
             return
         method = scope["method"]
-        reply = Reply(send, is_head=method == "HEAD")
+        reply = Reply(send, is_head=method == "HEAD", is_private=scope["scheme"] == "https")
         if reply.is_head:
             # Every GET answers HEAD too (RFC 9110); routes need not say so.
             scope["method"] = "GET"
@@ -93,21 +106,31 @@ class Rim:
 
     async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:
         try:
-            most = SHEET_BYTES_MAX if _OF_SHEETS.fullmatch(scope["path"]) else BODY_BYTES_MAX
-            if _announced_bytes(scope) > most:
-                refusal = problems.answer(problems.TOO_LARGE, f"At most {most} bytes are taken.")
-                await refusal(scope, receive, reply.pass_on)
-            else:
-                await self._app(scope, receive, reply.pass_on)
+            answer: ASGIApp = self._refusal(scope) or self._app
+            await answer(scope, receive, reply.pass_on)
         except Exception:  # the rim: whatever it was, the caller gets an answer and the operator the cause
             structlog.get_logger().exception("request failed", route=_template(scope))
             if reply.status:
                 raise  # half an answer is out: only a broken connection can tell
             await problems.answer(problems.INTERNAL, "The server failed.")(scope, receive, reply.pass_on)
 
+    def _refusal(self, scope: Scope) -> Response | None:
+        """What is refused whatever it asks for, before anything is read of it."""
+        headers = Headers(scope=scope)
+        if is_foreign(scope["method"], headers, scheme=scope["scheme"], public_url=self._public_url):
+            return problems.answer(problems.CROSS_SITE, "Pages of other sites change nothing here.")
+        wait = self._rates.wait_seconds(scope)
+        if wait:
+            said = "There were more requests within a minute than one caller may make."
+            return problems.answer(problems.TOO_OFTEN, said, headers={"Retry-After": str(wait)})
+        most = SHEET_BYTES_MAX if _OF_SHEETS.fullmatch(scope["path"]) else BODY_BYTES_MAX
+        if _announced_bytes(headers) > most:
+            return problems.answer(problems.TOO_LARGE, f"At most {most} bytes are taken.")
+        return None
 
-def _announced_bytes(scope: Scope) -> int:
-    announced = Headers(scope=scope).get("content-length", "0")
+
+def _announced_bytes(headers: Headers) -> int:
+    announced = headers.get("content-length", "0")
     return int(announced) if _LENGTH.fullmatch(announced) else 0
 
 

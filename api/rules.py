@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.body import BodiesDep, described
-from api.callers import require
+from api.callers import MAY_READ, require
 from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import Day, Reason
 from api.problems import FORBIDDEN, OF_BODIES, OF_CHANGES, UNKNOWN_ENTRY, documented
@@ -139,7 +139,7 @@ class PolicyOrder(BaseModel):
     reason: Reason
 
 
-@router.get("/rules", summary="The rules that count on a day", responses=_OF_LISTS)
+@router.get("/rules", summary="The rules that count on a day", responses=_OF_LISTS, dependencies=MAY_READ)
 async def list_rules(desk: DeskDep, query: Annotated[OnDay, Query()]) -> RulesOn:
     """Each with its version, its parameters, and what may be set."""
     on = query.on or today()
@@ -153,7 +153,7 @@ async def list_rules(desk: DeskDep, query: Annotated[OnDay, Query()]) -> RulesOn
     )
 
 
-@router.get("/rule-policy", summary="The policy of flags", responses=_OF_LISTS)
+@router.get("/rule-policy", summary="The policy of flags", responses=_OF_LISTS, dependencies=MAY_READ)
 async def get_policy(desk: DeskDep, query: Annotated[OnDay, Query()]) -> Policies:
     """The version in force on a day, and all of them."""
     on = query.on or today()
@@ -182,7 +182,9 @@ async def add_policy(request: Request, bodies: BodiesDep, desk: DeskDep, actor: 
     return _policy(added)
 
 
-@router.get("/rules/{rule}", summary="All versions of a rule", responses=documented(besides=OF_CHANGES))
+@router.get(
+    "/rules/{rule}", summary="All versions of a rule", responses=documented(besides=OF_CHANGES), dependencies=MAY_READ
+)
 async def get_rule(desk: DeskDep, rule: RuleName) -> VersionsOf:
     """The first first; those to come, too."""
     known = await desk.read(lambda connection: versions.versions_of(connection, rule))

@@ -10,11 +10,12 @@ from fastapi import APIRouter
 from fastapi import Path as PathParameter
 from starlette.responses import HTMLResponse
 
+from api.callers import PUBLIC
 from api.html import page
 from api.markdown import render
 from api.problems import NO_ROUTE, ProblemError
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=PUBLIC)
 
 PREFIX: Final = "/runbook"
 # Beside this package, in a repository and where it is installed alike. Documents are no code: nothing is imported.

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import cursors
 from api.body import BodiesDep, described
-from api.callers import require
+from api.callers import MAY_READ, require
 from api.database import DatabaseDep
 from api.keyset import PageQuery
 from api.ledger import EXAMPLE_DEVICE
@@ -75,7 +75,7 @@ class Settlement(BaseModel):
     note: Text = Field(examples=["设备在仓库内通电，已断电封存"])
 
 
-@router.get("", summary="List security events", responses=documented(BAD_CURSOR))
+@router.get("", summary="List security events", responses=documented(BAD_CURSOR), dependencies=MAY_READ)
 async def list_events(database: DatabaseDep, query: Annotated[SecurityQuery, Query()]) -> SecurityPage:
     """Retired identities that tried to log in or to report: refused, counted, and kept as evidence."""
     filters = query.model_dump(exclude={"cursor", "limit"})

@@ -5,8 +5,10 @@ import errno
 import logging
 import signal
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from types import FrameType
 from typing import Final
 
@@ -22,13 +24,15 @@ GRACE_SECONDS: Final = 3
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, *, insecure: bool = False) -> None:
     """Serve until SIGTERM, SIGINT or cancellation; requests under way get 3 seconds to end.
 
-    Raises PortTakenError before anything else starts. A database that is away, then or later, is answered with 503
-    until it is back; whether its schema fits is for the caller to check first, and for ``/readyz``.
+    Off this machine it speaks TLS, unless it is to be *insecure*: passwords and keys would be read on the way.
+    Raises SettingsError and PortTakenError before anything else starts. A database that is away, then or later, is
+    answered with 503 until it is back; whether its schema fits is for the caller to check first, and for ``/readyz``.
     """
     with listen(settings) as listener:
+        is_private = _require_private(settings, listener, insecure=insecure)
         _quiet()
         server = _Server(
             uvicorn.Config(
@@ -37,10 +41,14 @@ async def run(settings: Settings) -> None:
                 access_log=False,
                 lifespan="on",
                 server_header=False,
+                # Whatever says that it forwards could say that it is anybody.
+                proxy_headers=False,
                 timeout_graceful_shutdown=GRACE_SECONDS,
+                ssl_certfile=settings.api_tls_certificate,
+                ssl_keyfile=settings.api_tls_key,
             )
         )
-        structlog.get_logger().info("api listens", url=url_of(listener))
+        structlog.get_logger().info("api listens", url=url_of(listener, is_private=is_private))
         await _serve(server, listener)
         structlog.get_logger().info("api ended")
 
@@ -66,10 +74,36 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
-    """Where a browser on this machine finds it."""
+def url_of(listener: socket.socket, *, is_private: bool = False) -> str:
+    """Where a browser on this machine finds it; over TLS where it *is_private*."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http{'s' if is_private else ''}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _require_private(settings: Settings, listener: socket.socket, *, insecure: bool) -> bool:
+    """Whether the API speaks TLS. Raises SettingsError where it has to and cannot."""
+    certificate, key = settings.api_tls_certificate, settings.api_tls_key
+    if (certificate is None) != (key is None):
+        raise SettingsError(
+            "TRACEFLEET_API_TLS_CERTIFICATE and TRACEFLEET_API_TLS_KEY are set together, or neither. "
+            "证书与私钥须同时设置。"
+        )
+    if certificate is not None:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError(
+                f"TRACEFLEET_API_TLS_CERTIFICATE={certificate}, TRACEFLEET_API_TLS_KEY={key}: {error}. Give a "
+                f"certificate and its key, each a PEM file that this user may read. 请提供可读取的PEM证书及其私钥。"
+            ) from error
+        return True
+    if not insecure and not ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback:
+        raise SettingsError(
+            f"the API would listen on {settings.api_host} without TLS: passwords and keys could be read on the way. "
+            f"Set TRACEFLEET_API_TLS_CERTIFICATE and TRACEFLEET_API_TLS_KEY; or, behind a proxy that speaks TLS, type "
+            f"--insecure. API 将在本机以外监听且未启用TLS：请设置证书与私钥；前置代理已启用TLS时，使用 --insecure。"
+        )
+    return False
 
 
 def _explain(host: str, port: int, error: OSError) -> PortTakenError | SettingsError:

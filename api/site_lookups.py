@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from api import cursors
 from api.body import JSON, BodiesDep, described
-from api.callers import require
+from api.callers import MAY_READ, require
 from api.database import DatabaseDep
 from api.keyset import PageQuery
 from api.ledger_desk import ActorDep, DeskDep
@@ -139,7 +139,7 @@ async def post(request: Request, bodies: BodiesDep, desk: DeskDep, actor: ActorD
     return await _told(desk, actor, told)
 
 
-@router.get("/site-lookups", summary="List look-ups", responses=documented(BAD_CURSOR))
+@router.get("/site-lookups", summary="List look-ups", responses=documented(BAD_CURSOR), dependencies=MAY_READ)
 async def list_lookups(database: DatabaseDep, query: Annotated[ListQuery, Query()]) -> LookupsPage:
     """As they were told last."""
     filters: dict[str, Any] = query.model_dump(exclude={"cursor", "limit"})

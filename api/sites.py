@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
+from api.callers import MAY_READ
 from api.database import DatabaseDep
 from api.keyset import PageQuery, read_page
 from api.ledger import Site
@@ -13,7 +14,7 @@ from api.parameters import Text
 from api.problems import BAD_CURSOR, UNKNOWN_ENTRY, ProblemError, documented
 from fleet.lifecycle.states import State
 
-router = APIRouter(prefix="/api/v1/sites", tags=["Sites"])
+router = APIRouter(prefix="/api/v1/sites", tags=["Sites"], dependencies=MAY_READ)
 
 # Devices are counted for the sites of the page alone.
 LIST: Final = """

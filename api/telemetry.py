@@ -8,11 +8,12 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import ndjson
 from api.body import BodiesDep
+from api.callers import require
 from api.ingest_stats import Account, StreamAccount
 from api.ledger import EXAMPLE_DEVICE
 from api.ndjson import LINES_MAX, UNPACKED_BYTES_MAX
@@ -137,6 +138,7 @@ _REQUEST: Final[dict[str, Any]] = {
     summary="Report telemetry",
     responses=documented(*OF_BODIES, BUSY, NOT_WRITTEN, LEDGER_UNKNOWN, besides=[NOT_MIGRATED]),
     openapi_extra=_REQUEST,
+    dependencies=[Depends(require("gateway", "operator", "fleet_admin"))],
 )
 async def post_telemetry(request: Request, bodies: BodiesDep, writers: WritersDep) -> Receipt:
     """Store messages of any number of devices, as if the devices had published them, and answer after the commit.

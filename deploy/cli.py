@@ -43,6 +43,7 @@ from deploy.commands import (
     simulate,
     thresholds,
     up,
+    users,
     workers,
 )
 from deploy.invocation import as_typed
@@ -114,6 +115,7 @@ app.add_typer(audit.app, name="audit", epilog="Example: tracefleet audit verify"
 app.add_typer(backup.app, name="backup", epilog="Example: tracefleet backup create")
 app.add_typer(bench.app, name="bench", epilog="Example: tracefleet bench ingest --quick")
 app.add_typer(workers.app, name="workers", epilog="Example: tracefleet workers list")
+app.add_typer(users.app, name="users", epilog="Example: tracefleet users create wang.li --role operator --region 4101")
 app.add_typer(keys.app, name="keys", epilog="Example: tracefleet keys create --name erp --role viewer --expires 365d")
 app.add_typer(dead_letters.app, name="dead-letters", epilog="Example: tracefleet dead-letters list")
 

@@ -162,6 +162,23 @@ class Settings(BaseSettings):
     )
     api_host: str = Field("127.0.0.1", description="address the API binds to")
     api_port: Port = Field(8000, description="port of the API")
+    api_loopback_role: Literal["viewer", "operator"] | None = Field(
+        None,
+        description="what whoever calls the API from this machine with neither key nor session may do: `viewer` or "
+        "`operator`; unset, nothing. Not behind a proxy on this machine: all its callers come from here",
+    )
+    api_tls_certificate: Path | None = Field(
+        None, description="certificate (chain) of the API, PEM: with it the API speaks TLS alone"
+    )
+    api_tls_key: Path | None = Field(None, description="its private key, PEM, without a passphrase")
+    api_reads_per_minute: int = Field(
+        6000, ge=0, description="requests that one caller may make in a minute to read; 0: no limit"
+    )
+    api_writes_per_minute: int = Field(
+        1200, ge=0, description="requests that one caller may make in a minute to change something; 0: no limit"
+    )
+    session_idle_minutes: int = Field(60, ge=1, le=1440, description="a session ends when it was not used for so long")
+    session_hours: int = Field(12, ge=1, le=168, description="a session ends so long after its log-in, used or not")
     metrics_host: str = Field("127.0.0.1", description="address that `/metrics` of ingest and fleet bind to")
     ingest_metrics_port: Port = Field(9101, description="port of the ingest metrics")
     fleet_metrics_port: Port = Field(9102, description="port of the fleet metrics")

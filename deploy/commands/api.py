@@ -1,13 +1,40 @@
 """``tracefleet api``: one process, for production."""
 
+import sys
+from typing import Annotated
+
+import typer
+
+from deploy.invocation import as_typed
+from deploy.ports import reachable_host, service_port
 from deploy.service import run_service
+from fleet.identity.first_start import first_password, told
+from store.settings import Settings
 
 
-def api() -> None:
+def api(
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen off this machine without TLS: behind a proxy that speaks it.")
+    ] = False,
+) -> None:
     """Serve the HTTP API.
 
-    Runs until Ctrl-C or SIGTERM. The database must be migrated: see `tracefleet migrate`.
+    Runs until Ctrl-C or SIGTERM. The database must be migrated: see `tracefleet migrate`. Where nobody is a user
+    yet, it makes the user `admin` and prints a one-time password.
     """
     from api.server import run  # noqa: PLC0415 - heavy: only when it runs
 
-    run_service("api", run)
+    async def serve(settings: Settings) -> None:
+        _tell_first_password(settings)
+        await run(settings, insecure=insecure)
+
+    run_service("api", serve)
+
+
+def _tell_first_password(settings: Settings) -> None:
+    """On standard output, not in the log: logs are collected, and kept."""
+    password = first_password(settings)
+    if password is not None:
+        port = service_port(settings, "api")
+        sys.stdout.write(f"{as_typed(told(password, f'http://{reachable_host(port.host)}:{port.port}/login'))}\n")
+        sys.stdout.flush()

@@ -10,6 +10,7 @@ import asyncio
 import http.client
 import os
 import signal
+import ssl
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -35,6 +36,7 @@ from deploy.ports import SERVICES, Service, reachable_host, service_port
 from deploy.supervisor import Child, Stage, StopSignals, Supervisor, ToldToStopError
 from fleet.identity.broker import issuer_of
 from fleet.identity.bus import BusError
+from fleet.identity.first_start import first_password
 from fleet.identity.status import ask
 from fleet.keys import Keys
 from store import log, value_files
@@ -71,9 +73,10 @@ class Simulation:
     seed: int
 
 
-def run(simulation: Simulation | None) -> bool:
+def run(simulation: Simulation | None, *, insecure: bool = False) -> bool:
     """Run the system until SIGINT, SIGTERM or SIGHUP; whether everything then stopped by itself.
 
+    *insecure*: the API may listen off this machine without TLS.
     Raises TracefleetError when it cannot be started; whatever had been started is stopped again.
     """
     data_dir = load().data_dir.resolve()
@@ -90,11 +93,13 @@ def run(simulation: Simulation | None) -> bool:
             if was_killed:
                 _wait_for_leftovers(settings, supervisor)
             room.require_room(settings)
-            system = _System(settings, supervisor, screen)
+            system = _System(settings, supervisor, screen, insecure=insecure)
             system.bring_up(simulation)
             found = system.a_trial(is_simulated=simulation is not None)
             write_private(runtime, asdict(system.addresses) | {"pid": os.getpid()})
-            screen.say_plainly(welcome(system.addresses, data_dir=data_dir, trial=found))
+            screen.say_plainly(
+                welcome(system.addresses, data_dir=data_dir, trial=found, first_password=system.first_password)
+            )
             supervisor.run()
             screen.say_plainly("Stopping · 正在停止 …")
         except ToldToStopError:
@@ -139,11 +144,14 @@ def _wait_for_leftovers(settings: Settings, supervisor: Supervisor) -> None:
 class _System:
     """The parts of a running system. Started in order, each when what it needs is there."""
 
-    def __init__(self, settings: Settings, supervisor: Supervisor, screen: Screen) -> None:
+    def __init__(self, settings: Settings, supervisor: Supervisor, screen: Screen, *, insecure: bool) -> None:
         self._settings = settings
+        self._of_the_api = ["--insecure"] if insecure else []
         self._supervisor = supervisor
         self._screen = screen
         self._logs = settings.data_dir / "logs"
+        # Of the user that this start made, if it made one.
+        self.first_password: str | None = None
 
     def bring_up(self, simulation: Simulation | None) -> None:
         """Start everything; returns when the last part works. Raises TracefleetError or ToldToStopError."""
@@ -155,9 +163,11 @@ class _System:
             self._start_broker(tick)
         with self._screen.step("ingest") as tick:
             self._start_ingest(tick)
+        # Before the API, which would print it into its log.
+        self.first_password = first_password(self._settings)
         with self._screen.step("fleet and the API") as tick:
             fleet = self._start_service("fleet")
-            api = self._start_service("api")
+            api = self._start_command("api", *self._of_the_api)
             self._wait(self._fleet_answers, fleet, "the fleet's answer to logins", tick)
             self._wait(self._api_is_alive, api, "the API", tick)
         if simulation is not None:
@@ -170,7 +180,8 @@ class _System:
         urls = {}
         for service in SERVICES:
             port = service_port(self._settings, service)
-            urls[service] = f"http://{reachable_host(port.host)}:{port.port}"
+            is_private = service == "api" and self._settings.api_tls_certificate is not None
+            urls[service] = f"http{'s' if is_private else ''}://{reachable_host(port.host)}:{port.port}"
         return Addresses(
             database_url=self._settings.require_database_url(),
             broker_url=self._settings.broker_url.get_secret_value(),
@@ -258,7 +269,14 @@ class _System:
 
     def _api_is_alive(self) -> bool:
         where = urlsplit(self.addresses.api_url)
-        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=1)
+        host, port = where.hostname or "", where.port
+        connection = http.client.HTTPConnection(host, port, timeout=1)
+        if where.scheme == "https":
+            # Our own child on this machine, by the certificate it was given: its name is for those from elsewhere.
+            trust = ssl.create_default_context(cafile=self._settings.api_tls_certificate)
+            trust.check_hostname = False
+            trust.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+            connection = http.client.HTTPSConnection(host, port, timeout=1, context=trust)
         try:
             connection.request("GET", "/livez")
             return connection.getresponse().status == http.HTTPStatus.OK

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from deploy.embedded.trial import Trial
 from deploy.invocation import program
+from fleet.identity.users import FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,8 @@ class Addresses:
     metrics_urls: dict[str, str]
 
 
-def welcome(addresses: Addresses, *, data_dir: Path, trial: Trial | None) -> str:
-    """The text; *trial* is what to try things with, if there is anything."""
+def welcome(addresses: Addresses, *, data_dir: Path, trial: Trial | None, first_password: str | None) -> str:
+    """The text; *trial* is what to try things with, *first_password* that of the first user, if there is such."""
     metrics = "\n".join(f"             {name:<7} {url}" for name, url in addresses.metrics_urls.items()).lstrip()
     return f"""
 tracefleet is running · 系统已启动
@@ -30,6 +31,7 @@ tracefleet is running · 系统已启动
   Database   {_without_password(addresses.database_url)}   (password · 密码: {data_dir / "runtime.json"})
   Broker     {_without_user(addresses.broker_url)}   (our own user · 服务账号: {data_dir / "runtime.json"})
   Logs       {data_dir / "logs"}
+  Log in     {_login(addresses, first_password)}
 
 {_next_steps(addresses, trial)}
 
@@ -43,8 +45,8 @@ def _next_steps(addresses: Addresses, trial: Trial | None) -> str:
         return f"""What to try next · 接下来
   Start again with devices that publish · 带上模拟设备再次启动:
     {program()} up --simulate 200
-  Which devices are there · 查看设备:
-    curl -s {addresses.api_url}/api/v1/devices"""
+{_how_to_get_a_key()}  Which devices are there · 查看设备:
+    curl -s -H "Authorization: Bearer $KEY" {addresses.api_url}/api/v1/devices"""
     broker = urlsplit(addresses.broker_url)
     # The time as milliseconds, by the shell; a sequence number that is new each second.
     message = (
@@ -59,8 +61,23 @@ def _next_steps(addresses: Addresses, trial: Trial | None) -> str:
     mosquitto_pub -h {broker.hostname} -p {broker.port} {entrance} -q 1 -t {topic} -m {message}
   The broker acknowledges; the row follows within a second · 确认由消息代理发出，数据在一秒内入库:
     sleep 1
-  Read its latest values back · 读取它的最新值:
-    curl -s {addresses.api_url}/api/v1/devices/{device_no}/latest"""
+{_how_to_get_a_key()}  Read its latest values back · 读取它的最新值:
+    curl -s -H "Authorization: Bearer $KEY" {addresses.api_url}/api/v1/devices/{device_no}/latest"""
+
+
+def _login(addresses: Addresses, first_password: str | None) -> str:
+    url = f"{addresses.api_url}/login"
+    if first_password is None:
+        return f"{url}   (forgotten · 忘记密码: {program()} users reset {FIRST})"
+    return f"""{url}
+             user · 用户名: {FIRST}   one-time password · 一次性密码: {first_password}
+             shown this once, changed at the first login · 仅显示这一次，首次登录须修改"""
+
+
+def _how_to_get_a_key() -> str:
+    return f"""  Make a key that reads · 生成一把只读密钥:
+    KEY=$({program()} keys create --name try-$(date +%s) --role viewer --expires 30d)
+"""
 
 
 def _how_to_get_a_secret(trial: Trial) -> str:

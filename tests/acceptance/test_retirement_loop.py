@@ -29,8 +29,8 @@ from fleet.audit.verification import verify
 from fleet.business_day import today
 from fleet.census import take_census
 from fleet.identity import api_keys
-from fleet.identity.api_keys import Role
 from fleet.identity.credentials import Issued
+from fleet.identity.roles import Role
 from fleet.metrics import Metrics
 from fleet.obsolescence.evaluating import evaluate
 from fleet.retirement import retained, silence
@@ -153,7 +153,8 @@ class City:
         keys = {}
         for name, roles in PEOPLE.items():
             with self.world.changing() as connection:
-                _, keys[name] = api_keys.make(connection, name, roles)
+                connection.execute("INSERT INTO users (name, roles) VALUES (%s, %s)", (name, list(roles)))
+                _, keys[name] = api_keys.make(connection, name, roles, owner=name)
         return keys
 
     def close(self) -> None:

@@ -234,15 +234,28 @@ def test_output_is_plain_lines_that_name_everything(running: Up) -> None:
 def test_printed_commands_publish_a_reading_and_show_it(running: Up) -> None:
     """What the screen tells a newcomer to type works: mosquitto_pub in, and over HTTP out again within a second."""
     publish = re.search(r"mosquitto_pub .*", running.output)
-    read = re.search(r"curl -s (\S+/latest)", running.output)
+    key = re.search(r"KEY=\$\(tracefleet (keys create .*)\)", running.output)
+    read = re.search(r"curl -s -H \S+ \S+ \S+ (\S+/latest)", running.output)
     assert publish is not None
+    assert key is not None
     assert read is not None
+    make_key = f"{sys.executable} -P -m deploy.cli {key[1]}"
+    made = subprocess.run(
+        ["bash", "-c", make_key],  # noqa: S607 - as below
+        cwd=running.folder,
+        env=running.variables,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    shown = {"Authorization": f"Bearer {made.stdout.strip()}"}
     subprocess.run(["bash", "-c", publish[0]], check=True, timeout=10)  # noqa: S607 - the printed line needs a shell
 
     address = read[1]
 
     def comes_back() -> bool:
-        return b'"temperature_c":2.1' in httpx.get(address, timeout=5).content.replace(b" ", b"")
+        return b'"temperature_c":2.1' in httpx.get(address, headers=shown, timeout=5).content.replace(b" ", b"")
 
     until(comes_back, seconds=1, what="the reading over HTTP")
 

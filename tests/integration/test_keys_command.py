@@ -67,3 +67,35 @@ def test_key_is_not_made_when_a_valid_one_has_its_name(run: Run) -> None:
     assert isinstance(run(*arguments).exception, RefusedError)
     run("revoke", first["key_id"])
     assert run(*arguments).exit_code == 0
+
+
+def test_key_is_rotated_with_an_overlap(run: Run, database_url: str) -> None:
+    """The new one alone on standard output; the old one ends by itself, and is in the way of no name."""
+    made = json.loads(run("create", "--name", "erp", "--role", "gateway", "--expires", "365d", "--json").stdout)
+    rotated = json.loads(run("rotate", made["key_id"], "--overlap", "12h", "--json").stdout)
+    assert (rotated["replaces"], rotated["name"], rotated["roles"]) == (made["key_id"], "erp", ["gateway"])
+    assert rotated["key"] != made["key"]
+    assert isinstance(run("rotate", made["key_id"]).exception, RefusedError)
+    at_once = run("rotate", rotated["key_id"], "--overlap", "0")
+    assert at_once.stdout.startswith("tf_")
+    states = {key["key_id"]: key["state"] for key in json.loads(run("list", "--json").stdout)}
+    assert (states[made["key_id"]], states[rotated["key_id"]]) == ("valid", "expired")
+    assert isinstance(run("rotate", rotated["key_id"]).exception, RefusedError)
+    assert isinstance(run("rotate", "aaaaaaaa").exception, UnknownEntryError)
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM audit_unsealed").fetchone() == (0,)
+
+
+def test_key_of_somebody_and_of_a_place(run: Run, database_url: str) -> None:
+    """An owner who is a user, regions by their digits; an admin's key is good everywhere."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO users (name, roles) VALUES ('wang.li', '{operator}')")
+    arguments = ("create", "--name", "laptop", "--role", "operator", "--owner", "wang.li", "--region", "4101")
+    assert run(*arguments).exit_code == 0
+    [key] = json.loads(run("list", "--json").stdout)
+    assert (key["owner"], key["regions"]) == ("wang.li", ["4101"])
+    assert "wang.li" in run("list").stdout
+    assert isinstance(run("create", "--name", "wang.li", "--role", "viewer").exception, RefusedError)
+    assert isinstance(run("create", "--name", "x", "--role", "viewer", "--region", "4").exception, RefusedError)
+    assert isinstance(run("create", "--name", "x", "--role", "admin", "--region", "41").exception, RefusedError)
+    assert isinstance(run("create", "--name", "x", "--role", "viewer", "--owner", "li").exception, UnknownEntryError)

@@ -91,11 +91,14 @@ def test_every_file_that_is_mounted_exists(name: str) -> None:
 
 @EVERY_SERVICE
 def test_only_mqtt_the_api_and_grafana_are_published_and_on_loopback(name: str) -> None:
-    """One variable opens all three; the database is in a network that leads nowhere."""
+    """With TLS one variable opens all three; the database is in a network that leads nowhere."""
     published = {"nats": "1883", "api": "8000", "grafana": "3000"}
     port = published.get(name)
-    expected = [f"${{TRACEFLEET_BIND:-127.0.0.1}}:{port}:{port}"] if port else []
+    expected = [f"127.0.0.1:{port}:{port}"] if port else []
     assert SERVICES[name].get("ports", []) == expected
+    outside = {"nats": "8883:1883", "api": "8000:8000", "grafana": "3000:3000"}
+    with_tls = TLS["services"].get(name, {}).get("ports", [])
+    assert with_tls == ([f"${{TRACEFLEET_BIND:-127.0.0.1}}:{outside[name]}"] if name in outside else [])
 
 
 def test_the_database_is_reached_by_those_who_need_it_alone() -> None:
@@ -130,8 +133,10 @@ def test_settings_of_a_service_are_settings(name: str) -> None:
 @EVERY_SERVICE_OF_OURS
 def test_command_of_a_service_is_one_of_the_command_line(name: str) -> None:
     """The same name as the service."""
-    assert SERVICES[name]["command"][0] == name
-    assert name in get_group(app).commands
+    command, *options = SERVICES[name]["command"]
+    assert command == name
+    known = {option for parameter in get_group(app).commands[name].params for option in parameter.opts}
+    assert {option for option in options if option.startswith("--")} <= known
 
 
 @pytest.mark.parametrize(
@@ -217,10 +222,13 @@ def test_tls_changes_what_is_there_and_nothing_else() -> None:
     uses_broker = {name for name in OURS if "TRACEFLEET_BROKER_URL" in SERVICES[name]["environment"]}
     assert {name for name in OURS if name in TLS["services"]} == uses_broker
     for name in uses_broker:
-        assert TLS["services"][name]["environment"] == TLS["x-broker-url"]
+        assert TLS["x-broker-url"].items() <= TLS["services"][name]["environment"].items()
+    # Only behind TLS, or on this machine alone.
+    api = TLS["services"]["api"]
+    assert (SERVICES["api"]["command"], api["command"]) == (["api", "--insecure"], ["api"])
+    assert {"TRACEFLEET_API_TLS_CERTIFICATE", "TRACEFLEET_API_TLS_KEY"} <= api["environment"].keys()
     conf = (DEPLOY / "compose" / "mqtt-tls.conf").read_text(encoding="utf-8")
     assert set(re.findall(r"/run/secrets/(\w+)", conf)) == set(TLS["services"]["nats"]["secrets"])
-    assert TLS["services"]["nats"]["ports"] == ["${TRACEFLEET_BIND:-127.0.0.1}:8883:1883"]
 
 
 def _compose() -> list[str] | None:

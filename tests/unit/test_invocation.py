@@ -1,5 +1,6 @@
 """How people are told to type a command."""
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -54,9 +55,9 @@ def test_command_is_named_by_its_name_when_it_runs_as_a_module(monkeypatch: pyte
 
 def test_welcome_waits_between_publishing_and_reading(tmp_path: Path) -> None:
     """The three lines can be pasted at once; both languages say why."""
-    told = welcome(ADDRESSES, data_dir=tmp_path, trial=Trial("D-1", "its-secret"))
-    commands = [line.split()[0] for line in told.splitlines() if line.startswith("    ") and line.split()[0].islower()]
-    assert commands == ["mosquitto_pub", "sleep", "curl"]
+    told = welcome(ADDRESSES, data_dir=tmp_path, trial=Trial("D-1", "its-secret"), first_password=None)
+    commands = re.findall(r"^ {4}(mosquitto_pub|sleep|KEY=|curl)", told, re.MULTILINE)
+    assert commands == ["mosquitto_pub", "sleep", "KEY=", "curl"]
     assert "the row follows within a second" in told
     assert "一秒内入库" in told
     assert "-i D-1 -u D-1 -P its-secret " in told
@@ -65,7 +66,7 @@ def test_welcome_waits_between_publishing_and_reading(tmp_path: Path) -> None:
 
 def test_welcome_says_how_to_get_a_secret_when_none_was_made(tmp_path: Path) -> None:
     """A real device's is its own; one more is issued on purpose."""
-    told = welcome(ADDRESSES, data_dir=tmp_path, trial=Trial("D-1", None))
+    told = welcome(ADDRESSES, data_dir=tmp_path, trial=Trial("D-1", None), first_password=None)
     assert f"\n    {program()} devices credential D-1\n" in told
     assert "-P SECRET " in told
 
@@ -74,5 +75,16 @@ def test_welcome_names_the_command_as_it_was_called(monkeypatch: pytest.MonkeyPa
     """`make demo` puts nothing on the PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "argv", [".venv/bin/tracefleet", "up"])
-    told = welcome(ADDRESSES, data_dir=tmp_path, trial=None)
+    told = welcome(ADDRESSES, data_dir=tmp_path, trial=None, first_password="ONE-TIME")
     assert "\n    .venv/bin/tracefleet up --simulate 200\n" in told
+    assert "=$(.venv/bin/tracefleet keys create " in told
+
+
+def test_welcome_tells_the_first_login_once(tmp_path: Path) -> None:
+    """With its one-time password when this start made it; afterwards what to do when it is forgotten."""
+    first = welcome(ADDRESSES, data_dir=tmp_path, trial=None, first_password="ONE-TIME")
+    assert f"{ADDRESSES.api_url}/login\n" in first
+    assert "admin   one-time password · 一次性密码: ONE-TIME\n" in first
+    later = welcome(ADDRESSES, data_dir=tmp_path, trial=None, first_password=None)
+    assert "password · 一次性密码" not in later
+    assert f"{program()} users reset admin" in later

@@ -21,7 +21,7 @@ from api.app import create_app
 from api.writers import Writers
 from fleet.acting import Actor, acting
 from fleet.identity import api_keys
-from fleet.identity.api_keys import Role
+from fleet.identity.roles import MACHINES, Role
 from fleet.keys import Keys
 from store.records import IDENTITY_COLUMNS
 from store.settings import Settings
@@ -146,7 +146,8 @@ def make_settings(make_settings: Callable[..., Settings], database_url: str) -> 
 
 
 async def _client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(settings)
+    # Whoever shows nothing is the operator of this machine here; who may what is asked in test_api_permissions.
+    app = create_app(settings.model_copy(update={"api_loopback_role": "operator"}))
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
@@ -164,11 +165,15 @@ async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 def as_role(connection: psycopg.Connection[tuple[Any, ...]], settings: Settings) -> Callable[..., dict[str, str]]:
-    """The headers of a caller with a new key of these roles."""
+    """The headers of a person with a new key of these roles, who is named after them."""
 
     def made(*roles: Role) -> dict[str, str]:
+        name = "-".join(roles)
+        owner = None if MACHINES.issuperset(roles) else name
         with acting(connection, Actor("admin", "test"), keys=Keys.of(settings)):
-            _, text = api_keys.make(connection, "-".join(roles), roles)
+            if owner is not None:
+                connection.execute("INSERT INTO users (name, roles) VALUES (%s, %s)", (owner, list(roles)))
+            _, text = api_keys.make(connection, name, roles, owner=owner)
         return {"Authorization": f"Bearer {text}"}
 
     return made
@@ -213,6 +218,9 @@ def _running(settings: Settings) -> Iterator["subprocess.Popen[str]"]:
             "TRACEFLEET_DATABASE_URL": settings.require_database_url(),
             "TRACEFLEET_BROKER_URL": settings.broker_url.get_secret_value(),
             "TRACEFLEET_API_PORT": str(settings.api_port),
+            "TRACEFLEET_API_TLS_CERTIFICATE": str(settings.api_tls_certificate or ""),
+            "TRACEFLEET_API_TLS_KEY": str(settings.api_tls_key or ""),
+            "TRACEFLEET_API_LOOPBACK_ROLE": "operator",
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -88,7 +88,7 @@ async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncC
     """One model for all of them, in its media type; every parameter is described."""
     document = (await client.get("/api/v1/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
-    assert document["security"] == [{}, {"key": []}]
+    assert document["security"] == [{"key": []}, {"session": []}]
     paths = document["paths"]
     assert set(paths) == {
         "/api/v1/outages",
@@ -151,6 +151,9 @@ async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncC
         "/api/v1/health",
         "/api/v1/health/checks",
         "/api/v1/ingest/stats",
+        "/api/v1/keys",
+        "/api/v1/keys/{key_id}",
+        "/api/v1/keys/{key_id}/rotate",
         "/api/v1/labels",
         "/api/v1/ledger/devices/export",
         "/api/v1/ledger/{noun}",
@@ -167,6 +170,7 @@ async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncC
         "/api/v1/parties/{party_no}",
         "/api/v1/parties/{party_no}/personal",
         "/api/v1/regions",
+        "/api/v1/password",
         "/api/v1/programmes",
         "/api/v1/programmes/{programme_no}",
         "/api/v1/programmes/{programme_no}/blockers",
@@ -181,12 +185,17 @@ async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncC
         "/api/v1/rules/{rule}",
         "/api/v1/security-events",
         "/api/v1/security-events/{security_event_id}/settle",
+        "/api/v1/sessions",
+        "/api/v1/sessions/current",
         "/api/v1/site-lookups",
         "/api/v1/sites",
         "/api/v1/sites/{site_no}",
         "/api/v1/sites/{site_no}/lookups/{day}",
         "/api/v1/telemetry",
         "/api/v1/tombstones",
+        "/api/v1/users",
+        "/api/v1/users/{name}",
+        "/api/v1/users/{name}/password",
         "/livez",
         "/metrics",
         "/readyz",
@@ -224,8 +233,10 @@ async def test_docs_show_every_route_and_need_nothing_from_elsewhere(client: htt
     page = (await client.get("/api/v1/docs")).text
     for path, operations in (await client.get("/api/v1/openapi.json")).json()["paths"].items():
         assert f"{next(iter(operations)).upper()} {path}</code>" in page
-    assert "curl 'http://api/api/v1/devices/TD-410100-TH-900001-1/latest'" in page
-    assert "curl -X DELETE -H &quot;Authorization: Bearer $KEY&quot; 'http://api/api/v1/devices/" in page
+    key = "-H &quot;Authorization: Bearer $KEY&quot;"
+    assert f"curl {key} 'http://api/api/v1/devices/TD-410100-TH-900001-1/latest'" in page
+    assert f"curl -X DELETE {key} 'http://api/api/v1/devices/" in page
+    assert "curl 'http://api/livez'" in page
     assert "<script" not in page
     assert re.findall(r'(?:src|href)="(?:https?:)?//', page) == []
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r'id="([^"]+)"', page))
@@ -237,7 +248,7 @@ async def test_docs_show_calls_of_the_demo_city(client: httpx.AsyncClient) -> No
     devices = {device.device_no: device for device in (*city.devices, city.spare)}
     assert {EXAMPLE_DEVICE, EXAMPLE_LOGGER} <= set(devices)
     assert (devices[EXAMPLE_DEVICE].model.kind, EXAMPLE_LOGGER) == ("trace_scale", city.spare.device_no)
-    calls = re.findall(r"<pre>curl '([^']+)'</pre>", (await client.get("/api/v1/docs")).text)
+    calls = re.findall(r"<pre>curl (?:-H [^']+)?'([^']+)'</pre>", (await client.get("/api/v1/docs")).text)
     assert any(call.endswith(f"/{EXAMPLE_LOGGER}/records/coldchain") for call in calls)
     for call in calls:
         asked = parse_qs(unescape(urlsplit(call).query))

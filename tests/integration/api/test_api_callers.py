@@ -18,9 +18,11 @@ from api.database import connect
 from api.keyring import Keyring
 from api.ledger_desk import ActorDep
 from api.ledger_desk import connect as connect_desk
+from api.visits import connect as connect_visits
 from fleet.acting import Actor, acting
 from fleet.identity import api_keys
-from fleet.identity.api_keys import ApiKey, Role
+from fleet.identity.api_keys import ApiKey
+from fleet.identity.roles import Role
 from fleet.keys import Keys
 from store.settings import Settings
 
@@ -45,6 +47,7 @@ def make(connection: Connection, settings: Settings) -> Make:
 async def guarded(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """An application with a route for brokers, and one that says who calls."""
     app = FastAPI()
+    app.state.settings = settings
 
     @app.get("/broker")
     async def broker(caller: Annotated[Caller, Depends(require("broker"))]) -> str:
@@ -60,6 +63,7 @@ async def guarded(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         connect(settings) as database,
         connect_desk(settings) as desk,
         keyrings.connect(database, desk.note_key_use) as app.state.keyring,
+        connect_visits(database, desk.note_visit, settings) as app.state.visits,
         httpx.AsyncClient(transport=transport, base_url="http://api") as client,
     ):
         yield client
@@ -70,12 +74,11 @@ def bearer(text: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {text}"}
 
 
-async def test_caller_without_a_key_is_the_operator_without_a_name(guarded: httpx.AsyncClient) -> None:
-    """The audit would show where it comes from, and no role of others is its."""
+async def test_caller_who_shows_nothing_is_nobody(guarded: httpx.AsyncClient) -> None:
+    """The audit would show where it comes from; what needs a role is not open to it."""
     assert (await guarded.get("/actor")).json() == ["anonymous", "api 10.0.0.7"]
     answer = await guarded.get("/broker")
-    assert (answer.status_code, answer.json()["type"]) == (403, "/api/v1/problems#forbidden")
-    assert "role broker or admin" in answer.json()["detail"]
+    assert (answer.status_code, answer.json()["type"]) == (401, "/api/v1/problems#unauthenticated")
 
 
 async def test_caller_with_a_key_acts_under_its_name(guarded: httpx.AsyncClient, make: Make) -> None:
@@ -88,7 +91,9 @@ async def test_caller_with_a_key_acts_under_its_name(guarded: httpx.AsyncClient,
 
 async def test_caller_with_another_role_is_forbidden_and_an_admin_never(guarded: httpx.AsyncClient, make: Make) -> None:
     """403 for a viewer; whoever is an admin may what any role may."""
-    assert (await guarded.get("/broker", headers=bearer(make("v", ["viewer"])[1]))).status_code == 403
+    answer = await guarded.get("/broker", headers=bearer(make("v", ["viewer"])[1]))
+    assert (answer.status_code, answer.json()["type"]) == (403, "/api/v1/problems#forbidden")
+    assert "role broker or admin" in answer.json()["detail"]
     assert (await guarded.get("/broker", headers=bearer(make("a", ["admin"])[1]))).status_code == 200
 
 

@@ -256,3 +256,33 @@ async def test_stream_is_measured_to_its_head(client: httpx.AsyncClient) -> None
     text = (await client.get("/metrics")).text
     [line] = [one for one in text.splitlines() if "seconds_count" in one and "/api/v1/events" in one]
     assert line.endswith(" 1.0")
+
+
+def test_stream_ends_with_the_session_it_was_begun_with(
+    settings: Settings, running: Callable[..., Any], connection: Connection
+) -> None:
+    """Whoever is logged out hears no more, though his connection is open; whoever is not, does."""
+    connection.execute("INSERT INTO users (name, roles, must_change) VALUES ('li', '{viewer}', false)")
+    for token in ("stays", "goes"):
+        connection.execute(
+            "INSERT INTO sessions (token_sha256, user_id, address, expires_at)"
+            " SELECT sha256(%s::bytea), user_id, 'x', now() + INTERVAL '1 hour' FROM users",
+            (token.encode(),),
+        )
+    with (
+        running(settings),
+        _watching(settings, Cookie="tracefleet_session=stays") as stays,
+        _watching(settings, Cookie="tracefleet_session=goes") as goes,
+    ):
+        connection.execute("UPDATE sessions SET revoked_at = now() WHERE token_sha256 = sha256('goes')")
+        told: list[str] = []
+
+        def is_over() -> bool:
+            _tell(connection, "C-1")
+            told.append(stays.event()[2]["subject"])
+            said = goes.block()
+            return "not open this any more" in said.get("", "")
+
+        _until(is_over)
+        assert goes.block() == {}
+        assert set(told) == {"C-1"}

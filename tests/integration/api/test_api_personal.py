@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from fleet.acting import Actor, acting
 from fleet.identity import api_keys
-from fleet.identity.api_keys import Role
+from fleet.identity.roles import Role
 from fleet.keys import Keys
 from fleet.ledger.personal import reveal
 from fleet.sealing import Personal, Safe, mask
