@@ -126,9 +126,9 @@ def create_app(settings: Settings) -> FastAPI:
     of_the_fleet = (outages, presence_thresholds, device_health, *of_obsolescence, *of_campaigns)
     of_the_door = (credentials, enrolments, broker)
     of_accounts = (sessions, users, keys)
-    with_callers = (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door, *of_accounts)
-    known = [module.router for module in with_callers]
-    free = [health.router, pages.router, enrol_page.router, login_page.router, runbook.router, labels.pages]
+    of_data = (*of_the_ledger, *of_sheets, *of_telemetry, *of_the_fleet, *of_the_door, *of_accounts)
+    known = [module.router for module in of_data]
+    free = [module.router for module in (health, pages, enrol_page, login_page, runbook)] + [labels.pages]
     for router in known:
         # A key that is shown has to be a good one on every address, whether it is needed there or not.
         app.include_router(router, dependencies=[Depends(callers.identify)])

@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 
 from deploy import doctor_storage
 from deploy.broker_certificate import broker_certificate
-from deploy.check import Check
+from deploy.check import Check, Verdict
 from deploy.mqtt_probe import refusal_of
 from deploy.ports import SERVICES, Service, is_free, reachable_host, service_port
 from deploy.rounds import rounds
@@ -73,10 +73,10 @@ def _database(settings: Settings) -> Iterator[Check]:
             yield _clock(clock - (asked_at + (answered_at - asked_at) / 2))
         if schema.verdict != "problem":
             yield from _workers(connection)
-            yield from symptoms(connection, settings)
             yield Check("archive", *doctor_storage.archive(connection))
             free_bytes = shutil.disk_usage(_place(settings.data_dir)).free
             yield Check("growth", *doctor_storage.growth(connection, settings, free_bytes))
+            yield from symptoms(connection, settings)
 
 
 def _schema(connection: Connection) -> Check:

@@ -20,7 +20,8 @@ HEAD: Final = """<!-- Made by `make generate` from store/settings.py and store/r
 ## Settings · 设置
 
 From the environment, or lower-case and without the prefix in `tracefleet.toml`; the environment wins.
-来自环境变量，或写在 `tracefleet.toml` 中（小写、无前缀）；环境变量优先。
+A variable with `_FILE` behind its name, as `TRACEFLEET_DATABASE_PASSWORD_FILE`, names a file that holds the value.
+来自环境变量，或写在 `tracefleet.toml` 中（小写、无前缀）；环境变量优先。变量名后加 `_FILE` 则给出存放该值的文件。
 
 | variable · 变量 | default · 默认值 | what it sets · 含义 |
 |---|---|---|

@@ -1,6 +1,7 @@
 """Settings: the environment first, then ``tracefleet.toml``, then what ``tracefleet up`` wrote, then defaults.
 
-Every complaint is made at once: the variable, the value (never a secret) and what was expected.
+A variable holds the value, or with ``_FILE`` behind its name, a file that does (:mod:`store.value_files`). Every
+complaint is made at once: the variable, the value (never a secret) and what was expected.
 """
 
 import difflib
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -21,8 +22,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from store import value_files
 from store.errors import SettingsError
 from store.records import READABLE
+from store.url_password import with_password
 
 PREFIX = "TRACEFLEET_"
 # Names that belong to the test suite, not to the product.
@@ -40,6 +43,14 @@ def _is_url_of(schemes: tuple[str, ...], value: SecretStr) -> SecretStr:
     if parts.scheme not in schemes:
         raise ValueError(f"expected a URL that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
     return value
+
+
+def _with_its_password(value: SecretStr, info: ValidationInfo) -> SecretStr:
+    """The URL of ``…_url`` with ``…_password``, which stands above it among the fields."""
+    password = info.data.get(f"{(info.field_name or '').removesuffix('_url')}_password")
+    if not isinstance(password, SecretStr):
+        return value
+    return SecretStr(with_password(value.get_secret_value(), password.get_secret_value()))
 
 
 def _listed(value: object) -> object:
@@ -64,9 +75,13 @@ def _are_readable(value: tuple[str, ...]) -> tuple[str, ...]:
 Streams = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_are_readable)]
 
 # A URL may hold a password, so it never shows itself.
-DatabaseUrl = Annotated[SecretStr, AfterValidator(partial(_is_url_of, ("postgresql", "postgres")))]
-BrokerUrl = Annotated[SecretStr, AfterValidator(partial(_is_url_of, ("mqtt", "mqtts")))]
-NatsUrl = Annotated[SecretStr, AfterValidator(partial(_is_url_of, ("nats", "tls")))]
+DatabaseUrl = Annotated[
+    SecretStr, AfterValidator(partial(_is_url_of, ("postgresql", "postgres"))), AfterValidator(_with_its_password)
+]
+BrokerUrl = Annotated[
+    SecretStr, AfterValidator(partial(_is_url_of, ("mqtt", "mqtts"))), AfterValidator(_with_its_password)
+]
+NatsUrl = Annotated[SecretStr, AfterValidator(partial(_is_url_of, ("nats", "tls"))), AfterValidator(_with_its_password)]
 
 
 class RuntimeSource(PydanticBaseSettingsSource):
@@ -93,9 +108,16 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, extra="forbid", frozen=True, toml_file=CONFIG_FILE, env_ignore_empty=True
     )
 
+    # A password stands above its URL, which takes it in.
+    database_password: SecretStr | None = Field(
+        None, description="password of the user in `TRACEFLEET_DATABASE_URL`, where it is not in the URL"
+    )
     database_url: DatabaseUrl | None = Field(None, description="PostgreSQL ≥ 16 or TimescaleDB: `postgresql://…`")
+    broker_password: SecretStr | None = Field(
+        None, description="password of the user in `TRACEFLEET_BROKER_URL`, where it is not in the URL"
+    )
     broker_url: BrokerUrl = Field(
-        SecretStr("mqtt://127.0.0.1:1883"), description="MQTT broker: `mqtt://` or `mqtts://`"
+        SecretStr("mqtt://127.0.0.1:1883"), validate_default=True, description="MQTT broker: `mqtt://` or `mqtts://`"
     )
     broker_protocol: Literal["auto", "5", "3.1.1"] = Field(
         "auto", description="version of MQTT that ingest speaks; auto asks for 5 and falls back to 3.1.1"
@@ -118,9 +140,15 @@ class Settings(BaseSettings):
         description="where `tracefleet up` streams its database's log and `tracefleet backup create` puts backups, "
         "best on another machine's disk; unset, there are none",
     )
+    nats_password: SecretStr | None = Field(
+        None, description="password of the user in `TRACEFLEET_NATS_URL`, where it is not in the URL"
+    )
     nats_url: NatsUrl | None = Field(
         None,
         description="nats-server as the user that fleet answers its auth callout as: `nats://user:password@host:4222`",
+    )
+    nats_system_password: SecretStr | None = Field(
+        None, description="password of the user in `TRACEFLEET_NATS_SYSTEM_URL`, where it is not in the URL"
     )
     nats_system_url: NatsUrl | None = Field(
         None, description="the same server as a user of its system account, to close connections of revoked devices"
@@ -199,7 +227,13 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic calls by name
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over file over the running system; dotenv and secret folders are not read."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls), RuntimeSource(settings_cls)
+        return (
+            init_settings,
+            env_settings,
+            value_files.ValueFiles(settings_cls),
+            TomlConfigSettingsSource(settings_cls),
+            RuntimeSource(settings_cls),
+        )
 
     def require_database_url(self) -> str:
         """The database URL.
@@ -226,7 +260,7 @@ def load() -> Settings:
 
     Raises SettingsError with every complaint, a line each.
     """
-    complaints = list(_unknown_variables())
+    complaints = [*_unknown_variables(), *value_files.complaints(Settings)]
     try:
         settings = Settings()
     except ValidationError as error:
@@ -239,9 +273,12 @@ def load() -> Settings:
 
 
 def _unknown_variables() -> Iterator[str]:
+    in_files = {variable for _, variable in value_files.variables(Settings)}
     for name in sorted(os.environ):
         field = name.removeprefix(PREFIX).lower()
-        if name.startswith(PREFIX) and field not in Settings.model_fields and not name.startswith(RESERVED):
+        if not name.startswith(PREFIX) or name.startswith(RESERVED) or name in in_files:
+            continue
+        if field not in Settings.model_fields:
             yield f"{name}: no such setting; {_hint(field, lambda known: PREFIX + known.upper())}"
 
 
@@ -251,8 +288,9 @@ def _complaint(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, r
         return f"{field} in {CONFIG_FILE}: no such setting; {_hint(field, str)}"
     expected = detail["msg"].removeprefix("Value error, ")
     variable = PREFIX + field.upper()
-    where = variable if variable in os.environ else f"{variable} (as {field} in {CONFIG_FILE})"
-    if field.endswith("_url"):
+    in_file = value_files.named_file(Settings, field)
+    where = variable if os.environ.get(variable) else in_file or f"{variable} (as {field} in {CONFIG_FILE})"
+    if where == in_file or field.endswith(("_url", "_password")):
         return f"{where}: {expected} (the value is not shown: it may hold a password)"
     return f"{where}={detail['input']!r}: {expected}"
 

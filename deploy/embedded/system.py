@@ -39,7 +39,7 @@ from fleet.identity.bus import BusError
 from fleet.identity.first_start import first_password
 from fleet.identity.status import ask
 from fleet.keys import Keys
-from store import log
+from store import log, value_files
 from store.database import connect_once
 from store.errors import DatabaseError, SettingsError, TracefleetError
 from store.migrations import migrate
@@ -297,5 +297,8 @@ class _System:
 
 def _environment(settings: Settings) -> dict[str, str]:
     """Every setting as a variable, so that a child that is started again gets what it got the first time."""
-    values = {name: getattr(settings, name) for name in Settings.model_fields}
-    return {PREFIX + name.upper(): as_variable(value) for name, value in values.items() if value is not None}
+    # What came from a file is handed on as a value, and a password in its URL: both at once would be refused.
+    blank = {variable: "" for _, variable in value_files.variables(Settings)}
+    blank |= {PREFIX + name.upper(): "" for name in Settings.model_fields if name.endswith("_password")}
+    values = {name: getattr(settings, name) for name in Settings.model_fields if not name.endswith("_password")}
+    return blank | {PREFIX + name.upper(): as_variable(value) for name, value in values.items() if value is not None}

@@ -60,6 +60,7 @@ def test_broker_configuration_is_valid(tmp_path: Path) -> None:
         nats_url=SecretStr("nats://tracefleet.fleet:two@nats:4222"),
     )
     shutil.copy(PARTS / "nats.conf", tmp_path)
+    shutil.copy(PARTS / "mqtt-plain.conf", tmp_path / "mqtt-tls.conf")
     (tmp_path / "door").mkdir()
     door = door_of(settings, Issuer(bytes(32)).public_key)
     (tmp_path / "door" / "access.conf").write_text(access(door), encoding="utf-8")
@@ -85,12 +86,8 @@ def test_broker_listens_where_compose_says() -> None:
     assert SERVICES["nats"]["healthcheck"]["test"][-1] == "http://127.0.0.1:8222/healthz"
     assert 'listen: "0.0.0.0:4222"' in text
     environment = SERVICES["fleet"]["environment"]
-    assert re.match(
-        r"mqtt://tracefleet\.ingest:\$\{TRACEFLEET_INGEST_PASSWORD:.*@nats:1883$", environment["TRACEFLEET_BROKER_URL"]
-    )
-    assert re.match(
-        r"nats://tracefleet\.fleet:\$\{TRACEFLEET_FLEET_PASSWORD:.*@nats:4222$", environment["TRACEFLEET_NATS_URL"]
-    )
+    assert environment["TRACEFLEET_BROKER_URL"] == "mqtt://tracefleet.ingest@nats:1883"
+    assert environment["TRACEFLEET_NATS_URL"] == "nats://tracefleet.fleet@nats:4222"
     assert "sync_interval: always" in text
     assert 'store_dir: "/data"' in text
     assert "broker:/data" in SERVICES["nats"]["volumes"]
@@ -119,14 +116,14 @@ def test_rates_know_the_scrape_interval() -> None:
 def test_dashboards_read_as_a_role_that_is_made_and_granted_the_views() -> None:
     """One name and one password in the three places that know them."""
     database = SOURCES["tracefleet-timescale"]
-    made = (PARTS / "dashboards-role.sql").read_text(encoding="utf-8")
+    made = (PARTS / "roles.sql").read_text(encoding="utf-8")
     granted = (SQL_FOLDER / "0006_grafana_views.sql").read_text(encoding="utf-8")
     assert database["user"] == ROLE
     assert f"CREATE ROLE {ROLE} LOGIN" in made
     assert f"TO {ROLE};" in granted
     variable = database["secureJsonData"]["password"].removeprefix("$")
-    assert f"\\getenv password {variable}" in made
-    assert SERVICES["timescale"]["environment"][variable] == SERVICES["grafana"]["environment"][variable]
+    script = SERVICES["grafana"]["entrypoint"][-1]
+    assert script == f"{variable}=$$(cat /run/secrets/database_dashboards) exec /run.sh"
 
 
 def test_grafana_finds_provisioning_and_dashboards_where_they_are_mounted() -> None:
