@@ -27,8 +27,8 @@ AREAS: Final[Mapping[Area, tuple[LiteralString, ...]]] = {
     "registry": ("devices", "kinds", "models"),
     # What people enter and decide, and the days that are due again when they declare an outage.
     "ledger": (
-        "approval_tiers", "case_deadlines", "cases", "code_profiles", "device_accesses", "device_holds",
-        "device_placements", "device_responsibilities", "events", "merchants", "outages", "parties",
+        "approval_tiers", "case_deadlines", "cases", "code_profiles", "coldchain_bands", "device_accesses",
+        "device_holds", "device_placements", "device_responsibilities", "events", "merchants", "outages", "parties",
         "presence_thresholds", "programmes", "refused_accesses", "regions", "registration_gates", "rolled_days",
         "security_events", "site_closures", "site_lookups", "site_merchants", "sites",
     ),
@@ -43,8 +43,8 @@ AREAS: Final[Mapping[Area, tuple[LiteralString, ...]]] = {
     ),
     # What fleet concludes in its rounds; whoever disagrees opens a case or declares an outage.
     "judgement": (
-        "device_days", "device_health", "device_verdicts", "evaluations", "findings", "flags", "health_days",
-        "housekeeping_runs", "retained_clearings", "site_days",
+        "coldchain_days", "device_days", "device_health", "device_verdicts", "evaluations", "findings", "flags",
+        "health_days", "housekeeping_runs", "retained_clearings", "site_days", "weighing_days",
     ),
     "settings": ("policies", "retention", "schema_migrations"),
 }  # fmt: skip

@@ -21,7 +21,7 @@ def _shown() -> dict[str, set[str]]:
     ingest, fleet = CollectorRegistry(), CollectorRegistry()
     IngestMetrics(ingest)
     FleetMetrics(fleet)
-    for registry in (ingest, fleet, ApiMetrics()._registry):
+    for registry in (ingest, fleet, ApiMetrics(["/api/v1/devices"])._registry):
         for family in registry.collect():
             for sample in family.samples:
                 shown.setdefault(sample.name, set(SCRAPED)).update(sample.labels)
