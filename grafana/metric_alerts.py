@@ -295,8 +295,9 @@ OF_THE_PROCESSES: Final = (
             "{{ .Labels.job }} {{ .Labels.instance }} 不响应 Prometheus。",
         ),
         Texts(
+            "It ended, it hangs, or it cannot be reached: what it does is not done. "
             "Without an instance: Prometheus knows no process of that name at all.",
-            "没有 instance 的：Prometheus 完全没有该进程的采集目标。",
+            "进程已退出、挂起或不可达，其工作已停止。没有 instance 的：Prometheus 完全没有该进程的采集目标。",
         ),
     ),
     Alert(
