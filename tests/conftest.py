@@ -120,10 +120,12 @@ def template_database(server_url: str) -> Iterator[str]:
     name = f"tf_template_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         for role in RIGHTS:
-            # Of a server that several workers share, the first to come makes them.
+            who, password = sql.Identifier(role), sql.Literal(ROLE_PASSWORD)
+            # Of a server that several workers share the first to come makes them; a test may have made one, too.
             with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
-                made = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
-                connection.execute(made.format(sql.Identifier(role), sql.Literal(ROLE_PASSWORD)))
+                connection.execute(sql.SQL("CREATE ROLE {}").format(who))
+            with suppress(psycopg.errors.InternalError):  # another worker alters it just now, to the same
+                connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(who, password))
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         migrate(Settings(database_url=_in_database(server_url, name)))
         # Nobody may be connected to a template while it is cloned, TimescaleDB's own workers included.

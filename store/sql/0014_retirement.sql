@@ -365,3 +365,10 @@ SELECT e.security_event_id, d.device_no, m.kind, s.site_no, s.region_code, e.cha
        e.raised_at, e.settled_at
 FROM security_events AS e JOIN devices AS d USING (device_id) JOIN models AS m USING (model_id)
 JOIN sites AS s USING (site_id);
+
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracefleet_dashboards') THEN
+        GRANT SELECT ON grafana_health, grafana_health_days, grafana_outages, grafana_findings, grafana_flags, grafana_cases,
+            grafana_case_steps, grafana_programme_days, grafana_programmes, grafana_security_events TO tracefleet_dashboards;
+    END IF;
+END $$;
