@@ -102,7 +102,7 @@ async def import_entries(
 def guard_personal(caller: Caller, sheet: Sheet, noun: Noun) -> None:
     """Refuse *sheet* to who may not know the personal data that comparing it would tell. Raises ProblemError."""
     if names_personal(sheet, LEDGERS[noun]) and not caller.has("fleet_admin"):
-        raise ProblemError(FORBIDDEN, "Personal columns need a key with the role fleet_admin.")
+        raise ProblemError(FORBIDDEN, "Personal columns need the role fleet_admin.")
 
 
 def slots() -> asyncio.Semaphore:

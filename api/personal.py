@@ -54,7 +54,7 @@ async def of_merchant(
 ) -> PersonalOfMerchant:
     """Phone and identity number in clear.
 
-    Needs a key with the role fleet_admin; who read it and why is in the audit.
+    Needs the role fleet_admin; who read it and why is in the audit.
     """
     values = await _revealed(desk, actor, response, "merchants", merchant_code, reason)
     return PersonalOfMerchant.model_validate({"merchant_code": merchant_code, **values})
@@ -68,7 +68,7 @@ async def of_merchant(
 async def of_party(
     party_no: PartyNo, reason: Why, desk: DeskDep, actor: ActorDep, response: Response
 ) -> PersonalOfParty:
-    """Phone in clear. Needs a key with the role fleet_admin; who read it and why is in the audit."""
+    """Phone in clear. Needs the role fleet_admin; who read it and why is in the audit."""
     values = await _revealed(desk, actor, response, "parties", party_no, reason)
     return PersonalOfParty.model_validate({"party_no": party_no, **values})
 
@@ -83,7 +83,7 @@ async def of_device(
 ) -> PersonalOfDevice:
     """IMEI, ICCID and the custodian's phone in clear.
 
-    Needs a key with the role fleet_admin; who read it and why is in the audit.
+    Needs the role fleet_admin; who read it and why is in the audit.
     """
     values = await _revealed(desk, actor, response, "devices", device_no, reason)
     return PersonalOfDevice.model_validate({"device_no": device_no, **values})

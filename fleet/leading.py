@@ -22,7 +22,7 @@ UNLOCK: Final = "SELECT pg_advisory_unlock(%(lock)s)"
 
 
 class Lock(IntEnum):
-    """Any fixed numbers but those of others: what ends in 01, 03 and 04 is of migrations, sealing and anchoring.
+    """Any fixed numbers but those of others: what ends in 01, 03, 04 and 20 is of migrations, sealing, anchors, names.
 
     A sweep that led with the number of sealing would wait for ever for its own seal.
     """

@@ -39,7 +39,7 @@ AREAS: Final[Mapping[Area, tuple[LiteralString, ...]]] = {
     ),
     "secrets": (
         "api_key_uses", "api_keys", "audit_unsealed", "credential_uses", "credentials", "enrolment_failures",
-        "enrolments", "key_fingerprints",
+        "enrolments", "key_fingerprints", "login_tries", "sessions", "user_passwords", "users",
     ),
     # What fleet concludes in its rounds; whoever disagrees opens a case or declares an outage.
     "judgement": (

@@ -177,7 +177,7 @@ class Settings(BaseSettings):
     api_writes_per_minute: int = Field(
         1200, ge=0, description="requests that one caller may make in a minute to change something; 0: no limit"
     )
-    session_idle_minutes: int = Field(60, ge=1, le=1440, description="a session ends when it was not used for so long")
+    session_idle_minutes: int = Field(60, ge=5, le=1440, description="a session ends when it was not used for so long")
     session_hours: int = Field(12, ge=1, le=168, description="a session ends so long after its log-in, used or not")
     metrics_host: str = Field("127.0.0.1", description="address that `/metrics` of ingest and fleet bind to")
     ingest_metrics_port: Port = Field(9101, description="port of the ingest metrics")

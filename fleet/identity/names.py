@@ -4,8 +4,9 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-# Whoever gives a name away holds this, so that two at once do not give away the same.
-MAKE_ALONE: Final = "SELECT pg_advisory_xact_lock(8314010021)"
+# Whoever gives a name away holds this, so that two at once do not give away the same. Its number is
+# nobody else's (fleet.leading).
+MAKE_ALONE: Final = "SELECT pg_advisory_xact_lock(8386093266583420960)"
 # Names are one when they differ in case alone, as they are for four eyes.
 OF_KEYS: Final = """
 SELECT 1 FROM api_keys

@@ -13,7 +13,7 @@ from fleet.retirement.states import LOST_FROM, METHODS, REPLACEMENTS, GuardName,
 # What is wrong: the field to look at, and the sentence.
 Found = Iterator[tuple[str, str]]
 _STILL_WORKS: Final = "equipment that still works shall not be scrapped (仍可使用的设备不得报废)"
-# Who shows no key has no name, and eyes without a name are nobody's.
+# Who shows neither key nor session has no name, and eyes without a name are nobody's.
 NAMELESS: Final = frozenset({"anonymous", ""})
 
 
@@ -29,7 +29,8 @@ def _day_ahead(_: Case, order: Order, facts: Facts) -> Found:
 
 def _named(_case: Case, _order: Order, facts: Facts) -> Found:
     if facts.actor in NAMELESS:
-        yield "actor", "it needs somebody with a name, or nobody could tell two pairs of eyes from one: use a key"
+        sentence = "it needs somebody with a name, or nobody could tell two pairs of eyes from one"
+        yield "actor", f"{sentence}: log in, or use a key of yours"
 
 
 def _other_eyes(case: Case, _: Order, facts: Facts) -> Found:

@@ -209,7 +209,7 @@ def walk() -> Callable[..., Any]:
 
 
 @contextmanager
-def _running(settings: Settings) -> Iterator["subprocess.Popen[str]"]:
+def running_api(settings: Settings) -> Iterator["subprocess.Popen[str]"]:
     """The API of *settings* as a process that answers."""
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", PROGRAM],
@@ -221,6 +221,7 @@ def _running(settings: Settings) -> Iterator["subprocess.Popen[str]"]:
             "TRACEFLEET_API_TLS_CERTIFICATE": str(settings.api_tls_certificate or ""),
             "TRACEFLEET_API_TLS_KEY": str(settings.api_tls_key or ""),
             "TRACEFLEET_API_LOOPBACK_ROLE": "operator",
+            "TRACEFLEET_DATA_DIR": str(settings.data_dir),
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -249,4 +250,4 @@ def _answers(settings: Settings) -> bool:
 @pytest.fixture
 def running() -> Callable[..., Any]:
     """A context manager of the API as a process, with the settings given."""
-    return _running
+    return running_api

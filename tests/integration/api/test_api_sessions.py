@@ -11,6 +11,7 @@ import httpx
 import psycopg
 import pytest
 from psycopg import sql
+from pwdlib.hashers.argon2 import Argon2Hasher
 from structlog.testing import capture_logs
 
 from api.app import create_app
@@ -357,3 +358,19 @@ async def test_login_page_speaks_both_languages_and_to_nobody_else(browser: http
     assert "script-src 'sha256-" in policy
     assert "unsafe" not in policy
     assert "<form" not in answer.text
+
+
+async def test_hash_of_weaker_parameters_is_renewed_at_login(
+    browser: httpx.AsyncClient, make: Make, connection: Connection
+) -> None:
+    """The password stays the same, and the log-in goes on; what changed is told in the audit."""
+    make("wang.li")
+    weak = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    connection.execute("UPDATE user_passwords SET password_hash = %s", (weak,))
+    for _ in range(2):
+        assert (await log_in(browser, "wang.li")).status_code == 201
+        assert (await browser.get(CURRENT)).status_code == 200
+    row = connection.execute("SELECT password_hash LIKE '$argon2id$v=19$m=65536,%' FROM user_passwords").fetchone()
+    assert row == (True,)
+    told = connection.execute("SELECT count(*) FROM audit WHERE reason LIKE 'the same password%'").fetchone()
+    assert told == (1,)
