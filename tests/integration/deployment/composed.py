@@ -104,7 +104,10 @@ class Composed:
         self._spawn(name, command, self.environment(name))
         check = self._services[name]["healthcheck"]["test"][-1]
         (asked,) = re.findall(r"http://127\.0\.0\.1:\d+(/\w+)", check)
-        until(lambda: _is_fine(self.ports[name], asked), what=f"{name} is healthy", seconds=LIMIT_SECONDS)
+        try:
+            until(lambda: _is_fine(self.ports[name], asked), what=f"{name} is healthy", seconds=LIMIT_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log(name)[-3000:]}") from error
 
     def start_broker(self) -> None:
         """nats-server with the files that compose mounts, and what broker-config wrote."""
