@@ -66,7 +66,9 @@ async def test_credentials_end_when_they_are_revoked(admin: httpx.AsyncClient, c
     rest = await admin.delete(LIST, params={"reason": "moved"})
     assert [answer.json()["credential_ids"] for answer in (one, again, rest)] == [[first], [], [second]]
     assert [line["revoked_reason"] for line in (await admin.get(LIST)).json()["items"]] == ["moved", "stolen"]
-    reasons = connection.execute("SELECT reason FROM audit WHERE action = 'update' ORDER BY audit_id").fetchall()
+    reasons = connection.execute(
+        "SELECT reason FROM audit WHERE entity = 'credentials' AND action = 'update' ORDER BY audit_id"
+    ).fetchall()
     assert reasons == [("stolen",), ("moved",)]
 
 
