@@ -132,5 +132,5 @@ async def test_who_shows_nothing_sees_and_changes_nothing_from_elsewhere(
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://api") as far:
         assert (await far.get("/api/v1/devices")).status_code == 401
         new = {"device_no": "D-1", "model_no": "L-1", "site_no": "410100001"}
-        assert (await far.post("/api/v1/devices", json=new)).status_code == 403
+        assert (await far.post("/api/v1/devices", json=new)).status_code == 401
     assert market.connection.execute("SELECT count(*) FROM devices").fetchone() == (0,)
