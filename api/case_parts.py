@@ -26,7 +26,7 @@ class CaseLine(BaseModel):
     escalated_at: datetime | None
     kept_until: date | None
     programme_no: str | None
-    bundle: str | None = Field(description="the same for cases that were proposed together")
+    bundle: str | None = Field(description="the same for what one person proposed on one day")
     proposed_by: str | None
     approved_by: str | None
     tier: str | None
@@ -101,7 +101,7 @@ class Tier(_Read):
     name_en: str
     owner_types: list[str]
     single_below_fen: int | None = Field(description="original value of one device; null: no limit")
-    bundle_below_fen: int | None = Field(description="of all that are proposed together; null: no limit")
+    bundle_below_fen: int | None = Field(description="of all that one person proposes on one day; null: no limit")
     outcome: str = Field(description="`filed` (备案) or `approved` (批复)")
     basis: str | None
 
@@ -157,7 +157,7 @@ class CaseDetail(_Read):
     owner_type: str | None
     holds: list[str]
     original_value_fen: int | None
-    bundle_value_fen: int | None = Field(description="of all that was proposed together; null: not known")
+    bundle_value_fen: int | None = Field(description="of all that its proposer proposed on that day; null: not known")
     tier_now: Tier | None = Field(description="who would have to approve it, as things are")
     steps: list[TakenStep]
     documents: list[Document]

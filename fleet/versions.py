@@ -5,8 +5,9 @@ from functools import lru_cache
 from typing import Final
 
 _PARTS: Final = re.compile(r"\d+|[a-z]+")
+_NAME: Final = re.compile(r"^\s*(version|v)\s*(?=\d)")
 # What a vendor calls a version that is not out yet. Any other word comes after the version it is written behind.
-_BEFORE: Final = frozenset({"dev", "snapshot", "alpha", "beta", "pre", "preview", "rc"})
+_BEFORE: Final = frozenset({"dev", "snapshot", "alpha", "beta", "pre", "preview", "rc", "test"})
 _EARLY, _END, _WORD, _NUMBER = range(4)
 
 Key = tuple[tuple[int, int, str], ...]
@@ -15,7 +16,7 @@ Key = tuple[tuple[int, int, str], ...]
 @lru_cache(maxsize=4096)
 def key(version: str) -> Key:
     """What versions are put in order by. Zeros at the end say nothing: 2.4 is 2.4.0."""
-    parts = [_part(text) for text in _PARTS.findall(version.lower().removeprefix("version").strip(" v"))]
+    parts = [_part(text) for text in _PARTS.findall(_NAME.sub("", version.lower()))]
     while parts and parts[-1] == (_NUMBER, 0, ""):
         parts.pop()
     # Its end stands between a version that is not out yet and one that goes on.

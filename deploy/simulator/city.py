@@ -54,7 +54,7 @@ class Model:
     letters: str
     firmware: str
     life_months: int
-    security: str = "none"
+    security: str = "tls"
 
 
 MODELS: Final = {
@@ -66,10 +66,10 @@ MODELS: Final = {
         Model("SL-TV5", "logger", "嵩岭冷链（仿真）", "TH", "1.9.2", 48),
         Model("SL-DR1", "door_sensor", "嵩岭冷链（仿真）", "DR", "1.2.0", 48),
         Model("DH-S1", "scanner", "大禾物联（仿真）", "SN", "5.0.3", 60),
-        Model("DH-M7", "handheld", "大禾物联（仿真）", "HH", "11.2", 60, "tls"),
-        Model("DH-K2", "kiosk", "大禾物联（仿真）", "KS", "0.9.7", 72),
+        Model("DH-M7", "handheld", "大禾物联（仿真）", "HH", "11.2", 60),
+        Model("DH-K2", "kiosk", "大禾物联（仿真）", "KS", "0.9.7", 72, "none"),
         Model("DH-C3", "card_reader", "大禾物联（仿真）", "CR", "3.1.4", 60),
-        Model("DH-G1", "gateway", "大禾物联（仿真）", "GW", "4.4.0", 72, "tls"),
+        Model("DH-G1", "gateway", "大禾物联（仿真）", "GW", "4.4.0", 72),
     )
 }
 MODEL_OF_ROLE: Final = {

@@ -7,6 +7,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from deploy.commands.acting import actor
+from deploy.simulator import retiring
 from deploy.simulator.city import City
 from deploy.simulator.ledger import sheets
 from fleet.acting import acting
@@ -53,6 +54,9 @@ def seed(database_url: str, city: City, *, keys: Keys, is_wanted: bool | None) -
             )
         with acting(connection, actor(), keys=keys, reason="tracefleet simulate"):
             counts = ", ".join(_import(connection, city, keys))
+        # A ledger that had devices before has cases of its own.
+        if not held:
+            counts += f", {retiring.begin(connection, city, keys=keys)}"
     return Seeding(f"Imported this city into the ledger in {where}: {counts}.", has_written=True)
 
 

@@ -31,7 +31,7 @@ _AS_USUAL: Final = rb"<c r=\"%s\"(?: (?!r=)[a-z]+=\"[^\"<>&]*\")*/?>"
 _ATTRIBUTES: Final = rb"(?:\s+(?!r\s*=)[\w:]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'))*"
 _ANYHOW: Final = rb"<(?:\w+:)?c" + _ATTRIBUTES + rb"\s+r\s*=\s*[\"']%s[\"']" + _ATTRIBUTES + rb"\s*/?>"
 # The same of cells that are not empty: only those take memory, and are asked for when the others go too far.
-_FILLED: Final = _ANYHOW.removesuffix(rb"/?>") + rb"(?<!/)>"
+_FILLED: Final = _ANYHOW.removesuffix(rb"/?>") + rb"(?<!/)>(?!\s*</)"
 _COLUMN: Final = rb"([A-Z]{1,6})[1-9][0-9]{0,6}"
 _ROW: Final = rb"[A-Z]{1,6}([1-9][0-9]{0,6})"
 _PLACE: Final = re.compile(rb"\sr\s*=\s*[\"']([A-Za-z]{1,3})([0-9]{1,7})[\"']")

@@ -6,11 +6,10 @@ A certificate holds through its last day. Days are those of Asia/Shanghai, where
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final, Literal, LiteralString, get_args
+from typing import Final, Literal, LiteralString
 
 Metrology = Literal["not_applicable", "unknown", "valid", "due_soon", "overdue", "failed", "withdrawn"]
 
-METROLOGIES: Final[tuple[Metrology, ...]] = get_args(Metrology)
 # Whose use in trade asks for a verification. Others have one only where the ledger says so.
 MEASURING_KINDS: Final = frozenset({"trace_scale"})
 DUE_SOON_DAYS: Final = 30

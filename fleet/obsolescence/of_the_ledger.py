@@ -4,7 +4,6 @@ from datetime import date
 
 from fleet.obsolescence.answer import Answer, Shown
 from fleet.obsolescence.facts import Facts
-from fleet.obsolescence.firmware import is_below
 from fleet.obsolescence.parameters import (
     FirmwareBehind,
     ForbiddenKind,
@@ -14,6 +13,7 @@ from fleet.obsolescence.parameters import (
     SupportEnded,
     Verification,
 )
+from fleet.versions import is_behind
 
 MONTHS_OF_A_YEAR = 12
 
@@ -71,7 +71,7 @@ def firmware_behind(facts: Facts, p: FirmwareBehind) -> Shown | Answer:
         "min_firmware": facts.min_firmware,
         "transport_security": facts.transport_security,
     }
-    if facts.firmware and facts.min_firmware and is_below(facts.firmware, facts.min_firmware):
+    if facts.firmware and facts.min_firmware and is_behind(facts.firmware, facts.min_firmware):
         return Shown(
             numbers,
             f"固件版本{facts.firmware}低于最低要求{facts.min_firmware}。",

@@ -51,6 +51,18 @@ JOIN devices AS d USING (device_id)
 JOIN site_days AS s ON s.site_id = d.site_id AND s.day = %(day)s::date
 WHERE p.day = %(day)s::date - 1 AND bit_count(s.open) >= {HOUR_SLOTS}
 """  # noqa: S608 - constants of ours
+# Who was heard the day before at the time of day of each run, and would have been heard: the site is open. It shows
+# what began in the night, with nobody to fall silent.
+_WITHIN: Final[LiteralString] = slots_between("r.first", "r.until")
+WITNESSES_OF_YESTERDAY: Final[LiteralString] = f"""
+SELECT r.first, count(*) AS devices, count(DISTINCT d.site_id) AS sites
+FROM presence_slots AS p
+JOIN devices AS d USING (device_id)
+JOIN site_days AS s ON s.site_id = d.site_id AND s.day = %(day)s::date
+CROSS JOIN unnest(%(firsts)s::int4[], %(untils)s::int4[]) AS r (first, until)
+WHERE p.day = %(day)s::date - 1 AND bit_count(p.heard & s.open & {_WITHIN}) >= {SILENT_SLOTS}
+GROUP BY r.first
+"""  # noqa: S608 - constants of ours
 # Slots are counted out for those sites alone whose devices fell silent, while it was open, about as often as there are
 # devices: of a hundred sites without an outage that is hardly one. `ours` are slots in which nobody could be heard.
 LOST: Final[LiteralString] = f"""
@@ -125,11 +137,16 @@ def _platform(connection: Connection[Any], day: date, over: int, *, goes_on: boo
     # None: not one record, as when the machine was away over a weekend.
     heard = row[0] if row is not None and row[0] is not None else "0" * SLOTS
     runs = quiet_runs(heard[:over], goes_on=goes_on)
-    firsts = [first for first, _ in runs if first > 0]
-    seen = connection.execute(WITNESSES.encode(), {"day": day, "firsts": firsts}).fetchall() if firsts else []
+    firsts, untils = [first for first, _ in runs], [until for _, until in runs]
+    asked = {"day": day, "firsts": firsts, "untils": untils}
+    seen = connection.execute(WITNESSES.encode(), asked).fetchall() if runs else []
+    seen += connection.execute(WITNESSES_OF_YESTERDAY.encode(), asked).fetchall() if runs else []
     if (0, SLOTS) in runs:
         seen += connection.execute(WITNESSES_BEFORE.encode(), {"day": day}).fetchall()
-    witnesses = {first: devices for first, devices, sites in seen if sites >= FEWEST_SITES}
+    witnesses: dict[int, int] = {}
+    for first, devices, sites in seen:
+        if sites >= FEWEST_SITES:
+            witnesses[first] = max(devices, witnesses.get(first, 0))
     return [
         Silence(None, first, end, witnesses.get(first, 0), "no_record")
         for first, end in runs

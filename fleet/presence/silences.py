@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from fleet.days.day import SLOTS
 from fleet.presence.live import (
     BACK_PCT,
     FEWEST_DEVICES,
@@ -32,15 +31,12 @@ class Silence:
 
 
 def quiet_runs(heard: str, *, goes_on: bool) -> list[tuple[int, int]]:
-    """The runs of at least three slots without a bit.
-
-    One from midnight on only if it *goes_on* from the day before, or fills the day: else it is the night.
-    """
+    """The runs of at least three slots without a bit, nights among them; of fewer where one *goes_on* from before."""
     runs: list[tuple[int, int]] = []
     place = 0
     for bit, slots in groupby(heard):
         length = len(list(slots))
-        is_one = length >= SILENT_SLOTS if place > 0 else goes_on or length == SLOTS
+        is_one = length >= SILENT_SLOTS or (place == 0 and goes_on)
         if bit == "0" and is_one:
             runs.append((place, place + length))
         place += length

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid5
 
 from psycopg import Connection
 
@@ -15,12 +15,15 @@ from fleet.lifecycle.device import take as take_devices
 from fleet.retirement import documents, effects
 from fleet.retirement.case import Case, look, named, put_back, take
 from fleet.retirement.deciding import Decision, decide
+from fleet.retirement.facts import Facts
 from fleet.retirement.order import Order
 from fleet.retirement.reading import Read, read
 from fleet.retirement.recording import Taken, record
 from fleet.retirement.report import Changed, Complaint, Report
 from fleet.retirement.states import STEPS, Step, StepName
 
+# Of the numbers of bundles, which are made of who proposed and when.
+_BUNDLES: Final = UUID("6f1e3e43-a0b1-42d3-9c57-2f1b8d5e7a60")
 SUCCESSORS: Final = """
 SELECT d.device_no FROM cases AS c JOIN devices AS d ON d.device_id = c.successor_id
 WHERE c.case_id = ANY(%(case_ids)s::int4[])
@@ -57,8 +60,9 @@ def carry_out(
 ) -> Report:
     """What *orders* come to; with *apply*, and when nothing is wrong with any, they are made.
 
-    *actor* is asked for without *apply* alone: who would do it. What is proposed at once makes a bundle: its original
-    values count together. Of two who take a step of one case at once, the second is judged by what the first made.
+    *actor* is asked for without *apply* alone: who would do it. What one person proposes on one day makes a bundle: its
+    original values count together. Of two who take a step of one case at once, the second is judged by what the first
+    made.
     """
     step = STEPS[name]
     given, complaints = _pick(connection, orders)
@@ -139,19 +143,23 @@ def _plan(
     actor: str | None,
 ) -> _Planned:
     found = read(connection, cases, given, now=now, actor=actor)
-    bundle = uuid4() if step.name == "propose" and len(given) > 1 else None
     decisions = []
     for case in sorted(cases, key=lambda one: given[one.case_id].row):
         decision = decide(step, given[case.case_id], case, found.facts[case.case_id], days=found.days)
         wrong = _wrong_papers(decision, found)
         if wrong:
             decision = replace(decision, after=case, complaints=(*decision.complaints, *wrong))
-        elif bundle is not None:
-            decision = replace(decision, after=replace(decision.after, bundle=bundle))
+        elif step.name == "propose":
+            decision = replace(decision, after=replace(decision.after, bundle=_bundle(found.facts[case.case_id])))
         decisions.append(decision)
     moves = tuple(effects.effects(decision, found.facts[decision.before.case_id]) for decision in decisions)
     complaints = [one for decision in decisions for one in decision.complaints]
     return _Planned(tuple(decisions), moves, found, (*complaints, *effects.check(connection, moves)))
+
+
+def _bundle(facts: Facts) -> UUID:
+    """What one person proposes on one day is one bundle: taken apart, it would pass below the limits of a tier."""
+    return uuid5(_BUNDLES, f"{facts.actor} {facts.day}")
 
 
 def _wrong_papers(decision: Decision, found: Read) -> list[Complaint]:

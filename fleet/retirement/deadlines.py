@@ -70,12 +70,6 @@ class Deadline:
     escalate_days: int
 
 
-def load_deadlines(connection: Connection[Any]) -> list[Deadline]:
-    """All of them."""
-    with connection.cursor(row_factory=class_row(Deadline)) as cursor:
-        return cursor.execute(DEADLINES).fetchall()
-
-
 def put_deadline(connection: Connection[Any], deadline: Deadline) -> Deadline:
     """*deadline* as it shall be for cases that enter its state from now on. Raises UnknownEntryError."""
     with connection.cursor(row_factory=class_row(Deadline)) as cursor:

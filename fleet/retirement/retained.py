@@ -23,8 +23,10 @@ SETTLE: Final = timedelta(seconds=30)
 # Devices of one round; the next is half a minute away.
 AT_ONCE: Final = 500
 CONNECT_SECONDS: Final = 10.0
-# What is retained comes at once after a subscription. So long after the last of it, that was all.
+# What is retained comes after a subscription and before what is said later: once a word of our own is back, and so long
+# after the last of the rest (a broker may hand it out by another task), that was all.
 QUIET_SECONDS: Final = 1.0
+ANSWER_SECONDS: Final = 10.0
 # Emptied what the first showed, the second shows nothing any more.
 LOOKS: Final = 3
 
@@ -88,13 +90,20 @@ async def empty(peer: Peer, device_nos: Collection[str]) -> list[str]:
 async def _retained(client: aiomqtt.Client, device_nos: Collection[str]) -> set[str]:
     """The topics of devices on which something is retained: asked for anew, it is sent anew."""
     await client.subscribe([(f"{ROOT}/{device_no}/+", 0) for device_no in device_nos])
+    # To a device that is not there any more; what goes downward is nobody else's.
+    word = secrets.token_bytes(16)
+    await client.publish(f"{ROOT}/{min(device_nos)}/command", word, qos=1)
     found: set[str] = set()
+    is_answered = False
     messages = aiter(client.messages)
     while True:
         try:
-            message = await asyncio.wait_for(anext(messages), QUIET_SECONDS)
+            message = await asyncio.wait_for(anext(messages), QUIET_SECONDS if is_answered else ANSWER_SECONDS)
         except TimeoutError:
+            if not is_answered:
+                raise aiomqtt.MqttError(f"no message came back in {ANSWER_SECONDS:.0f} s") from None
             return found
+        is_answered = is_answered or message.payload == word
         # What somebody says just now, our own emptying among it, is not retained.
         if message.retain and message.payload:
             found.add(message.topic.value)

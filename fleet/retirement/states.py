@@ -120,10 +120,6 @@ REPLACEMENTS: Final[Mapping[Replacement, tuple[str, str]]] = {
 }
 # Nothing leaves these; another case may be opened for the device, except for one that is gone.
 OVER: Final[frozenset[State]] = frozenset({"kept", "rejected", "archived", "withdrawn", "stopped"})
-# From here on the device's identity is retired, and nothing is undone.
-EXECUTED: Final[frozenset[State]] = frozenset(
-    {"executing", "silent", "recovered", "wiped", "disposed", "written_off", "archived"}
-)
 _PATH_OF: Final[Mapping[str, Path]] = {
     "government": "state",
     "operator": "state",

@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -11,6 +12,7 @@ from psycopg import sql
 
 from deploy.bench.ledger_import import devices_sheet, surroundings
 from fleet.acting import Actor, acting
+from fleet.business_day import today
 from fleet.keys import Keys
 from fleet.ledger.imports import TAKE_TURNS, import_sheet
 from fleet.ledger.nouns import LEDGERS
@@ -248,9 +250,9 @@ def test_step_of_a_device_is_recorded_with_who_and_why(ledger: Book) -> None:
         ("0002", None, "suspended", "li", None),
         ("0002", "suspended", "in_service", "li", "月度巡查"),
     ]
-    assert ledger.ask("SELECT state_reason, commissioned_on = current_date FROM devices ORDER BY device_no") == [
+    assert ledger.ask("SELECT state_reason, commissioned_on FROM devices ORDER BY device_no") == [
         ("屏幕坏", None),
-        ("月度巡查", True),
+        ("月度巡查", today(datetime.now(UTC))),
     ]
 
 

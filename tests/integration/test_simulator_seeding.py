@@ -89,3 +89,21 @@ def test_city_that_does_not_fit_is_not_half_written(database_url: str, connectio
         seed(database_url, CITY, keys=keys, is_wanted=None)
     assert connection.execute("SELECT name_en FROM regions").fetchall() == [("Z",)]
     assert connection.execute("SELECT count(*) FROM sites").fetchone() == (0,)
+
+
+def test_city_has_begun_to_retire_what_nobody_uses(database_url: str, connection: Connection, keys: Keys) -> None:
+    """A campaign, cases at each step by three people, and one device that is out and still plugged in; once."""
+    city = build(200, 1)
+    told = seed(database_url, city, keys=keys, is_wanted=None).sentence
+    seed(database_url, city, keys=keys, is_wanted=True)
+    states = [str(state) for (state,) in connection.execute("SELECT state FROM cases ORDER BY case_id")]
+    assert f"{len(states)} cases of retirement" in told
+    assert states[0] == "executing"
+    assert {"opened", "proposed", "appraised"} < set(states)
+    assert connection.execute("SELECT kinds, ended_on FROM programmes").fetchall() == [(["kiosk"], None)]
+    out = connection.execute("SELECT device_no FROM devices WHERE is_retired(state, decommissioned_at)")
+    assert out.fetchall() == [("TD-410100-KS-000001-0",)]
+    people = connection.execute(
+        "SELECT DISTINCT proposed_by, appraised_by, approved_by FROM cases WHERE approval <> ''"
+    )
+    assert people.fetchall() == [("李（仿真）", "王（仿真）", "赵（仿真）")]

@@ -16,7 +16,6 @@ from fleet.retirement.facts import Facts
 from fleet.retirement.order import Order
 from fleet.retirement.replacement import Successor, unfit
 from fleet.retirement.states import (
-    EXECUTED,
     NAMES,
     OVER,
     PAPERS,
@@ -30,6 +29,8 @@ from fleet.retirement.states import (
 )
 from fleet.retirement.tiers import Tier, choose
 
+# From here on the identity of the device is retired.
+EXECUTED = frozenset({"executing", "silent", "recovered", "wiped", "disposed", "written_off", "archived"})
 NOW = datetime(2026, 11, 25, 2, tzinfo=UTC)
 TIERS = (
     Tier("department", "主管部门", "department", ("government", "operator"), 10_000_000, 20_000_000, "filed"),

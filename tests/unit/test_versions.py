@@ -30,7 +30,10 @@ def test_older_is_behind_the_newer(older: str, newer: str) -> None:
     assert not is_behind(newer, older)
 
 
-@pytest.mark.parametrize(("one", "other"), [("2.4", "2.4.0"), ("V2.4", "2.4"), ("2.04", "2.4"), ("2_4", "2.4")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("2.4", "2.4.0"), ("V2.4", "2.4"), ("2.04", "2.4"), ("2_4", "2.4"), ("2.0-rc1", "2-rc1"), ("Version 2", "2")],
+)
 def test_same_version_is_not_behind_however_it_is_written(one: str, other: str) -> None:
     """Zeros at the end, a V before it and the separator say nothing."""
     assert not is_behind(one, other)

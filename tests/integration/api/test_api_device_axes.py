@@ -2,14 +2,14 @@
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
 from fleet.business_day import day_of
 from fleet.lifecycle import metrology
-from fleet.lifecycle.metrology import METROLOGIES, Verification
+from fleet.lifecycle.metrology import Metrology, Verification
 
 pytestmark = pytest.mark.anyio
 DEVICES = "/api/v1/devices"
@@ -168,7 +168,7 @@ async def test_metrology_in_sql_is_that_of_the_pure_function(client: httpx.Async
         expected[f"D-{number}"] = metrology.judge(kind, Verification(until, result), today=today)
     body = (await client.get(DEVICES, params={"limit": 500, "facets": "true"})).json()
     assert {item["device_no"]: item["metrology"] for item in body["items"]} == expected
-    for word in METROLOGIES:
+    for word in get_args(Metrology):
         wanted = {device_no for device_no, judged in expected.items() if judged == word}
         filtered = (await client.get(DEVICES, params={"limit": 500, "verification": word})).json()["items"]
         assert {item["device_no"] for item in filtered} == wanted

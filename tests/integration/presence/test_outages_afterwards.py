@@ -86,6 +86,29 @@ def test_nobody_heard_is_an_outage_of_ours(world: World) -> None:
     assert world.day("A-0", "expected_slots", "online_slots") == (120, 120)
 
 
+def test_outage_that_began_in_the_night_is_found_by_the_day_before(world: World) -> None:
+    """All were closed when we went, and open for two hours when we came back: nobody is blamed for them."""
+    for site_no in ("A", "B", "C"):
+        stalls(world, site_no)
+        heard(world, site_no, (6, 18), (32, 42))
+    for _ in range(2):
+        world.roll(DAY)
+        world.roll(NEXT, now=LATER + timedelta(days=9))
+    assert outages(world) == [("platform", at(24), at(32))]
+    assert world.day("A-0", "expected_slots", "online_slots", day=NEXT) == (120, 120)
+
+
+def test_late_risers_are_no_outage(world: World) -> None:
+    """Devices that are switched on two hours after their site opens are so every day."""
+    for site_no in ("A", "B", "C"):
+        stalls(world, site_no)
+        heard(world, site_no, (8, 18), (32, 42))
+    world.roll(DAY)
+    world.roll(NEXT, now=LATER + timedelta(days=9))
+    assert outages(world) == []
+    assert world.day("A-0", "expected_slots", "online_slots", day=NEXT) == (144, 120)
+
+
 def test_nearly_everybody_silent_is_an_outage_of_ours(world: World) -> None:
     """Nine of ten sites, so that somebody was heard all the time."""
     for number in range(10):

@@ -34,6 +34,19 @@ def test_values_of_a_bundle_count_together(office: Office) -> None:
     assert details["details"]["bundle_value_fen"] == 16_000_000
 
 
+def test_what_is_proposed_one_by_one_counts_together_all_the_same(office: Office) -> None:
+    """On one day, by one person: else three calls in place of one would be the way around the authority."""
+    numbers = []
+    for number in range(3):
+        office.device(f"D{number}", original_value_fen=8_000_000)
+        numbers.append(office.opened(f"D{number}"))
+        office.act("propose", numbers[-1], reason="淘汰")
+    for case_no in numbers:
+        office.act("appraise", case_no)
+        office.act("approve", case_no)
+        assert office.case(case_no)["tier"] == "authority"
+
+
 def test_value_that_nobody_knows_is_for_the_authority(office: Office) -> None:
     """Else leaving it out would be the way around."""
     office.device("D1", original_value_fen=None)
