@@ -120,7 +120,7 @@ async def test_personal_columns_are_for_fleet_administrators(
     said = await client.post("/api/v1/ledger/devices/import", content=guess, headers=headers)
     assert (said.status_code, said.json()["type"]) == (403, "/api/v1/problems#forbidden")
     assert (await client.patch("/api/v1/devices/D-1", json={"保管人电话": "13800005678"})).status_code == 403
-    assert (await client.post("/api/v1/devices", json=new)).status_code == 401
+    assert (await client.post("/api/v1/devices", json=new)).status_code == 403
 
 
 async def test_who_shows_nothing_sees_and_changes_nothing_from_elsewhere(
