@@ -123,12 +123,14 @@ async def test_personal_columns_are_for_fleet_administrators(
     assert (await client.post("/api/v1/devices", json=new)).status_code == 403
 
 
-async def test_who_shows_no_key_changes_nothing_from_elsewhere(database_url: str, market: City, tmp_path: Path) -> None:
-    """On this machine it is an operator; over the network it may look."""
-    app = create_app(Settings(database_url=database_url, data_dir=tmp_path))
+async def test_who_shows_nothing_sees_and_changes_nothing_from_elsewhere(
+    database_url: str, market: City, tmp_path: Path
+) -> None:
+    """Whatever the settings let it be on this machine."""
+    app = create_app(Settings(database_url=database_url, data_dir=tmp_path, api_loopback_role="operator"))
     transport = httpx.ASGITransport(app, client=("192.0.2.7", 1234))
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://api") as far:
-        assert (await far.get("/api/v1/devices")).status_code == 200
+        assert (await far.get("/api/v1/devices")).status_code == 401
         new = {"device_no": "D-1", "model_no": "L-1", "site_no": "410100001"}
-        assert (await far.post("/api/v1/devices", json=new)).status_code == 403
+        assert (await far.post("/api/v1/devices", json=new)).status_code == 401
     assert market.connection.execute("SELECT count(*) FROM devices").fetchone() == (0,)
