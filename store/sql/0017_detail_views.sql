@@ -18,8 +18,8 @@ CREATE TABLE coldchain_bands (
     tolerated_seconds integer NOT NULL DEFAULT 1800 CHECK (tolerated_seconds >= 0),
     -- A door may stand open for as long.
     door_seconds      integer NOT NULL DEFAULT 600 CHECK (door_seconds > 0),
-    -- How often it is expected to read: what is missing for more than twice as long is a gap.
-    interval_seconds  integer NOT NULL DEFAULT 600 CHECK (interval_seconds > 0),
+    -- How often it is expected to tell: what is missing for more than twice as long is a gap. Loggers send in batches.
+    interval_seconds  integer NOT NULL DEFAULT 900 CHECK (interval_seconds > 0),
     basis             text NOT NULL,
     created_at        timestamptz NOT NULL DEFAULT now(),
     updated_at        timestamptz NOT NULL DEFAULT now(),

@@ -14,6 +14,7 @@ def store(world: World) -> World:
     """A cold store with a logger that ought to keep 0 to 8 degrees and to read every ten minutes."""
     world.site("C", kind="cold_store")
     world.device("L1", "C", "logger")
+    world.connection.execute("UPDATE coldchain_bands SET interval_seconds = 600")
     return world
 
 

@@ -38,7 +38,15 @@ NOON = at(12)
 )
 def test_day_is_due(rolled_at: datetime | None, seconds: float, now: datetime, expected: bool) -> None:
     """Every ten minutes while it runs, when it is over, and after the cut-off at noon of the next day."""
-    assert is_due(DAY, Rolled(DAY, rolled_at, seconds) if rolled_at else None, now=now) == expected
+    assert is_due(DAY, Rolled(DAY, rolled_at, 1, seconds) if rolled_at else None, now=now) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "minutes", "expected"), [(1, 0.9, False), (1, 1, True), (6, 1, False), (6, 2, True)]
+)
+def test_day_of_an_empty_ledger_is_due_soon(seconds: float, minutes: float, expected: bool) -> None:
+    """Whoever has just filled it sees first numbers within a minute; a slow day waits its twenty times all the same."""
+    assert is_due(DAY, Rolled(DAY, NOON, 0, seconds), now=NOON + timedelta(minutes=minutes)) == expected
 
 
 def due(world: World, now: datetime) -> list[int]:
@@ -117,7 +125,7 @@ def test_note_made_meanwhile_stays(connection: psycopg.Connection[Any]) -> None:
     CREATE TRIGGER late AFTER INSERT ON device_days EXECUTE FUNCTION come_late()
     """
     connection.execute(trigger.encode())
-    connection.execute("INSERT INTO rolled_days VALUES (%s, %s, 0, 0)", (DAY + ONE_DAY, at(30)))
+    connection.execute("INSERT INTO rolled_days VALUES (%s, %s, 1, 0)", (DAY + ONE_DAY, at(30)))
     roll_due(connection, now=at(30, 1))
     assert world.value("SELECT noted FROM stale_days") == 2
 
