@@ -50,6 +50,8 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/python -m grafana.generate --check
 	$(BIN)/python -m deploy.reference --check
+	$(BIN)/python -m deploy.sizing_page --check
+	$(BIN)/python -m deploy.manifests --check
 
 fix: setup
 	$(BIN)/ruff format .
@@ -58,6 +60,8 @@ fix: setup
 generate: setup
 	$(BIN)/python -m grafana.generate
 	$(BIN)/python -m deploy.reference
+	$(BIN)/python -m deploy.sizing_page
+	$(BIN)/python -m deploy.manifests
 
 # The lock names every package with its hashes and no index: pip's own configuration says where to look.
 lock: setup
