@@ -41,8 +41,9 @@ async def run(settings: Settings, *, insecure: bool = False) -> None:
                 access_log=False,
                 lifespan="on",
                 server_header=False,
-                # Whatever says that it forwards could say that it is anybody.
-                proxy_headers=False,
+                # Whoever says that he forwards could say that he is anybody.
+                proxy_headers=bool(settings.api_trusted_proxies),
+                forwarded_allow_ips=settings.api_trusted_proxies or None,
                 timeout_graceful_shutdown=GRACE_SECONDS,
                 ssl_certfile=settings.api_tls_certificate,
                 ssl_keyfile=settings.api_tls_key,

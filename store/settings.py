@@ -167,6 +167,12 @@ class Settings(BaseSettings):
         description="what whoever calls the API from this machine with neither key nor session may do: `viewer` or "
         "`operator`; unset, nothing. Not behind a proxy on this machine: all its callers come from here",
     )
+    api_trusted_proxies: str = Field(
+        "",
+        pattern=r"^([0-9a-fA-F.:/]+(, *[0-9a-fA-F.:/]+)*)?$",
+        description="comma list of the addresses or networks of proxies of ours: what they say in `X-Forwarded-For` "
+        "and `X-Forwarded-Proto` is believed; unset, nobody is",
+    )
     api_tls_certificate: Path | None = Field(
         None, description="certificate (chain) of the API, PEM: with it the API speaks TLS alone"
     )

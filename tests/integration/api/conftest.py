@@ -218,6 +218,7 @@ def running_api(settings: Settings) -> Iterator["subprocess.Popen[str]"]:
             "TRACEFLEET_DATABASE_URL": settings.require_database_url(),
             "TRACEFLEET_BROKER_URL": settings.broker_url.get_secret_value(),
             "TRACEFLEET_API_PORT": str(settings.api_port),
+            "TRACEFLEET_API_TRUSTED_PROXIES": settings.api_trusted_proxies,
             "TRACEFLEET_API_TLS_CERTIFICATE": str(settings.api_tls_certificate or ""),
             "TRACEFLEET_API_TLS_KEY": str(settings.api_tls_key or ""),
             "TRACEFLEET_API_LOOPBACK_ROLE": "operator",

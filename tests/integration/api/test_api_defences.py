@@ -138,3 +138,16 @@ def test_api_speaks_tls_with_its_certificate(
         with pytest.raises((http.client.HTTPException, OSError)):
             plain.getresponse()
         plain.close()
+
+
+@pytest.mark.parametrize(("trusted", "status"), [("", 200), ("192.0.2.0/24", 200), ("127.0.0.0/8", 401)])
+def test_only_a_proxy_of_ours_may_say_for_whom_it_asks(
+    make_settings: Callable[..., Settings], running: Callable[..., Any], trusted: str, status: int
+) -> None:
+    """Who is on this machine may read here; who comes through the proxy is not."""
+    settings = make_settings(api_trusted_proxies=trusted)
+    with running(settings):
+        connection = http.client.HTTPConnection("127.0.0.1", settings.api_port, timeout=10)
+        connection.request("GET", "/api/v1/devices", headers={"X-Forwarded-For": "198.51.100.7"})
+        assert connection.getresponse().status == status
+        connection.close()
