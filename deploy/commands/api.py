@@ -5,9 +5,12 @@ from typing import Annotated
 
 import typer
 
+import structlog
+
 from deploy.invocation import as_typed
 from deploy.ports import reachable_host, service_port
 from deploy.service import run_service
+from fleet.errors import KeyFileError
 from fleet.identity.first_start import first_password, told
 from store.settings import Settings
 
@@ -33,7 +36,12 @@ def api(
 
 def _tell_first_password(settings: Settings) -> None:
     """On standard output, not in the log: logs are collected, and kept."""
-    password = first_password(settings)
+    try:
+        password = first_password(settings)
+    except KeyFileError as error:
+        # It serves what needs no key of the installation, as it would with users.
+        structlog.get_logger().warning("nobody can log in yet: the first user is not made", error=str(error))
+        return
     if password is not None:
         port = service_port(settings, "api")
         sys.stdout.write(f"{as_typed(told(password, f'http://{reachable_host(port.host)}:{port.port}/login'))}\n")

@@ -156,6 +156,8 @@ def test_api_prints_the_first_password_which_opens_the_door_once(settings: Setti
                 if "api listens" in line:
                     break
             told.append("".join(lines))
+            # It listens before it answers; only then does it end well when it is told to.
+            assert httpx.get(f"{url}/livez", timeout=20).status_code == 200
             if len(told) == 1:
                 [password] = re.findall(f"一次性密码: ({ONE_TIME.replace('(', '(?:')})", told[0])
                 answer = httpx.post(f"{url}/api/v1/sessions", json={"name": "admin", "password": password}, timeout=20)
