@@ -138,3 +138,17 @@ def test_api_speaks_tls_with_its_certificate(
         with pytest.raises((http.client.HTTPException, OSError)):
             plain.getresponse()
         plain.close()
+
+
+async def test_no_statement_of_the_api_lasts_for_ever(make_client: Callable[..., Any]) -> None:
+    """Whichever of its connections runs it: those that read, that change the ledger, and that write telemetry."""
+    asked = "SELECT current_setting('statement_timeout') AS most"
+    async with make_client() as client:
+        state = client._transport.app.state
+        assert await state.database.fetch_one(asked) == {"most": "5s"}
+        assert await state.desk.read(lambda connection: connection.execute(asked).fetchone()) == ("1min",)
+
+        async def work(connection: Any) -> Any:
+            return await (await connection.execute(asked)).fetchone()
+
+        assert await state.writers.run(work) == ("20s",)
