@@ -18,6 +18,7 @@ from api.parameters import Reason
 from api.problems import (
     BUSY,
     FORBIDDEN,
+    MEDIA_TYPE,
     NO_ROUTE,
     OF_BODIES,
     OF_CHANGES,
@@ -42,6 +43,17 @@ router = APIRouter(prefix="/api/v1/ledger", tags=["Sheets"], dependencies=[Depen
 IMPORTS_AT_ONCE: Final = 2
 _MEDIA: Final = frozenset(media.partition(";")[0] for media in MEDIA_TYPES.values())
 _BAD_ROWS: Final = 422
+# What OpenAPI is told besides of a route that answers a report: when its rows are wrong, that is the answer as well.
+OR_REPORT: Final[dict[str, Any]] = {
+    "responses": {
+        str(_BAD_ROWS): {
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/Report"}},
+                MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}},
+            }
+        }
+    }
+}
 _REQUEST: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -63,7 +75,7 @@ class ImportQuery(BaseModel):
 @router.post(
     "/{noun}/import",
     summary="Import a sheet",
-    openapi_extra=_REQUEST,
+    openapi_extra=_REQUEST | OR_REPORT,
     responses=documented(*OF_BODIES, FORBIDDEN, NO_ROUTE, BUSY, besides=OF_CHANGES),
     response_model=Report,
 )

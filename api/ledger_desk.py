@@ -31,8 +31,9 @@ from store.settings import Settings
 
 POOL_SIZE: Final = 4
 WAIT_SECONDS: Final = 2.0
-# A change waits so long for an import that holds the ledger, and then frees its connection for others.
-LOCK_WAIT: Final = "SET lock_timeout = '5s'"
+# A change waits so long for an import that holds the ledger, and then frees its connection for others. No single
+# statement may hold the ledger for more than a minute, an import's neither: it makes many.
+LIMITS: Final = "SELECT set_config('lock_timeout', '5s', false), set_config('statement_timeout', '60s', false)"
 
 T = TypeVar("T")
 
@@ -86,6 +87,8 @@ class Desk:
             ) from error
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
             raise ProblemError(NOT_MIGRATED, "A table or column is missing.") from error
+        except psycopg.errors.QueryCanceled as error:
+            raise ProblemError(UNAVAILABLE, "The database did not finish in time. Nothing was changed.") from error
         except psycopg.errors.LockNotAvailable as error:
             raise ProblemError(UNAVAILABLE, "The ledger is held by an import, or by another change.") from error
         except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -116,7 +119,7 @@ async def connect(settings: Settings) -> AsyncIterator[Desk]:
 
 
 def _configure(connection: Connection[Any]) -> None:
-    connection.execute(LOCK_WAIT)
+    connection.execute(LIMITS)
 
 
 def _of(request: Request) -> Desk:

@@ -11,7 +11,7 @@ from api import cursors, replays
 from api.body import BodiesDep, described
 from api.callers import MAY_READ, require
 from api.database import Database, DatabaseDep
-from api.imports import answer
+from api.imports import OR_REPORT, answer
 from api.keyset import PageQuery
 from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import Day, DeviceNo, Reason, Text
@@ -128,7 +128,7 @@ async def retired(database: DatabaseDep, query: Asked) -> OutsiderPage:
 @router.post(
     "/strangers/{device_no}/adopt",
     summary="Register a stranger and replay its quarantine",
-    openapi_extra=described(Adoption),
+    openapi_extra=described(Adoption) | OR_REPORT,
     responses=documented(*OF_BODIES, FORBIDDEN, BUSY, NOT_WRITTEN, besides=OF_CHANGES),
     response_model=Adopted,
     dependencies=[Depends(require("operator", "fleet_admin"))],

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.body import BodiesDep, described
 from api.callers import Caller, CallerDep, require
-from api.imports import answer, guard_personal
+from api.imports import OR_REPORT, answer, guard_personal
 from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import DeviceNo, Reason
 from api.problems import (
@@ -75,7 +75,7 @@ class WhyQuery(BaseModel):
     "",
     summary="Register a device",
     status_code=_CREATED,
-    openapi_extra=described(NewDevice),
+    openapi_extra=described(NewDevice) | OR_REPORT,
     responses=documented(*_KINDS, besides=[kind for kind in OF_CHANGES if kind is not UNKNOWN_ENTRY]),
     response_model=Report,
 )
@@ -107,7 +107,7 @@ async def register_device(
 @router.patch(
     "/{device_no}",
     summary="Change a device",
-    openapi_extra=described(DeviceChange),
+    openapi_extra=described(DeviceChange) | OR_REPORT,
     responses=documented(*_KINDS, besides=OF_CHANGES),
     response_model=Report,
 )

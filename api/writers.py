@@ -31,6 +31,7 @@ WAITING_MAX: Final = 8
 WITHIN_SECONDS: Final = 20.0
 # The database may end a transaction to save another, or have restarted since the last; then once more is enough.
 TRIES: Final = 3
+LIMIT: Final = "SELECT set_config('statement_timeout', %(milliseconds)s, false)"
 
 # The database has not what the code expects: no record is to blame.
 _UNFIT: Final = (
@@ -164,7 +165,14 @@ class Writers:
         while self._idle:
             if not (connection := self._idle.pop()).closed:
                 return connection
-        return await connect_service(self._database_url, application_name="tracefleet api writer")
+        connection = await connect_service(self._database_url, application_name="tracefleet api writer")
+        try:
+            # The caller is told then that nobody knows: the server must not go on for longer.
+            await connection.execute(LIMIT, {"milliseconds": f"{WITHIN_SECONDS * 1000:.0f}"})
+        except BaseException:  # as connect_service
+            await connection.close()
+            raise
+        return connection
 
     async def _leave(self, connection: AsyncConnection[Any]) -> None:
         """Keep *connection* for the next, if it is still good."""

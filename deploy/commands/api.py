@@ -3,9 +3,8 @@
 import sys
 from typing import Annotated
 
-import typer
-
 import structlog
+import typer
 
 from deploy.invocation import as_typed
 from deploy.ports import reachable_host, service_port

@@ -88,7 +88,10 @@ def test_role_may_not_do_what_is_not_its(role: Role, database_url: str) -> None:
                 connection.execute(statement.encode())
 
 
-@pytest.mark.parametrize(("role", "package"), [("tracefleet_ingest", "ingest."), ("tracefleet_fleet", "fleet.")])
+@pytest.mark.parametrize(
+    ("role", "package"),
+    [("tracefleet_ingest", "ingest."), ("tracefleet_fleet", "fleet."), ("tracefleet_api", "api.")],
+)
 def test_role_may_run_every_query_of_its_process(role: Role, package: str, connection: Connection) -> None:
     """A plan is made only for who may carry it out."""
     connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))

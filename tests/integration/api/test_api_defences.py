@@ -151,3 +151,17 @@ def test_only_a_proxy_of_ours_may_say_for_whom_it_asks(
         connection.request("GET", "/api/v1/devices", headers={"X-Forwarded-For": "198.51.100.7"})
         assert connection.getresponse().status == status
         connection.close()
+
+
+async def test_no_statement_of_the_api_lasts_for_ever(make_client: Callable[..., Any]) -> None:
+    """Whichever of its connections runs it: those that read, that change the ledger, and that write telemetry."""
+    asked = "SELECT current_setting('statement_timeout') AS most"
+    async with make_client() as client:
+        state = client._transport.app.state
+        assert await state.database.fetch_one(asked) == {"most": "5s"}
+        assert await state.desk.read(lambda connection: connection.execute(asked).fetchone()) == ("1min",)
+
+        async def work(connection: Any) -> Any:
+            return await (await connection.execute(asked)).fetchone()
+
+        assert await state.writers.run(work) == ("20s",)
