@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import Field
 
+from api import reach
 from api.body import BodiesDep, described
 from api.callers import MAY_READ, Caller, CallerDep, require
 from api.case_orders import ORDERS, BulkOrders, DocumentsOrder, OpenOrder, StepOrder
@@ -68,9 +69,10 @@ async def list_cases(database: DatabaseDep, query: Annotated[CaseQuery, Query()]
     responses=ANSWERS,
     dependencies=[Depends(require(*HANDS))],
 )
-async def post_case(request: Request, bodies: BodiesDep, desk: DeskDep, actor: ActorDep) -> Changed:
+async def post_case(request: Request, bodies: BodiesDep, desk: DeskDep, actor: ActorDep, caller: CallerDep) -> Changed:
     """From the device's flag, whose findings become its grounds, or by hand with a reason."""
     order = await bodies.read(request, OpenOrder)
+    await reach.require_device(request, caller.scope, order.device_no)
     opening = order.opening()
     opened = await desk.change(
         actor,
@@ -168,6 +170,7 @@ def _route(name: StepName, asked: type[StepOrder]) -> None:
     ) -> Changed:
         _may(caller, name)
         order = (await bodies.read(request, asked)).order(case_no)
+        await reach.require_device(request, caller.scope, order.successor_no)
         changed = await desk.change(
             actor, lambda connection: act(connection, name, order, now=datetime.now(UTC)), reason=order.reason
         )

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import cursors
+from api import cursors, reach
 from api.body import BodiesDep, described
-from api.callers import MAY_READ, require
+from api.callers import MAY_READ, CallerDep, require
 from api.database import DatabaseDep
 from api.keyset import PageQuery
 from api.ledger_desk import ActorDep, DeskDep
@@ -105,9 +105,10 @@ async def list_outages(database: DatabaseDep, query: Annotated[OutageQuery, Quer
 
 
 @router.post("", summary="Declare an outage", openapi_extra=described(OutageOrder), responses=ANSWERS, dependencies=MAY)
-async def declare(request: Request, bodies: BodiesDep, desk: DeskDep, actor: ActorDep) -> OutageLine:
+async def declare(request: Request, bodies: BodiesDep, desk: DeskDep, actor: ActorDep, caller: CallerDep) -> OutageLine:
     """What is expected in its time counts for nobody; days gone by are reckoned again."""
     order = await bodies.read(request, OutageOrder)
+    await reach.require_site(request, caller.scope, order.site_no)
     declared = await desk.change(
         actor,
         lambda connection: outages.declare(connection, **order.model_dump(), now=datetime.now(UTC)),

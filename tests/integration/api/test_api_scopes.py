@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -18,6 +19,8 @@ from fleet.identity import api_keys
 from fleet.identity.roles import ADMIN, MACHINES, ROLES, Role
 from fleet.identity.scope import Scope
 from fleet.keys import Keys
+from fleet.presence import outages
+from fleet.retirement.opening import open_case
 from store.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -40,16 +43,63 @@ GIVEN = {
     "tier": "owner",
     "state": "opened",
 }
-KNOWN = reach.CITY_WIDE | reach.FILTERED | reach.OF_A_DEVICE | reach.OF_A_SITE
+OPEN_LISTS = reach.CITY_WIDE | reach.FILTERED
+# What a body names, where the route asks by itself.
+NAMED = {
+    "/api/v1/cases": {"device_no": THEIRS, "reason": "不再使用"},
+    "/api/v1/outages": {"scope": "site", "site_no": THERE, "began_at": "2026-01-31T08:00:00+08:00", "reason": "停电"},
+}
+
+
+@dataclass
+class Ids:
+    """What there is of a device, for the paths that name it."""
+
+    case_no: str
+    finding_id: str
+    outage_id: str
+    security_event_id: str
+
+
+def _about(connection: Connection, settings: Settings, device_no: str, site_no: str) -> Ids:
+    """A case, a finding, an outage and a security event of a device."""
+    now = datetime.now(UTC)
+    with acting(connection, Actor("li", "test"), keys=Keys.of(settings)):
+        case = open_case(connection, device_no, now=now, reason="不再使用", by_hand=True)
+        outage = outages.declare(connection, "site", site_no, now - timedelta(hours=1), None, "停电", now=now)
+        finding = connection.execute(
+            "INSERT INTO findings (device_id, rule, rule_version, weight, is_mandatory, found_on, numbers, query,"
+            " sentence_zh, sentence_en, opened_at)"
+            " SELECT device_id, 'dormant', 1, 60, false, %s, '{}', 'SELECT 1', '句', 'said', %s FROM devices"
+            " WHERE device_no = %s RETURNING finding_id::text",
+            (now.date(), now, device_no),
+        ).fetchone()
+        event = connection.execute(
+            "INSERT INTO security_events (device_id, channel, first_at, last_at, attempts, evidence, noted_at)"
+            " SELECT device_id, 'broker', %s, %s, 1, '{}', %s FROM devices WHERE device_no = %s"
+            " RETURNING security_event_id::text",
+            (now, now, now, device_no),
+        ).fetchone()
+    assert finding is not None
+    assert event is not None
+    return Ids(case.case_no, finding[0], str(outage.outage_id), event[0])
 
 
 @pytest.fixture
-async def strict(settings: Settings, city: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application as it is delivered, over a device here and one elsewhere."""
+def ids(connection: Connection, settings: Settings, city: Any) -> dict[str, Ids]:
+    """A device here and one elsewhere, and what there is about each."""
     model = city.model("YH-ACS15", "trace_scale")
     for number, site in ((OURS, city.site(HERE, "410105")), (THEIRS, city.site(THERE, "410202"))):
-        device = city.device(number, model, site)
+        device = city.device(number, model, site, owner_type="government", state="in_service")
         city.latest(device, "status", datetime.now(UTC), {"uptime_s": 60})
+    places = ((OURS, HERE), (THEIRS, THERE))
+    return {device_no: _about(connection, settings, device_no, site_no) for device_no, site_no in places}
+
+
+@pytest.fixture
+async def strict(settings: Settings, ids: dict[str, Ids]) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application as it is delivered, over a device here and one elsewhere."""
+    assert set(ids) == {OURS, THEIRS}
     app = create_app(settings)
     transport = httpx.ASGITransport(app)
     async with (
@@ -88,49 +138,115 @@ def _of_account(settings: Settings) -> set[str]:
     return {one.path for one in all_of(create_app(settings)) if one.roles and set(one.roles) == set(ROLES)}
 
 
+def _expected(method: str, path: str) -> int:
+    """What a caller of a site here is told about something elsewhere."""
+    if path in reach.OF_ONE.get(method, ()) or path in reach.ASKS_ITSELF.get(method, ()):
+        return 404
+    return 200 if method == "GET" and path in OPEN_LISTS else 403
+
+
 async def test_matrix_of_foreign_sites(
-    strict: httpx.AsyncClient, keys: dict[Role, Any], connection: Connection, settings: Settings
+    strict: httpx.AsyncClient,
+    keys: dict[Role, Any],
+    connection: Connection,
+    settings: Settings,
+    ids: dict[str, Ids],
 ) -> None:
     """Every operation of OpenAPI, every role: 404 as of what nobody has, or refused, and no table is changed."""
     paths = (await strict.get("/api/v1/openapi.json")).json()["paths"]
     account, before, wrong, asked = _of_account(settings), _rows(connection), [], 0
+    given = GIVEN | asdict(ids[THEIRS])
     for path, operations in paths.items():
-        address = re.sub(r"\{(\w+)\}", lambda match: GIVEN.get(match[1], "1"), path)
+        address = re.sub(r"\{(\w+)\}", lambda match: given.get(match[1], "1"), path)
         # Were it let through, this query would be refused, where the stream would never end.
         address += "?no_such=1" if path == "/api/v1/events" else ""
         for method, operation in operations.items():
             told = operation["x-permission"]
             if told == "public" or path in account:
                 continue
+            body = NAMED.get(path, {}) if method in ("post", "put", "patch") else None
             for role in set(SCOPED) & set(told):
-                body: dict[str, object] | None = {} if method in ("post", "put", "patch") else None
                 answer = await strict.request(method.upper(), address, headers=keys[role], json=body)
                 asked += 1
-                reads = method == "get" and path in KNOWN
-                if not reads:
-                    is_right = answer.status_code == 403
-                elif "{device_no}" in path or "{site_no}" in path:
-                    is_right = answer.status_code == 404
-                else:
-                    is_right = answer.status_code == 200 and THEIRS not in answer.text and THERE not in answer.text
-                if not is_right:
+                is_silent = answer.status_code != 200 or (THEIRS not in answer.text and THERE not in answer.text)
+                if answer.status_code != _expected(method.upper(), path) or not is_silent:
                     wrong.append((role, method, path, answer.status_code))
     assert wrong == []
     assert asked > 300
     assert _rows(connection) == before
 
 
-async def test_elsewhere_is_answered_as_unknown_is(strict: httpx.AsyncClient, keys: dict[Role, Any]) -> None:
-    """Word for word, but for the number that was asked; what is here is shown."""
-    for path in reach.OF_A_DEVICE:
+async def test_what_is_here_may_be_seen_and_changed(
+    strict: httpx.AsyncClient, keys: dict[Role, Any], ids: dict[str, Ids], settings: Settings
+) -> None:
+    """By the roles whose it is: of everything that one path names, nothing is refused for where it stands."""
+    given = GIVEN | asdict(ids[OURS]) | {"device_no": OURS, "site_no": HERE}
+    declared = {(method, one.path): one.roles for one in all_of(create_app(settings)) for method in one.methods}
+    wrong = []
+    for method, templates in reach.OF_ONE.items():
+        for path in sorted(templates):
+            address = re.sub(r"\{(\w+)\}", lambda match: given.get(match[1], "1"), path)
+            role = next(role for role in SCOPED if role in (declared[method, path] or ()))
+            # A body that says nothing is refused for that, and not for the place.
+            body: dict[str, object] | None = {} if method in ("POST", "PUT") else None
+            answer = await strict.request(method, address, headers=keys[role], json=body)
+            problem = answer.json().get("type", "") if answer.status_code >= 400 else ""
+            refused = problem.endswith(("#unknown-device", "#forbidden")) or "has the number" in answer.text
+            if answer.status_code in (403, 404) and refused:
+                wrong.append((method, path, answer.text))
+    assert wrong == []
+
+
+async def test_elsewhere_is_answered_as_unknown_is(
+    strict: httpx.AsyncClient, keys: dict[Role, Any], ids: dict[str, Ids]
+) -> None:
+    """Word for word, but for the number that was asked."""
+    theirs = {"device_no": THEIRS, "site_no": THERE, **asdict(ids[THEIRS])}
+    nobodys = {"device_no": NOBODYS, "site_no": "419999999", "case_no": "RC-2026-999999"}
+    for path in reach.OF_ONE["GET"]:
+        [name] = {match for match in re.findall(r"\{(\w+)\}", path) if match in reach.WITHIN}
+        unknown = nobodys.get(name, "999999")
         asked = path.replace("{stream}", "weighing")
+        role: Role = "fleet_admin"
         answers = [
-            await strict.get(asked.replace("{device_no}", number), headers=keys["viewer"])
-            for number in (OURS, THEIRS, NOBODYS)
+            await strict.get(asked.replace(f"{{{name}}}", number), headers=keys[role])
+            for number in (theirs[name], unknown)
         ]
-        assert [answer.status_code for answer in answers] == [200, 404, 404], path
-        assert answers[1].text.replace(THEIRS, NOBODYS) == answers[2].text
-    assert (await strict.get(f"/api/v1/sites/{HERE}", headers=keys["viewer"])).status_code == 200
+        assert [answer.status_code for answer in answers] == [404, 404], path
+        assert answers[0].text.replace(theirs[name], unknown) == answers[1].text
+
+
+async def test_lists_are_asked_by_place(strict: httpx.AsyncClient, keys: dict[Role, Any]) -> None:
+    """One place, in the scope; what is listed then stands there."""
+    for path in reach.BY_PLACE:
+        statuses = [
+            (await strict.get(path, params=params, headers=keys["viewer"])).status_code
+            for params in (
+                {},
+                {"site_no": THERE},
+                {"site_no": "419999999"},
+                {"region_code": "4102"},
+                {"region_code": "41"},
+                {"site_no": HERE, "region_code": "4101"},
+            )
+        ]
+        assert statuses == [403, 404, 404, 403, 403, 403], path
+        here = await strict.get(path, params={"site_no": HERE}, headers=keys["viewer"])
+        assert here.status_code == 200, here.text
+        assert THEIRS not in here.text
+
+
+async def test_successor_from_elsewhere_is_nobody(
+    strict: httpx.AsyncClient, keys: dict[Role, Any], ids: dict[str, Ids]
+) -> None:
+    """A case may name a device that takes the place: one that the caller may see."""
+    order = {"reason": "不再使用", "replacement": "device", "successor_no": THEIRS}
+    address = f"/api/v1/cases/{ids[OURS].case_no}/propose"
+    answer = await strict.post(address, json=order, headers=keys["operator"])
+    assert answer.status_code == 404
+    assert answer.json()["type"].endswith("#unknown-device")
+    order = {"reason": "不再使用"}
+    assert (await strict.post(address, json=order, headers=keys["operator"])).status_code == 200
 
 
 async def test_list_counts_what_is_here(strict: httpx.AsyncClient, keys: dict[Role, Any]) -> None:
@@ -153,4 +269,8 @@ async def test_records_of_predecessors_are_refused(strict: httpx.AsyncClient, ke
 
 def test_every_route_of_the_lists_is_a_route(settings: Settings) -> None:
     """A path that was renamed would be refused, and nobody would know why."""
-    assert {one.path for one in all_of(create_app(settings))} >= KNOWN
+    routes = {(method, one.path) for one in all_of(create_app(settings)) for method in one.methods}
+    named = {("GET", path) for path in OPEN_LISTS | reach.BY_PLACE}
+    for lists in (reach.OF_ONE, reach.ASKS_ITSELF):
+        named |= {(method, path) for method, paths in lists.items() for path in paths}
+    assert routes >= named
