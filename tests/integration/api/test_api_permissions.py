@@ -35,6 +35,8 @@ PUBLIC = {
     ("GET", "/login"),
     ("GET", "/metrics"),
     ("GET", "/readyz"),
+    ("GET", "/runbook"),
+    ("GET", "/runbook/{name}"),
     ("POST", "/api/v1/enrolments"),  # the code is what is asked for
     ("POST", "/api/v1/sessions"),  # the password
 }
