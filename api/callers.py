@@ -98,8 +98,16 @@ def _nobody(request: Request) -> Caller:
 
 
 def _is_here(request: Request) -> bool:
+    """Whether the caller is on this machine, and asks it by a name of its own.
+
+    A page of elsewhere whose name is made to lead here, for its visitor's browser, asks by that name.
+    """
+    return request.client is not None and _is_loopback(request.client.host) and _is_loopback(request.url.hostname)
+
+
+def _is_loopback(host: str | None) -> bool:
     try:
-        return request.client is not None and ip_address(request.client.host).is_loopback
+        return host == "localhost" or ip_address(host or "").is_loopback
     except ValueError:
         return False
 

@@ -9,6 +9,7 @@ import hashlib
 import math
 import re
 import time
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 from limits import RateLimitItem, RateLimitItemPerMinute
@@ -21,6 +22,8 @@ from store.settings import Settings
 
 # As many callers as one address may have behind it.
 CALLERS_OF_AN_ADDRESS: Final = 10
+IPV6: Final = 6
+IPV6_PREFIX: Final = 64
 _FREE: Final = re.compile(r"/(livez|readyz|metrics)|/api/v1/(telemetry|broker/.*)")
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -39,16 +42,28 @@ class Rates:
         if not most or not are_counted(scope["path"]):
             return 0
         kind = "r" if is_reading else "w"
-        address = (scope.get("client") or ("",))[0]
+        address = network_of((scope.get("client") or ("",))[0])
         counted: list[tuple[RateLimitItem, str]] = [
-            (RateLimitItemPerMinute(most * CALLERS_OF_AN_ADDRESS), f"{kind} {address}")
+            (RateLimitItemPerMinute(most), f"{kind} {address} {_shown(Headers(scope=scope))}"),
+            (RateLimitItemPerMinute(most * CALLERS_OF_AN_ADDRESS), f"{kind} {address}"),
         ]
-        counted.append((RateLimitItemPerMinute(most), f"{kind} {address} {_shown(Headers(scope=scope))}"))
+        # Who is refused uses up nothing of what his neighbours may ask.
         for item, name in counted:
-            if not self._limiter.hit(item, name):
+            if not self._limiter.test(item, name):
                 reset_at = self._limiter.get_window_stats(item, name).reset_time
                 return max(1, math.ceil(reset_at - time.time()))
+        for item, name in counted:
+            self._limiter.hit(item, name)
         return 0
+
+
+def network_of(host: str) -> str:
+    """The address that callers count under: of IPv6 the network of one household or office, which has it all."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return str(ip_network((address, IPV6_PREFIX), strict=False)) if address.version == IPV6 else str(address)
 
 
 def are_counted(path: str) -> bool:

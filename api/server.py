@@ -6,7 +6,7 @@ import logging
 import signal
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from types import FrameType
@@ -24,8 +24,10 @@ GRACE_SECONDS: Final = 3
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-async def run(settings: Settings, *, insecure: bool = False) -> None:
+async def run(settings: Settings, *, insecure: bool = False, before: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGTERM, SIGINT or cancellation; requests under way get 3 seconds to end.
+
+    *before* is called once nothing stands in the way of serving, and before the first request is.
 
     Off this machine it speaks TLS, unless it is to be *insecure*: passwords and keys would be read on the way.
     Raises SettingsError and PortTakenError before anything else starts. A database that is away, then or later, is
@@ -33,6 +35,7 @@ async def run(settings: Settings, *, insecure: bool = False) -> None:
     """
     with listen(settings) as listener:
         is_private = _require_private(settings, listener, insecure=insecure)
+        before()
         _quiet()
         server = _Server(
             uvicorn.Config(

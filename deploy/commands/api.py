@@ -27,8 +27,8 @@ def api(
     from api.server import run  # noqa: PLC0415 - heavy: only when it runs
 
     async def serve(settings: Settings) -> None:
-        _tell_first_password(settings)
-        await run(settings, insecure=insecure)
+        # A process that cannot serve makes nobody a user.
+        await run(settings, insecure=insecure, before=lambda: _tell_first_password(settings))
 
     run_service("api", serve)
 

@@ -4,7 +4,7 @@ Pure: a number of devices and a seed give the same city always. ``ledger`` write
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from deploy.simulator.dice import Dice, chance
@@ -112,7 +112,8 @@ class Merchant:
 class Device:
     """A device of the ledger, with its character: *role* is what it is used for, *is_asleep* that nobody uses it.
 
-    A stranger is a device that speaks and that no ledger knows.
+    A stranger is a device that speaks and that no ledger knows; a retired one, one that the ledger has put out of use
+    and that speaks on.
     """
 
     index: int
@@ -123,6 +124,7 @@ class Device:
     merchant: Merchant | None = None
     is_asleep: bool = False
     is_stranger: bool = False
+    is_retired: bool = False
 
     @property
     def model(self) -> Model:
@@ -140,6 +142,11 @@ class City:
     models: tuple[Model, ...]
     devices: tuple[Device, ...]
     strangers: tuple[Device, ...]
+
+    def without(self, numbers: frozenset[str]) -> "City":
+        """The city in which the devices of these numbers are retired."""
+        devices = (replace(device, is_retired=device.device_no in numbers) for device in self.devices)
+        return replace(self, devices=tuple(devices))
 
     @property
     def spare(self) -> Device:

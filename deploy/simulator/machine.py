@@ -192,7 +192,7 @@ class Machine:
             if not message.is_cut:
                 spoiled = rng.randrange(len(records))
                 encoded[spoiled] = spoil(rng, stream, stamped[spoiled])
-        if self.device.is_stranger:
+        if self.device.is_stranger or self.device.is_retired:
             message.bad_records = len(records)
         message.records = tuple(encoded)
         return message

@@ -22,13 +22,22 @@ SELECT (SELECT count(*) FROM devices) AS devices,
        (SELECT count(*) FROM devices WHERE device_no = ANY(%(numbers)s)) AS of_the_city
 """
 
+# Of those that speak, whom nobody hears: what they say is no telemetry any more.
+RETIRED: Final = """
+SELECT device_no FROM devices WHERE device_no = ANY(%(numbers)s) AND is_retired(state, decommissioned_at)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Seeding:
-    """What was done: a sentence for the operator, and whether there are devices that ingest has to hear of first."""
+    """What was done: a sentence for the operator, and whether there are devices that ingest has to hear of first.
+
+    *retired* are the numbers of the city's devices that the ledger has put out of use.
+    """
 
     sentence: str
     has_written: bool
+    retired: frozenset[str] = frozenset()
 
 
 def seed(database_url: str, city: City, *, keys: Keys, is_wanted: bool | None) -> Seeding:
@@ -44,7 +53,9 @@ def seed(database_url: str, city: City, *, keys: Keys, is_wanted: bool | None) -
         missing = len(numbers) - int(str(of_the_city))
         if not missing:
             return Seeding(
-                f"The ledger in {where} holds all devices of this city: nothing was written.", has_written=False
+                f"The ledger in {where} holds all devices of this city: nothing was written.",
+                has_written=False,
+                retired=_retired(connection, numbers),
             )
         if held and is_wanted is None:
             raise TracefleetError(
@@ -58,7 +69,12 @@ def seed(database_url: str, city: City, *, keys: Keys, is_wanted: bool | None) -
         # A ledger that had devices before has cases of its own.
         if not held:
             counts += f", {retiring.begin(connection, city, keys=keys)}"
-    return Seeding(f"Imported this city into the ledger in {where}: {counts}.", has_written=True)
+        retired = _retired(connection, numbers)
+    return Seeding(f"Imported this city into the ledger in {where}: {counts}.", has_written=True, retired=retired)
+
+
+def _retired(connection: Connection[Any], numbers: list[str]) -> frozenset[str]:
+    return frozenset(str(number) for (number,) in connection.execute(RETIRED, {"numbers": numbers}))
 
 
 def _import(connection: Connection[Any], city: City, keys: Keys) -> Iterator[str]:

@@ -84,7 +84,7 @@ async def run(
     _require_open_files(lines)
     await _require_broker(settings)
     if seed_store is not False:
-        await _seed(settings, city, is_wanted=seed_store, say=say)
+        city = city.without(await _seed(settings, city, is_wanted=seed_store, say=say))
     now = time.time()
     tally = Tally(devices, seed, rate, run=secrets.token_hex(8), started_at=rfc3339(now))
     world = World(
@@ -145,13 +145,17 @@ async def _require_broker(settings: Settings) -> None:
         )
 
 
-async def _seed(settings: Settings, city: City, *, is_wanted: bool | None, say: Callable[[str], None]) -> None:
+async def _seed(
+    settings: Settings, city: City, *, is_wanted: bool | None, say: Callable[[str], None]
+) -> frozenset[str]:
+    """See that the ledger has *city*; the numbers of its devices that are retired."""
     done = await asyncio.to_thread(
         seeding.seed, settings.require_database_url(), city, keys=Keys.of(settings), is_wanted=is_wanted
     )
     say(done.sentence)
     if done.has_written:
         await asyncio.sleep(REGISTRY_SECONDS + REGISTRY_SECONDS_PER_DEVICE * len(city.devices))
+    return done.retired
 
 
 async def _equip(settings: Settings, fleet: Fleet) -> None:

@@ -243,7 +243,7 @@ def test_body_without_a_length_is_refused_when_it_grows_too_large(served: Settin
     """413 as soon as it has, though it would never end."""
     with socket.create_connection(("127.0.0.1", served.api_port), timeout=30) as client:
         client.sendall(
-            f"POST {URL} HTTP/1.1\r\nHost: api\r\nContent-Type: application/x-ndjson\r\n"
+            f"POST {URL} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n"
             "Transfer-Encoding: chunked\r\n\r\n".encode()
         )
         chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
@@ -264,7 +264,7 @@ def test_telemetry_is_stored_though_its_sender_is_gone(
         other.execute("LOCK TABLE ingest_stats IN ACCESS EXCLUSIVE MODE")
         with socket.create_connection(("127.0.0.1", served.api_port), timeout=30) as client:
             client.sendall(
-                f"POST {URL} HTTP/1.1\r\nHost: api\r\nContent-Type: application/x-ndjson\r\n"
+                f"POST {URL} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n"
                 f"Content-Length: {len(line)}\r\n\r\n".encode()
                 + line
             )
@@ -280,7 +280,7 @@ def test_body_that_is_cut_off_stores_nothing(served: Settings, connection: Conne
     """A line that happens to be whole is not taken for all that was meant; the server goes on."""
     with socket.create_connection(("127.0.0.1", served.api_port), timeout=30) as client:
         client.sendall(
-            f"POST {URL} HTTP/1.1\r\nHost: api\r\nContent-Type: application/x-ndjson\r\n"
+            f"POST {URL} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n"
             "Content-Length: 100000\r\n\r\n".encode()
             + reading(0)
         )

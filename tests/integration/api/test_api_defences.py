@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from api import server
+from api.rates import network_of
 from store.errors import SettingsError
 from store.settings import Settings
 
@@ -81,6 +82,37 @@ async def test_every_answer_has_the_headers_of_defence(client: httpx.AsyncClient
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert "Strict-Transport-Security" not in headers
     assert "Access-Control-Allow-Origin" not in headers
+
+
+async def test_neighbours_do_not_pay_for_who_asks_too_often(make_client: Callable[..., Any]) -> None:
+    """What is refused to one is not taken from what its address has."""
+    async with make_client(api_reads_per_minute=2) as client:
+        greedy, other = ({"Authorization": f"Bearer {name}"} for name in ("greedy", "other"))
+        for _ in range(30):
+            await client.get("/api/v1/devices", headers=greedy)
+        assert (await client.get("/api/v1/devices", headers=other)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9%eth0", "2001:db8:1:2::/64"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_household_counts_as_one_address(host: str, network: str) -> None:
+    """It has more addresses of IPv6 than could be counted."""
+    assert network_of(host) == network
+
+
+@pytest.mark.parametrize(
+    ("host", "status"), [("localhost:8000", 200), ("127.0.0.1", 200), ("[::1]:8000", 200), ("evil.example", 401)]
+)
+async def test_page_whose_name_leads_here_is_nobody(client: httpx.AsyncClient, host: str, status: int) -> None:
+    """A browser of this machine asks by the name of the page: who has the role of this machine asks by its own."""
+    assert (await client.get("/api/v1/devices", headers={"Host": host})).status_code == status
 
 
 async def test_body_that_never_says_its_length_is_bounded(client: httpx.AsyncClient) -> None:

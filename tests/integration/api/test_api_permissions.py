@@ -210,6 +210,6 @@ async def test_loopback_role_is_for_this_machine_and_nothing_more(
     async with app.router.lifespan_context(app):
         for host, statuses in (("127.0.0.1", (200, 403)), ("::1", (200, 403)), ("10.0.0.7", (401, 401))):
             transport = httpx.ASGITransport(app, client=(host, 1))
-            async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                 answers = (await client.get("/api/v1/devices"), await client.post("/api/v1/moves", json={}))
                 assert tuple(answer.status_code for answer in answers) == statuses, host
