@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 
-from api import cookies
+from api import cookies, reach
 from api.keyring import Keyring
 from api.problems import FORBIDDEN, PASSWORD_MUST_CHANGE, UNAUTHENTICATED, ProblemError
 from api.visits import Visits
@@ -114,14 +114,19 @@ class Permission:
     roles: tuple[Role, ...]
     is_of_account: bool = False
 
-    async def __call__(self, caller: CallerDep) -> Caller:
-        """The caller. Raises ProblemError: unauthenticated who shows nothing, forbidden who has not the role."""
+    async def __call__(self, request: Request, caller: CallerDep) -> Caller:
+        """The caller. Raises ProblemError: unauthenticated who shows nothing, forbidden who has not the role.
+
+        And what :func:`api.reach.require_within` raises about what lies out of the caller's scope.
+        """
         if not caller.has(*self.roles):
             if caller.is_nobody and not caller.roles:
                 raise ProblemError(UNAUTHENTICATED, "Nothing was shown that says who asks.")
             raise ProblemError(FORBIDDEN, f"It needs the role {' or '.join(self.told)}.")
         if caller.must_change and not self.is_of_account:
             raise ProblemError(PASSWORD_MUST_CHANGE, "Somebody else has set it.")
+        if not self.is_of_account:
+            await reach.require_within(request, caller.scope)
         return caller
 
     @property

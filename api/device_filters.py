@@ -11,6 +11,7 @@ from api.device_parts import Connectivity, OwnerType
 from api.ledger import Kind
 from api.parameters import DEVICE_NO_PATTERN, Day, Text
 from fleet.business_day import day_of
+from fleet.identity import scope as scopes
 from fleet.lifecycle import metrology
 from fleet.lifecycle.metrology import Metrology
 from fleet.lifecycle.states import State
@@ -54,6 +55,7 @@ CLAUSES: Final[Mapping[str, LiteralString]] = {
     "heard_after": "p.last_heard_at >= %(heard_after)s::timestamptz",
     "heard_before": "p.last_heard_at < %(heard_before)s::timestamptz",
     **{f"is_{word}": condition for word, condition in metrology.CONDITIONS.items()},
+    "scope_sites": scopes.IN_SQL,
     "after": "d.device_no > %(after)s",
 }
 # Where each has a line, that can be asked of it.

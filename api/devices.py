@@ -11,13 +11,14 @@ from psycopg.rows import DictRow
 from pydantic import BaseModel, Field
 
 from api import cursors
-from api.callers import MAY_READ
+from api.callers import MAY_READ, CallerDep
 from api.database import Database, DatabaseDep
 from api.device_filters import CLAUSES, CLAUSES_OF_LINES, DEVICES, LINES, DeviceFilters, parameters, where
 from api.device_parts import Connectivity
 from api.ledger import EXAMPLE_DEVICE
 from api.parameters import CURSOR_HELP, DEVICE_NO_PATTERN, LIMIT_HELP, Cursor, Limit
 from api.problems import BAD_CURSOR, documented
+from fleet.identity import scope as scopes
 from fleet.lifecycle import freshness, metrology
 from fleet.lifecycle.freshness import Freshness
 from fleet.lifecycle.holds import HoldKind
@@ -137,12 +138,12 @@ class DevicePage(BaseModel):
 
 
 @router.get("", summary="List devices", responses=documented(BAD_CURSOR))
-async def list_devices(database: DatabaseDep, query: Annotated[DeviceQuery, Query()]) -> DevicePage:
+async def list_devices(database: DatabaseDep, caller: CallerDep, query: Annotated[DeviceQuery, Query()]) -> DevicePage:
     """Devices in the order of their numbers, filtered. A page stays right while devices are added or removed."""
     of = ("devices", *(f"{name}={value}" for name, value in query.given.items()))
     after = cursors.unseal(query.cursor, DevicePosition, of=of).device_no if query.cursor else None
     now = datetime.now(UTC)
-    asked = parameters(query, now=now)
+    asked = parameters(query, now=now) | scopes.parameters(caller.scope)
     clauses = where(asked)
     paged = asked | {"after": after, "rows": query.limit + 1}
     rows, counted, lines = await asyncio.gather(

@@ -80,7 +80,8 @@ def _base_url(request: Request) -> str:
 
 
 def _may_read(caller: Caller) -> bool:
-    return caller.has(*READERS) and not caller.must_change
+    # The figures are of the whole city.
+    return caller.has(*READERS) and not caller.must_change and caller.scope.is_everywhere
 
 
 def _introduction() -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 from psycopg import Connection
 
@@ -58,6 +58,17 @@ class Scope:
 
 
 EVERYWHERE: Final = Scope()
+# Whether the site ``s`` of a query is in a scope that is not everywhere: what Scope.holds says, in SQL.
+IN_SQL: Final[LiteralString] = """(
+    s.site_no = ANY(%(scope_sites)s::text[])
+    OR EXISTS (SELECT FROM unnest(%(scope_regions)s::text[]) AS g (code) WHERE starts_with(s.region_code, g.code)))"""
+
+
+def parameters(scope: Scope) -> dict[str, list[str] | None]:
+    """What IN_SQL is given; both None: everywhere, and IN_SQL is not to be asked."""
+    if scope.is_everywhere:
+        return {"scope_regions": None, "scope_sites": None}
+    return {"scope_regions": list(scope.regions or ()), "scope_sites": list(scope.sites or ())}
 
 
 def scope_of(regions: Iterable[str] | None, sites: Iterable[str] | None) -> Scope:
