@@ -19,6 +19,10 @@ SELECT FROM devices AS d JOIN sites AS s USING (site_id) WHERE d.device_no = %(d
 SITE_WITHIN: Final[LiteralString] = f"""
 SELECT FROM sites AS s WHERE s.site_no = %(site_no)s AND {scopes.IN_SQL}
 """
+FINDING_WITHIN: Final[LiteralString] = f"""
+SELECT FROM findings AS f JOIN devices AS d USING (device_id) JOIN sites AS s USING (site_id)
+WHERE f.finding_id = %(finding_id)s::int8 AND {scopes.IN_SQL}
+"""
 
 # Reads that are the same for the whole city: they name no site and nothing that stands at one.
 CITY_WIDE: Final = frozenset(
@@ -35,11 +39,12 @@ CITY_WIDE: Final = frozenset(
     }
 )
 # Reads that take the scope into their own queries.
-FILTERED: Final = frozenset({"/api/v1/devices"})
+FILTERED: Final = frozenset({"/api/v1/devices", "/api/v1/findings", "/api/v1/flags", "/api/v1/health"})
 # Reads of the one device, or the one site, that the path names.
 OF_A_DEVICE: Final = frozenset(
     {
         "/api/v1/devices/{device_no}",
+        "/api/v1/devices/{device_no}/explanation",
         "/api/v1/devices/{device_no}/health",
         "/api/v1/devices/{device_no}/health/days",
         "/api/v1/devices/{device_no}/latest",
@@ -48,9 +53,12 @@ OF_A_DEVICE: Final = frozenset(
     }
 )
 OF_A_SITE: Final = frozenset({"/api/v1/sites/{site_no}"})
+OF_A_FINDING: Final = frozenset({"/api/v1/findings/{finding_id}"})
 _READING: Final = frozenset({"GET", "HEAD"})
 # Those who stood there before may stand elsewhere today.
 _OF_OTHERS: Final = "lineage"
+# What a bigint surely holds.
+_DIGITS_MAX: Final = 18
 
 
 async def require_within(request: Request, scope: Scope) -> None:
@@ -74,6 +82,11 @@ async def require_within(request: Request, scope: Scope) -> None:
         number = request.path_params["site_no"]
         if not await _is_within(request, SITE_WITHIN, scope, site_no=number):
             raise ProblemError(UNKNOWN_ENTRY, f"No site has the number {number!r}.")
+    elif path in OF_A_FINDING:
+        number = request.path_params["finding_id"]
+        # Not checked yet: the route reads it after this.
+        if not _is_number(number) or not await _is_within(request, FINDING_WITHIN, scope, finding_id=number):
+            raise ProblemError(UNKNOWN_ENTRY, f"There is no finding {number}.")
     else:
         raise _too_far()
 
@@ -84,6 +97,10 @@ async def _is_within(request: Request, query: LiteralString, scope: Scope, **nam
         return False
     database: Database = request.app.state.database
     return bool(await database.fetch(query, {**named, **scopes.parameters(scope)}))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX
 
 
 def _too_far() -> ProblemError:

@@ -9,6 +9,7 @@ import httpx
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from api import reach
 from api.app import create_app
@@ -30,6 +31,8 @@ SCOPES = {"by-site": Scope(None, (HERE,)), "by-region": Scope(("4101",), None)}
 GIVEN = {
     "device_no": THEIRS,
     "site_no": THERE,
+    # Of the device elsewhere: the second that is found.
+    "finding_id": "2",
     "merchant_code": "4102000010001",
     "noun": "devices",
     "stream": "weighing",
@@ -40,7 +43,29 @@ GIVEN = {
     "tier": "owner",
     "state": "opened",
 }
-KNOWN = reach.CITY_WIDE | reach.FILTERED | reach.OF_A_DEVICE | reach.OF_A_SITE
+KNOWN = reach.CITY_WIDE | reach.FILTERED | reach.OF_A_DEVICE | reach.OF_A_SITE | reach.OF_A_FINDING
+
+
+def _judge(city: Any, device_id: int) -> None:
+    """Give a device its health, a finding and a flag."""
+    now = datetime.now(UTC)
+    city.add("device_health", device_id=device_id, evaluated_at=now, presence="online", presence_since=now, score=90)
+    told = {"device_id": device_id, "sentence_zh": "闲置。", "sentence_en": "Idle."}
+    found = city.add(
+        "findings",
+        "finding_id",
+        **told,
+        rule="dormant",
+        rule_version=1,
+        weight=60,
+        is_mandatory=False,
+        found_on=now.date(),
+        numbers=Jsonb({}),
+        query="SELECT 1",
+        opened_at=now,
+    )
+    flag = {"flagged_on": now.date(), "flagged_at": now, "policy_version": 1, "score": 60, "findings": [found]}
+    city.add("flags", **told, **flag)
 
 
 @pytest.fixture
@@ -50,6 +75,7 @@ async def strict(settings: Settings, city: Any) -> AsyncIterator[httpx.AsyncClie
     for number, site in ((OURS, city.site(HERE, "410105")), (THEIRS, city.site(THERE, "410202"))):
         device = city.device(number, model, site)
         city.latest(device, "status", datetime.now(UTC), {"uptime_s": 60})
+        _judge(city, device)
     app = create_app(settings)
     transport = httpx.ASGITransport(app)
     async with (
@@ -109,7 +135,7 @@ async def test_matrix_of_foreign_sites(
                 reads = method == "get" and path in KNOWN
                 if not reads:
                     is_right = answer.status_code == 403
-                elif "{device_no}" in path or "{site_no}" in path:
+                elif "{" in path and path not in reach.CITY_WIDE:
                     is_right = answer.status_code == 404
                 else:
                     is_right = answer.status_code == 200 and THEIRS not in answer.text and THERE not in answer.text
@@ -142,6 +168,26 @@ async def test_list_counts_what_is_here(strict: httpx.AsyncClient, keys: dict[Ro
     assert sum(page["facets"]["state"].values()) == 1
     none = await strict.get("/api/v1/devices", params={"site_no": THERE, "count": "true"}, headers=keys["viewer"])
     assert (none.json()["items"], none.json()["total"]) == ([], 0)
+
+
+@pytest.mark.parametrize("path", sorted(reach.FILTERED))
+async def test_list_shows_what_is_here(strict: httpx.AsyncClient, keys: dict[Role, Any], path: str) -> None:
+    """And nothing else, whether the scope names sites or regions."""
+    answer = await strict.get(path, headers=keys["viewer"])
+    assert [item["device_no"] for item in answer.json()["items"]] == [OURS]
+
+
+async def test_health_counts_what_is_here(strict: httpx.AsyncClient, keys: dict[Role, Any]) -> None:
+    """The bands tell nothing of other sites."""
+    answer = await strict.get("/api/v1/health", headers=keys["viewer"])
+    assert answer.json()["bands"] == {"good": 1}
+
+
+async def test_finding_elsewhere_is_none(strict: httpx.AsyncClient, keys: dict[Role, Any]) -> None:
+    """The one here is shown; the one elsewhere is answered as one that was never found."""
+    answers = [await strict.get(f"/api/v1/findings/{number}", headers=keys["viewer"]) for number in (1, 2, 3)]
+    assert [answer.status_code for answer in answers] == [200, 404, 404]
+    assert answers[1].text.replace("2", "3") == answers[2].text.replace("2", "3")
 
 
 async def test_records_of_predecessors_are_refused(strict: httpx.AsyncClient, keys: dict[Role, Any]) -> None:
