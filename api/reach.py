@@ -39,7 +39,7 @@ CITY_WIDE: Final = frozenset(
     }
 )
 # Reads that take the scope into their own queries.
-FILTERED: Final = frozenset({"/api/v1/devices", "/api/v1/findings", "/api/v1/flags", "/api/v1/health"})
+FILTERED: Final = frozenset({"/api/v1/devices", "/api/v1/findings", "/api/v1/flags", "/api/v1/health", "/api/v1/sites"})
 # Reads of the one device, or the one site, that the path names.
 OF_A_DEVICE: Final = frozenset(
     {
