@@ -33,7 +33,8 @@ async def read_page(
 ) -> tuple[list[DictRow], str | None]:
     """The rows of a page and the cursor of the next.
 
-    *query* takes the filters, those of *scope* where that is not everywhere, `after` and `rows`, and is in the order of the column *key*, which no two rows share.
+    *query* takes the filters, those of *scope* where that is not everywhere, `after` and `rows`, and
+    is in the order of the column *key*, which no two rows share.
     """
     filters: Mapping[str, object] = asked.model_dump(exclude={"cursor", "limit"})
     of = (route, *(f"{name}={value}" for name, value in filters.items() if value is not None))
