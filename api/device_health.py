@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import cursors
-from api.callers import MAY_READ
+from api.callers import MAY_READ, CallerDep
 from api.database import DatabaseDep
 from api.device import unknown
 from api.health_shapes import (
@@ -28,6 +28,7 @@ from fleet.business_day import today
 from fleet.health import listing
 from fleet.health.catalogue import CHECKS
 from fleet.health.score import Band
+from fleet.identity import scope as scopes
 from fleet.presence.presence import Presence
 
 router = APIRouter(prefix="/api/v1", tags=["Device health"], dependencies=MAY_READ)
@@ -81,12 +82,12 @@ class DaysQuery(BaseModel):
 
 
 @router.get("/health", summary="List devices by health", responses=documented(BAD_CURSOR))
-async def list_health(database: DatabaseDep, query: Annotated[HealthQuery, Query()]) -> HealthPage:
+async def list_health(database: DatabaseDep, caller: CallerDep, query: Annotated[HealthQuery, Query()]) -> HealthPage:
     """The worst first, each with its reasons; what is not in a place has no health and is not listed."""
     given = query.model_dump(exclude={"cursor", "limit"}, exclude_none=True)
     of = ("health", *(f"{name}={value}" for name, value in given.items()))
     after = cursors.unseal(query.cursor, HealthPosition, of=of) if query.cursor else None
-    asked = _asked(given)
+    asked = _asked(given) | scopes.parameters(caller.scope)
     paged = asked | {"rows": query.limit + 1}
     if after is not None:
         paged |= {"after_score": after.score, "after_no": after.device_no}

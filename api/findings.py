@@ -8,13 +8,15 @@ from psycopg.rows import DictRow
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import cursors
-from api.callers import MAY_READ
+from api.callers import MAY_READ, CallerDep
 from api.database import DatabaseDep
 from api.keyset import PageQuery
 from api.ledger import Kind
 from api.ledger_desk import DeskDep
 from api.parameters import DEVICE_NO_PATTERN, DeviceNo, Text
 from api.problems import BAD_CURSOR, OF_CHANGES, UNKNOWN_ENTRY, ProblemError, documented
+from fleet.identity import scope as scopes
+from fleet.identity.scope import Scope
 from fleet.obsolescence import reading
 from fleet.obsolescence.reading import FIRST_PAGE
 
@@ -156,9 +158,11 @@ _OF_READS: Final = documented(BAD_CURSOR)
 
 
 @router.get("/findings", summary="List findings", responses=_OF_READS)
-async def list_findings(database: DatabaseDep, query: Annotated[FindingQuery, Query()]) -> FindingPage:
+async def list_findings(
+    database: DatabaseDep, caller: CallerDep, query: Annotated[FindingQuery, Query()]
+) -> FindingPage:
     """What the rules found, cleared ones included unless `open` says otherwise."""
-    asked = _asked(query, "findings")
+    asked = _asked(query, "findings", caller.scope)
     chosen = asked | {"open": query.open, "cleared": query.open is False}
     listing = reading.listing(reading.FINDINGS, reading.FINDING_CLAUSES, "f.finding_id", chosen)
     rows = await database.fetch(listing, asked)
@@ -176,9 +180,9 @@ async def get_finding(database: DatabaseDep, finding_id: FindingId) -> FindingEv
 
 
 @router.get("/flags", summary="List devices that ought to go", responses=_OF_READS)
-async def list_flags(database: DatabaseDep, query: Annotated[OfDevices, Query()]) -> FlagPage:
+async def list_flags(database: DatabaseDep, caller: CallerDep, query: Annotated[OfDevices, Query()]) -> FlagPage:
     """Flags that have not ended, each with its sentence."""
-    asked = _asked(query, "flags")
+    asked = _asked(query, "flags", caller.scope)
     listing = reading.listing(reading.FLAGS, reading.FLAG_CLAUSES, "f.flag_id", asked | {"open": True})
     rows = await database.fetch(listing, asked)
     items, cursor = _page(rows, query, "flags", "flag_id")
@@ -201,11 +205,11 @@ def _of(query: PageQuery, route: str) -> tuple[str, ...]:
     return route, *(f"{name}={value}" for name, value in given.items())
 
 
-def _asked(query: PageQuery, route: str) -> dict[str, Any]:
+def _asked(query: PageQuery, route: str, scope: Scope) -> dict[str, Any]:
     """The filters, the number to go on below, and how many rows: one more than a page."""
     below = cursors.unseal(query.cursor, Position, of=_of(query, route)).number if query.cursor else FIRST_PAGE
     filters = query.model_dump(exclude={"cursor", "limit", "open"})
-    return filters | {"below": below, "rows": query.limit + 1}
+    return filters | scopes.parameters(scope) | {"below": below, "rows": query.limit + 1}
 
 
 def _page(rows: list[DictRow], query: PageQuery, route: str, key: str) -> tuple[list[DictRow], str | None]:

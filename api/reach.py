@@ -55,14 +55,11 @@ CITY_WIDE: Final = frozenset(
     }
 )
 # Reads that take the scope into their own queries.
-FILTERED: Final = frozenset({"/api/v1/devices"})
+FILTERED: Final = frozenset({"/api/v1/devices", "/api/v1/findings", "/api/v1/flags", "/api/v1/health", "/api/v1/sites"})
 # Lists of what stands at sites: to be asked with `site_no` or `region_code`, and for what is in the scope.
 BY_PLACE: Final = frozenset(
     {
         "/api/v1/cases",
-        "/api/v1/findings",
-        "/api/v1/flags",
-        "/api/v1/health",
         "/api/v1/labels",
         "/api/v1/ledger/devices/export",
         "/api/v1/outages",

@@ -1,17 +1,18 @@
 """``/api/v1/sites``: where devices stand, for choosing a filter; and one of them in full."""
 
 from datetime import date, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, LiteralString
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from api.callers import MAY_READ
+from api.callers import MAY_READ, CallerDep
 from api.database import DatabaseDep
 from api.keyset import PageQuery, read_page
 from api.ledger import Site
 from api.parameters import Text
 from api.problems import BAD_CURSOR, UNKNOWN_ENTRY, ProblemError, documented
+from fleet.identity import scope as scopes
 from fleet.lifecycle.states import State
 
 router = APIRouter(prefix="/api/v1/sites", tags=["Sites"], dependencies=MAY_READ)
@@ -24,6 +25,13 @@ FROM sites AS s
 WHERE %(after)s::text IS NULL OR s.site_no > %(after)s
 ORDER BY s.site_no LIMIT %(rows)s
 """
+LIST_WITHIN: Final[LiteralString] = f"""
+SELECT s.site_no, s.name_zh, s.name_en, s.kind, s.region_code,
+       (SELECT count(*) FROM devices AS d WHERE d.site_id = s.site_id) AS devices
+FROM sites AS s
+WHERE (%(after)s::text IS NULL OR s.site_no > %(after)s) AND {scopes.IN_SQL}
+ORDER BY s.site_no LIMIT %(rows)s
+"""  # noqa: S608 - constants of ours
 DETAIL: Final = """
 SELECT s.site_no, s.name_zh, s.name_en, s.kind, s.region_code, s.address, s.lat, s.lon, s.credit_code, s.status,
        s.opening_hours, s.created_at, s.updated_at,
@@ -84,9 +92,11 @@ class SiteDetail(Site):
 
 
 @router.get("", summary="List sites", responses=documented(BAD_CURSOR))
-async def list_sites(database: DatabaseDep, query: Annotated[PageQuery, Query()]) -> SitePage:
+async def list_sites(database: DatabaseDep, caller: CallerDep, query: Annotated[PageQuery, Query()]) -> SitePage:
     """Sites (节点企业) in the order of their numbers."""
-    rows, cursor = await read_page(database, LIST, query, route="sites", key="site_no")
+    scope = caller.scope
+    listing = LIST if scope.is_everywhere else LIST_WITHIN
+    rows, cursor = await read_page(database, listing, query, route="sites", key="site_no", scope=scope)
     return SitePage(items=[SiteLine.model_validate(row) for row in rows], next_cursor=cursor)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final, LiteralString
 
 from fleet.health.score import BAND_IN_SQL
+from fleet.identity import scope as scopes
 
 # After the last: where nothing is expected, there is nothing to worry about.
 NO_SCORE: Final = 101
@@ -17,6 +18,7 @@ CLAUSES: Final[Mapping[str, LiteralString]] = {
     "max_score": "h.score <= %(max_score)s::int4",
     "is_excused": "h.excused_by IS NOT NULL",
     "is_not_excused": "h.excused_by IS NULL",
+    "scope_sites": scopes.IN_SQL,
     "after_no": "(coalesce(h.score, 101), d.device_no) > (%(after_score)s::int4, %(after_no)s::text)",
 }
 _FROM: Final[LiteralString] = """

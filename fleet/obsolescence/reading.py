@@ -9,6 +9,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from fleet.errors import UnknownEntryError
+from fleet.identity import scope as scopes
 
 # Below every number that a list begins with.
 FIRST_PAGE: Final = 2**62
@@ -21,6 +22,7 @@ _CLAUSES: Final[Mapping[str, LiteralString]] = {
     "region_code": "starts_with(s.region_code, %(region_code)s)",
     "kind": "m.kind = %(kind)s",
     "device_no": "d.device_no = %(device_no)s",
+    "scope_sites": scopes.IN_SQL,
 }
 FINDING_CLAUSES: Final[Mapping[str, LiteralString]] = {
     **_CLAUSES,
@@ -98,7 +100,8 @@ def listing(
     query: LiteralString, clauses: Mapping[str, LiteralString], key: LiteralString, asked: Mapping[str, object]
 ) -> LiteralString:
     """*query* for what is asked, the newest first, `%(rows)s` of them."""
-    chosen: list[LiteralString] = [clause for name, clause in clauses.items() if asked.get(name)]
+    # An empty list is asked for: a scope of regions names no sites.
+    chosen: list[LiteralString] = [clause for name, clause in clauses.items() if asked.get(name) not in (None, False)]
     where: LiteralString = f"WHERE {' AND '.join(chosen)}" if chosen else ""
     return f"{query} {where} ORDER BY {key} DESC LIMIT %(rows)s::int"
 

@@ -260,6 +260,22 @@ async def test_list_counts_what_is_here(strict: httpx.AsyncClient, keys: dict[Ro
     assert (none.json()["items"], none.json()["total"]) == ([], 0)
 
 
+async def test_other_lists_hold_what_is_here(
+    strict: httpx.AsyncClient, keys: dict[Role, Any], ids: dict[str, Ids]
+) -> None:
+    """Whatever else they are asked for."""
+    findings = (await strict.get("/api/v1/findings", headers=keys["viewer"])).json()["items"]
+    assert [str(item["finding_id"]) for item in findings] == [ids[OURS].finding_id]
+    none = await strict.get("/api/v1/findings", params={"site_no": THERE}, headers=keys["viewer"])
+    assert none.json()["items"] == []
+    sites = (await strict.get("/api/v1/sites", headers=keys["viewer"])).json()["items"]
+    assert [item["site_no"] for item in sites] == [HERE]
+    for path in ("/api/v1/flags", "/api/v1/health"):
+        answer = await strict.get(path, headers=keys["viewer"])
+        assert answer.status_code == 200
+        assert THEIRS not in answer.text
+
+
 async def test_records_of_predecessors_are_refused(strict: httpx.AsyncClient, keys: dict[Role, Any]) -> None:
     """They may stand elsewhere today."""
     address = f"/api/v1/devices/{OURS}/records/weighing"
