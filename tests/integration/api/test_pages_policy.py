@@ -16,10 +16,10 @@ NO_PAGES = {"/livez", "/readyz", "/metrics", "/api/v1/openapi.json", "/favicon.i
 
 
 def pages_of(settings: Settings) -> list[str]:
-    """The address of each page, of a device where it wants one."""
+    """The address of each page, of a device or of a document where it wants one."""
     declared = permissions.all_of(create_app(settings))
     paths = {one.path for one in declared if "GET" in one.methods and not one.in_schema} - NO_PAGES
-    return sorted(path.replace("{device_no}", "D-1") for path in paths)
+    return sorted(path.replace("{device_no}", "D-1").replace("{name}", "BACKUP.md") for path in paths)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no browser here: apt-get install chromium")
