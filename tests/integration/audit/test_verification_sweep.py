@@ -29,7 +29,7 @@ SET session_replication_role = origin;
 
 
 async def test_what_a_verification_finds_is_told(settings: Settings, connection: Connection) -> None:
-    """Nothing on one that was just migrated, long ago, nor on one that is whole; an edited entry, until it is mended."""
+    """Nothing on what was migrated an hour ago, nor on what is whole; an edited entry, until it is mended."""
     connection.execute(AGE.encode())
     registry = CollectorRegistry()
     [sweep] = [each for each in sweeps(settings, Metrics(registry), Checks({})) if each.name == "verification"]
