@@ -107,13 +107,13 @@ async def test_key_of_somebody_may_no_more_than_he(
         "sites": [],
         "must_change_password": False,
     }
-    assert (await client.post("/api/v1/moves", json={}, headers=his)).status_code == 422
+    assert (await client.post("/api/v1/cases", json={}, headers=his)).status_code == 422
     connection.execute("UPDATE users SET roles = '{viewer}' WHERE name = 'wang.li'")
     # Remembered for reading, looked up anew for what changes something.
     assert (await client.get(CURRENT, headers=his)).json()["roles"] == ["operator"]
-    assert kind(await client.post("/api/v1/moves", json={}, headers=his)) == (403, "forbidden")
+    assert kind(await client.post("/api/v1/cases", json={}, headers=his)) == (403, "forbidden")
     connection.execute("UPDATE users SET disabled_at = now() WHERE name = 'wang.li'")
-    answer = await client.post("/api/v1/moves", json={}, headers=his)
+    answer = await client.post("/api/v1/cases", json={}, headers=his)
     assert kind(answer) == (401, "unauthenticated")
     assert "owner" in answer.json()["detail"]
 
