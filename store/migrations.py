@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import psycopg
-from psycopg.rows import scalar_row
 
 from store import grants
 from store.database import connect_once
@@ -40,6 +39,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     applied_at timestamptz NOT NULL DEFAULT now()
 )
 """
+IS_BEGUN = "SELECT to_regclass('schema_migrations') IS NOT NULL"
 # Of the oldest release that may run on the schema once the file is applied. Not in the table's first version.
 HAS_RUNS_FROM = """
 SELECT EXISTS (SELECT FROM pg_attribute
@@ -141,7 +141,12 @@ def migrate(settings: Settings) -> list[str]:
         _require_server(connection)
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
         flavour = _flavour(connection)
-        applied = _apply(connection, known_migrations(flavour), flavour)
+        known = known_migrations(flavour)
+        if _is_of_the_next_release(connection, len(known)):
+            # This one is started again meanwhile, or instead. The rights and policies that it knows are not of the
+            # tables that came since: given anew, they would take those from the processes of the next release.
+            return []
+        applied = _apply(connection, known, flavour)
         with connection.transaction():
             connection.execute(
                 SET_POLICIES,
@@ -156,9 +161,7 @@ def migrate(settings: Settings) -> list[str]:
 
 def schema_status(connection: psycopg.Connection[tuple[object, ...]]) -> SchemaStatus:
     """The state of the schema; a database never migrated is at version 0."""
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        exists = cursor.execute("SELECT to_regclass('schema_migrations') IS NOT NULL").fetchone()
-    if not exists:
+    if not _is_begun(connection):
         return SchemaStatus(0, len(known_migrations("plain")), None)
     rows = connection.execute(APPLIED).fetchall()
     flavour = _as_flavour(rows[0][3]) if rows else None
@@ -183,8 +186,6 @@ def _apply(connection: psycopg.Connection[tuple[object, ...]], known: list[Migra
     if connection.execute(HAS_RUNS_FROM).fetchone() == (False,):
         connection.execute(ADD_RUNS_FROM)
     done = connection.execute(APPLIED).fetchall()
-    if len(done) > len(known) and _admits(connection, len(known)):
-        return []  # the next release was here, and this one is started again meanwhile, or instead
     _refuse_surprises(done, known)
     names = []
     for migration in known[len(done) :]:
@@ -195,6 +196,17 @@ def _apply(connection: psycopg.Connection[tuple[object, ...]], known: list[Migra
             connection.execute(RECORD, told)
         names.append(migration.name)
     return names
+
+
+def _is_of_the_next_release(connection: psycopg.Connection[tuple[object, ...]], known: int) -> bool:
+    """Whether the schema is newer than what is *known* here, and lets us go on."""
+    if not _is_begun(connection):
+        return False
+    return len(connection.execute(APPLIED).fetchall()) > known and _admits(connection, known)
+
+
+def _is_begun(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+    return connection.execute(IS_BEGUN).fetchone() == (True,)
 
 
 def _admits(connection: psycopg.Connection[tuple[object, ...]], known: int) -> bool:
@@ -223,7 +235,7 @@ def _require_server(connection: psycopg.Connection[tuple[object, ...]]) -> None:
 
 def _flavour(connection: psycopg.Connection[tuple[object, ...]]) -> Flavour:
     """The flavour this database was begun with, else the best the server offers."""
-    if connection.execute("SELECT to_regclass('schema_migrations') IS NOT NULL").fetchone() == (True,):
+    if _is_begun(connection):
         begun = connection.execute(APPLIED).fetchone()
         if begun is not None:
             return _as_flavour(begun[3])

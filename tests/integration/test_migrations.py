@@ -69,6 +69,23 @@ def test_newer_schema_lets_the_release_before_it_go_on(empty_database_url: str) 
         require_current_schema(_settings(empty_database_url), application_name="test")
 
 
+def test_migrate_of_the_release_before_leaves_the_rights_of_the_next(database_url: str) -> None:
+    """It knows nothing of the tables that came since, nor for how long the next release keeps what."""
+    migrate(_settings(database_url, retention_days=800))
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE of_tomorrow (n int)")
+        connection.execute("GRANT SELECT ON of_tomorrow TO tracefleet_fleet")
+        connection.execute(
+            "INSERT INTO schema_migrations (version, name, checksum, flavour, runs_from)"
+            " SELECT max(version) + 1, 'of_tomorrow', '', min(flavour), max(version) FROM schema_migrations"
+        )
+    assert migrate(_settings(database_url)) == []
+    with psycopg.connect(database_url) as connection:
+        kept = connection.execute("SELECT DISTINCT extract(day FROM keep)::int FROM retention").fetchall()
+        may = connection.execute("SELECT has_table_privilege('tracefleet_fleet', 'of_tomorrow', 'SELECT')").fetchone()
+    assert (kept, may) == ([(800,)], (True,))
+
+
 def test_database_of_before_the_overlap_is_migrated(empty_database_url: str) -> None:
     """Its ledger of migrations gets the column that says who may go on."""
     migrate(_settings(empty_database_url))
