@@ -4,6 +4,7 @@ Whether there is such a user, and what of a log-in was wrong, is told to nobody 
 takes a token over that the browser had before.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -102,8 +103,8 @@ async def log_in(
     Every refusal is the same. After some tries that fail, the name and the address have to wait, longer each time.
     """
     asked = await bodies.read(request, LogIn)
-    account, password_hash = await _proved(request, desk, checks, asked.name, asked.password)
-    token = await _begun(request, desk, account, password_hash)
+    account = await _proved(request, desk, checks, asked.name, asked.password)
+    token = await _begun(request, desk, account)
     log.info("logged in", user=account.name, address=_address(request))
     return await _given(request, response, desk, account, token)
 
@@ -154,13 +155,13 @@ async def change_password(
     asked = await bodies.read(request, PasswordChange)
     if caller.session is None:
         raise ProblemError(FORBIDDEN, "A password is changed by who is logged in, not by a key.")
-    account, _ = await _proved(request, desk, checks, caller.name, asked.current)
+    account = await _proved(request, desk, checks, caller.name, asked.current)
     _require_good(asked, account.name)
     new_hash = await checks.hash_of(asked.new)
     await desk.change(
-        actor, lambda connection: users.set_password(connection, account.user_id, new_hash), reason="own password"
+        actor, lambda connection: users.set_password(connection, account, new_hash), reason="own password"
     )
-    token = await _begun(request, desk, account, new_hash)
+    token = await _begun(request, desk, replace(account, password_hash=new_hash))
     return await _given(request, response, desk, account, token)
 
 
@@ -173,10 +174,8 @@ def _require_good(asked: PasswordChange, name: str) -> None:
         raise ProblemError(RULE_BROKEN, "The new password is the old one: choose another.")
 
 
-async def _proved(
-    request: Request, desk: Desk, checks: PasswordChecks, name: str, password: str
-) -> tuple[Account, str]:
-    """Whose *name* and *password* they are, and the hash that says so. Raises ProblemError."""
+async def _proved(request: Request, desk: Desk, checks: PasswordChecks, name: str, password: str) -> Account:
+    """Whose *name* and *password* they are, with the hash that says so. Raises ProblemError."""
     address = _address(request)
     wait_seconds = await desk.read(lambda connection: login_tries.begin(connection, name, address))
     if wait_seconds is not None:
@@ -194,17 +193,20 @@ async def _proved(
         raise ProblemError(LOGIN_REFUSED, why)
     await desk.read(lambda connection: login_tries.succeeded(connection, name, address))
     if renewed is None:
-        return account, account.password_hash
+        return account
     await desk.change(
         Actor(account.name, f"api {address}"),
-        lambda connection: users.renew_hash(connection, account.user_id, renewed),
+        lambda connection: users.renew_hash(connection, account, renewed),
         reason="the same password, hashed by the parameters of today",
     )
-    return account, renewed
+    return replace(account, password_hash=renewed)
 
 
-async def _begun(request: Request, desk: Desk, account: Account, password_hash: str) -> str:
-    """The token of a new session; the one that this browser had is over. Raises ProblemError."""
+async def _begun(request: Request, desk: Desk, account: Account) -> str:
+    """The token of a new session of who proved to be *account*; the one that this browser had is over.
+
+    Raises ProblemError.
+    """
     settings: Settings = request.app.state.settings
     before, lasts = cookies.token_in(request), timedelta(hours=settings.session_hours)
 
@@ -212,7 +214,9 @@ async def _begun(request: Request, desk: Desk, account: Account, password_hash: 
         with connection.transaction():
             if before is not None:
                 sessions.end(connection, digest(before))
-            return sessions.begin(connection, account.user_id, password_hash, address=_address(request), lasts=lasts)
+            return sessions.begin(
+                connection, account.user_id, account.password_hash, address=_address(request), lasts=lasts
+            )
 
     token = await desk.read(work)
     if token is None:

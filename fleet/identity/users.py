@@ -43,6 +43,12 @@ SET_HASH: Final = """
 INSERT INTO user_passwords (user_id, password_hash) VALUES (%(user_id)s, %(password_hash)s)
 ON CONFLICT (user_id) DO UPDATE SET password_hash = excluded.password_hash
 """
+# Of the one that was proved alone: who was given another meanwhile, has that one.
+REPLACE_HASH: Final = """
+UPDATE user_passwords SET password_hash = %(password_hash)s
+WHERE user_id = %(user_id)s AND password_hash = %(proved_hash)s
+"""
+LOCK: Final = "SELECT FROM users WHERE user_id = %(user_id)s FOR NO KEY UPDATE"
 LIST: Final = f"SELECT {COLUMNS} FROM users AS u ORDER BY u.name"  # noqa: S608 - a constant in a constant
 ONE: Final = f"SELECT {COLUMNS} FROM users AS u WHERE u.name = %(name)s"  # noqa: S608 - as above
 ANY: Final = "SELECT EXISTS (SELECT FROM users)"
@@ -195,16 +201,26 @@ def reset(connection: Connection[Any], name: str) -> tuple[User, str]:
     return one(connection, name), password
 
 
-def set_password(connection: Connection[Any], user_id: int, password_hash: str) -> None:
-    """Keep the hash of a password that somebody chose himself; all his sessions end."""
+def set_password(connection: Connection[Any], proved: Account, password_hash: str) -> None:
+    """Keep the hash of a password that somebody chose himself, who *proved* the one before; all his sessions end.
+
+    Raises RefusedError when that one is his no more: what an administrator reset meanwhile stays reset.
+    """
     # The user first, as whoever logs in does: two that lock the same in another order would wait for each other.
-    connection.execute(SETTLE, {"user_id": user_id})
-    connection.execute(SET_HASH, {"user_id": user_id, "password_hash": password_hash})
+    connection.execute(SETTLE, {"user_id": proved.user_id})
+    if not _replace_hash(connection, proved, password_hash):
+        raise RefusedError("the password was set by somebody else at this very moment: log in with that one.")
 
 
-def renew_hash(connection: Connection[Any], user_id: int, password_hash: str) -> None:
-    """Keep the same password by the parameters of today; all sessions end, once in years."""
-    connection.execute(SET_HASH, {"user_id": user_id, "password_hash": password_hash})
+def renew_hash(connection: Connection[Any], proved: Account, password_hash: str) -> None:
+    """Keep the same password by the parameters of today, unless it is another by now; all sessions end."""
+    connection.execute(LOCK, {"user_id": proved.user_id})
+    _replace_hash(connection, proved, password_hash)
+
+
+def _replace_hash(connection: Connection[Any], proved: Account, password_hash: str) -> bool:
+    row = {"user_id": proved.user_id, "proved_hash": proved.password_hash, "password_hash": password_hash}
+    return connection.execute(REPLACE_HASH, row).rowcount > 0
 
 
 def account(connection: Connection[Any], name: str) -> Account | None:

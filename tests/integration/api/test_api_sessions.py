@@ -16,10 +16,11 @@ from structlog.testing import capture_logs
 
 from api.app import create_app
 from fleet.acting import Actor, acting
+from fleet.errors import RefusedError
 from fleet.identity import login_tries, passwords, users
 from fleet.identity.roles import Role
 from fleet.identity.scope import EVERYWHERE, Scope
-from fleet.identity.users import Change
+from fleet.identity.users import Account, Change
 from fleet.keys import Keys
 from store.settings import Settings
 
@@ -59,12 +60,19 @@ def make(connection: Connection, settings: Settings) -> Make:
 
     def made(name: str, *roles: Role, settled: bool = True, scope: Scope = EVERYWHERE) -> str:
         with acting(connection, ADMIN, keys=Keys.of(settings)):
-            user, password = users.make(connection, name, roles or ("viewer",), scope=scope)
+            _, password = users.make(connection, name, roles or ("viewer",), scope=scope)
             if settled:
-                users.set_password(connection, user.user_id, kept())
+                users.set_password(connection, account(connection, name), kept())
         return PASSWORD if settled else password
 
     return made
+
+
+def account(connection: Connection, name: str) -> Account:
+    """What a log-in as *name*, who is somebody, is compared with."""
+    found = users.account(connection, name)
+    assert found is not None
+    return found
 
 
 async def log_in(client: httpx.AsyncClient, name: str, password: str = PASSWORD) -> httpx.Response:
@@ -216,6 +224,22 @@ async def test_change_of_the_password_ends_every_other_session(
     assert connection.execute(
         "SELECT count(*) FROM audit WHERE entity IN ('sessions', 'user_passwords')"
     ).fetchone() == (0,)
+
+
+async def test_password_that_was_reset_meanwhile_stays_reset(
+    browser: httpx.AsyncClient, make: Make, connection: Connection, settings: Settings
+) -> None:
+    """Whoever proved the one before, and was still being answered, neither keeps it nor chooses the next."""
+    make("wang.li")
+    proved = account(connection, "wang.li")
+    with acting(connection, ADMIN, keys=Keys.of(settings)):
+        _, once = users.reset(connection, "wang.li")
+    with pytest.raises(RefusedError, match="by somebody else"), acting(connection, ADMIN, keys=Keys.of(settings)):
+        users.set_password(connection, proved, passwords.hash_of("another of my own"))
+    with acting(connection, ADMIN, keys=Keys.of(settings)):
+        users.renew_hash(connection, proved, passwords.hash_of(PASSWORD))
+    assert kind(await log_in(browser, "wang.li")) == (401, "login-refused")
+    assert (await log_in(browser, "wang.li", once)).json()["must_change_password"]
 
 
 async def test_password_is_not_changed_by_a_key(
