@@ -9,7 +9,8 @@ from psycopg import AsyncConnection
 HOLDERS: Final = ("device", "api_key")
 WITHIN: Final = ("ended", "7d", "30d")
 
-# Of a device the credential that lasts longest. A key that was made for some days, or ended a week ago, is left to end.
+# Of a device the credential that lasts longest. A key that was made for some days, or ended a week ago, is left to end,
+# and so is one whose place another has taken.
 # Each is counted where it ends first: `30d` leaves out those of `7d`.
 COUNT: Final = """
 WITH lasting AS (
@@ -17,9 +18,10 @@ WITH lasting AS (
     FROM credentials AS c JOIN devices AS d USING (device_id)
     WHERE c.revoked_at IS NULL AND d.state = 'in_service' GROUP BY device_id
     UNION ALL
-    SELECT 'api_key', expires_at FROM api_keys
-    WHERE revoked_at IS NULL AND expires_at > %(now)s::timestamptz - INTERVAL '7 days'
-      AND expires_at - created_at > INTERVAL '30 days'
+    SELECT 'api_key', k.expires_at FROM api_keys AS k
+    WHERE k.revoked_at IS NULL AND k.expires_at > %(now)s::timestamptz - INTERVAL '7 days'
+      AND k.expires_at - k.created_at > INTERVAL '30 days'
+      AND NOT EXISTS (SELECT FROM api_keys AS n WHERE n.replaces = k.key_id AND n.revoked_at IS NULL)
 )
 SELECT holder, CASE WHEN ends_at <= %(now)s::timestamptz THEN 'ended'
                     WHEN ends_at <= %(now)s::timestamptz + INTERVAL '7 days' THEN '7d' ELSE '30d' END AS within,

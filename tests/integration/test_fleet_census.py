@@ -39,7 +39,9 @@ JOIN devices USING (device_no);
 INSERT INTO api_keys (key_id, name, secret_sha256, roles, created_at, expires_at)
 SELECT k.key_id, k.key_id, sha256(k.key_id::bytea), '{viewer}', now() - INTERVAL '50 days',
        now() + k.days * INTERVAL '1 day' FROM (VALUES
-    ('erpaaaaa', 20), ('erpbbbbb', 5), ('oldaaaaa', -9)) AS k (key_id, days);
+    ('erpaaaaa', 20), ('erpbbbbb', 5), ('oldaaaaa', -9), ('rotatedx', 1)) AS k (key_id, days);
+INSERT INTO api_keys (key_id, name, secret_sha256, roles, replaces)
+VALUES ('newaaaaa', 'rotatedx', sha256('new'), '{viewer}', 'rotatedx');
 INSERT INTO api_keys (key_id, name, secret_sha256, roles, created_at, expires_at)
 VALUES ('drillaaa', 'drill', sha256('drill'), '{viewer}', now(), now() + INTERVAL '1 day');
 """
@@ -165,7 +167,7 @@ async def test_cases_are_counted_by_state_and_those_overdue(
 
 @pytest.mark.anyio
 async def test_whose_credential_ends_is_counted_once(ledger: Connection, database_url: str, counted: Counted) -> None:
-    """A device in service by what lasts longest; a key unless it was made for some days, or is long over."""
+    """A device in service by what lasts longest; a key unless made for some days, long over, or rotated."""
     await _take(database_url, counted)
     assert counted.get("credentials_ending", holder="device", within="ended") == 0
     ledger.execute(CREDENTIALS.encode())
