@@ -9,7 +9,7 @@ umask 077
 : "${BACKUP_DIR:?the folder for backups is not set: BACKUP_DIR=/backups · 未设置备份目录}"
 keep=${BACKUP_KEEP:-3}
 case $keep in
-    '' | *[!0-9]* | 0) echo "BACKUP_KEEP=$keep: expected a number from 1 on · 应为不小于 1 的整数" >&2; exit 2 ;;
+    '' | *[!0-9]* | 0*) echo "BACKUP_KEEP=$keep: expected a number from 1 on · 应为不小于 1 的整数" >&2; exit 2 ;;
 esac
 if [ -n "${BACKUP_PASSWORD_FILE:-}" ]; then
     PGPASSWORD=$(cat "$BACKUP_PASSWORD_FILE")

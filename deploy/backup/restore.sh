@@ -46,10 +46,13 @@ fi
 if [ -n "$content" ]; then
     [ "${RESTORE_DISCARD:-}" = yes ] ||
         fail "$PGDATA is not empty. Move it away, or set RESTORE_DISCARD=yes to throw it away · 目标目录非空：请移走，或设置 RESTORE_DISCARD=yes 丢弃"
-    find "$PGDATA" -mindepth 1 -delete
 fi
 
+# Before anything is thrown away for it.
 pg_verifybackup --quiet "$BACKUP_DIR/base/$chosen"
+if [ -n "$content" ]; then
+    find "$PGDATA" -mindepth 1 -delete
+fi
 mkdir -p "$PGDATA"
 cp -R "$BACKUP_DIR/base/$chosen/." "$PGDATA/"
 chmod 700 "$PGDATA"

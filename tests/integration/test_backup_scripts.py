@@ -109,7 +109,7 @@ def test_restore_over_a_running_server_is_refused(place: Place) -> None:
 
 
 def test_restore_of_a_backup_that_rotted_is_refused(place: Place, tmp_path: Path) -> None:
-    """One byte in one file is found before anything is started on it."""
+    """One byte in one file is found before anything is started on it, or thrown away for it."""
     rotten = BackupFolder(tmp_path / "backups")
     rotten.prepare()
     scripts.make_base(rotten, place.server, keep=1)
@@ -120,6 +120,24 @@ def test_restore_of_a_backup_that_rotted_is_refused(place: Place, tmp_path: Path
     with pytest.raises(TracefleetError, match="pg_control"):
         scripts.fill(tmp_path / "data", rotten, None)
     assert not (tmp_path / "data").exists()
+    folder = tmp_path / "old"
+    folder.mkdir()
+    (folder / "precious").touch()
+    make_passable(folder)
+    if (user := server_user()) is not None:
+        shutil.chown(folder, user)
+    told = scripts._environment(rotten) | {"PGDATA": str(folder), "RESTORE_DISCARD": "yes"}
+    with pytest.raises(TracefleetError, match="pg_control"):
+        scripts._run("restore.sh", variables=told)
+    assert (folder / "precious").exists()
+
+
+@pytest.mark.parametrize("keep", ["0", "00", "-1", "three"])
+def test_backup_that_is_to_keep_none_is_refused(place: Place, keep: str) -> None:
+    """It would remove itself with all before it."""
+    told = scripts._environment(place.backups) | scripts._connection(place.server) | {"BACKUP_KEEP": keep}
+    with pytest.raises(TracefleetError, match="expected a number from 1 on"):
+        scripts._run("base-backup.sh", variables=told)
 
 
 def test_old_backups_go_with_the_log_that_only_they_need(place: Place, tmp_path: Path) -> None:
