@@ -16,6 +16,8 @@ from psycopg import AsyncConnection, Connection
 from store.database import connect_once
 
 CANCEL_AGAIN_SECONDS: Final = 0.1
+# What a round comes to that was left to another replica: no failure, and nothing that anybody knows to be done.
+PASSED: Final = "passed"
 
 TRY_LOCK: Final = "SELECT pg_try_advisory_lock(%(lock)s)"
 UNLOCK: Final = "SELECT pg_advisory_unlock(%(lock)s)"
@@ -50,20 +52,21 @@ async def hand_over(connection: AsyncConnection[Any], lock: Lock) -> None:
 
 def led(
     lock: Lock, work: Callable[[Connection[Any]], object], database_url: str, *, name: str
-) -> Callable[[AsyncConnection[Any]], Awaitable[None]]:
+) -> Callable[[AsyncConnection[Any]], Awaitable[str | None]]:
     """*work* as a sweep's: done by one replica at a time, in a thread, on a connection of its own in autocommit.
 
-    Raises DatabaseError, psycopg.Error, and what *work* raises. When it is cancelled, what the server is at is broken
-    off, and the thread with it. A leader that loses the lock with its connection finishes what it has begun: two at
-    once must do no harm, only needless work.
+    The sweep comes to PASSED while another replica is at it. Raises DatabaseError, psycopg.Error, and what *work*
+    raises. When it is cancelled, what the server is at is broken off, and the thread with it. A leader that loses the
+    lock with its connection finishes what it has begun: two at once must do no harm, only needless work.
     """
 
-    async def sweep(connection: AsyncConnection[Any]) -> None:
+    async def sweep(connection: AsyncConnection[Any]) -> str | None:
         if not await leads(connection, lock):
-            return
+            return PASSED
         await _in_a_thread(work, database_url, name=name)
         # Not in a finally: what gets past the work is a connection at its end or a cancellation; the lock goes with it.
         await hand_over(connection, lock)
+        return None
 
     return sweep
 

@@ -10,12 +10,15 @@ import structlog
 from psycopg import AsyncConnection
 
 from fleet.checks import Checks
+from fleet.leading import PASSED
 from fleet.metrics import Metrics
 from store.backoff import Backoff
 from store.database import connect_service, explain_unreachable
 from store.errors import TracefleetError
 
 LONGEST_WAIT_SECONDS: Final = 10.0
+# Who found another replica at it looks again as soon: in time to see whether that one ever ends.
+PASSED_WAIT_SECONDS: Final = 60.0
 
 log = structlog.get_logger()
 
@@ -34,7 +37,8 @@ async def sweep_forever(sweep: Sweep, database_url: str, *, metrics: Metrics, ch
     """Run *sweep* until cancelled.
 
     Each run has a connection of its own: there are a few a minute, and what a server, a proxy or a firewall did to an
-    idle one in between is then nobody's concern. After a failure the next run comes sooner.
+    idle one in between is then nobody's concern. After a failure the next run comes sooner. What was left to another
+    replica is no success of ours: one that never gets done would look as if it were.
     """
     backoff = Backoff(cap_seconds=min(LONGEST_WAIT_SECONDS, sweep.every_seconds))
     seconds = metrics.sweep_seconds.labels(sweep.name)
@@ -42,7 +46,7 @@ async def sweep_forever(sweep: Sweep, database_url: str, *, metrics: Metrics, ch
     while True:
         try:
             with seconds.time():
-                await _once(sweep, database_url)
+                comes_to = await _once(sweep, database_url)
         # OSError: a time limit among them; ours: no key to seal with, and the like.
         except (psycopg.Error, OSError, TracefleetError) as error:
             _complain(checks, sweep, database_url, error)
@@ -54,17 +58,20 @@ async def sweep_forever(sweep: Sweep, database_url: str, *, metrics: Metrics, ch
             await asyncio.sleep(backoff.next_seconds())
         else:
             backoff.reset()
-            succeeded.set_to_current_time()
             checks.fine("database")
             checks.fine(sweep.name)
+            if comes_to == PASSED:
+                await asyncio.sleep(min(PASSED_WAIT_SECONDS, sweep.every_seconds))
+                continue
+            succeeded.set_to_current_time()
             await asyncio.sleep(sweep.every_seconds)
 
 
-async def _once(sweep: Sweep, database_url: str) -> None:
+async def _once(sweep: Sweep, database_url: str) -> object:
     async with asyncio.timeout(sweep.limit_seconds):
         connection = await connect_service(database_url, application_name=f"tracefleet fleet {sweep.name}")
         async with connection:
-            await sweep.work(connection)
+            return await sweep.work(connection)
 
 
 def _complain(checks: Checks, sweep: Sweep, database_url: str, error: Exception) -> None:

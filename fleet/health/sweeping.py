@@ -25,12 +25,13 @@ def look_after_health(connection: Connection[Any]) -> None:
     evaluate(connection, now=now)
 
 
-def health_sweep(database_url: str, metrics: Metrics) -> Callable[[AsyncConnection[Any]], Awaitable[None]]:
+def health_sweep(database_url: str, metrics: Metrics) -> Callable[[AsyncConnection[Any]], Awaitable[str | None]]:
     """The work of the sweep."""
     lead = led(Lock.HEALTH, look_after_health, database_url, name="health")
 
-    async def sweep(connection: AsyncConnection[Any]) -> None:
-        await lead(connection)
+    async def sweep(connection: AsyncConnection[Any]) -> str | None:
+        comes_to = await lead(connection)
         await count(connection, metrics)
+        return comes_to
 
     return sweep

@@ -37,13 +37,14 @@ log = structlog.get_logger()
 
 def obsolescence_sweep(
     database_url: str, keys: Keys, metrics: Metrics
-) -> Callable[[AsyncConnection[Any]], Awaitable[None]]:
+) -> Callable[[AsyncConnection[Any]], Awaitable[str | None]]:
     """The work of the sweep."""
     lead = led(Lock.OBSOLESCENCE, partial(_judge, keys=keys), database_url, name="obsolescence")
 
-    async def sweep(connection: AsyncConnection[Any]) -> None:
-        await lead(connection)
+    async def sweep(connection: AsyncConnection[Any]) -> str | None:
+        comes_to = await lead(connection)
         await count(connection, metrics)
+        return comes_to
 
     return sweep
 

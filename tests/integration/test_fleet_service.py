@@ -264,6 +264,25 @@ async def test_sweep_is_broken_off_when_it_takes_too_long(database_url: str) -> 
 
 
 @pytest.mark.anyio
+async def test_round_that_another_replica_is_at_is_no_success(connection: Connection, database_url: str) -> None:
+    """One that hangs there would look as if it came round: the alert of stalled sweeps takes the latest of all."""
+    registry, checks = CollectorRegistry(), Checks({"database": None, "security": None})
+    connection.execute("SELECT pg_advisory_lock(%s)", (Lock.SECURITY,))
+    sweep = Sweep("security", 0.02, 10, led(Lock.SECURITY, lambda _: None, database_url, name="test"))
+
+    def value(name: str) -> float:
+        return registry.get_sample_value(f"tracefleet_fleet_sweep_{name}", {"sweep": "security"}) or 0
+
+    task = asyncio.create_task(sweep_forever(sweep, database_url, metrics=Metrics(registry), checks=checks))
+    await _eventually(lambda: value("seconds_count") > 2)
+    assert value("success_timestamp_seconds") == 0
+    connection.execute("SELECT pg_advisory_unlock(%s)", (Lock.SECURITY,))
+    await _eventually(lambda: value("success_timestamp_seconds") > 0)
+    task.cancel()
+    await asyncio.wait({task})
+
+
+@pytest.mark.anyio
 async def test_thread_is_broken_off_between_two_statements(database_url: str) -> None:
     """What it asks the server next is, however long after the sweep was told to end."""
     begun, go_on = threading.Event(), threading.Event()
