@@ -41,14 +41,14 @@ class Job:
     work: Callable[[AsyncConnection[Any]], Awaitable[int]]
 
 
-async def keep_house(connection: AsyncConnection[Any]) -> list[str]:
-    """Do the jobs that are due; their names, none when another replica is at it.
+async def keep_house(connection: AsyncConnection[Any]) -> list[str] | None:
+    """Do the jobs that are due; their names, or None while another replica is at it.
 
     A failing job is recorded and does not stop the others. *connection* is in autocommit.
     Raises psycopg.Error when the connection is lost.
     """
     if not await leads(connection, Lock.HOUSEKEEPING):
-        return []
+        return None
     done = [job.name for job in await _jobs(connection) if await _run(connection, job)]
     # Not in a finally: what gets past _run is a connection at its end or a cancellation, and the lock goes with those.
     await hand_over(connection, Lock.HOUSEKEEPING)

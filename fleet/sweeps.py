@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from psycopg import Connection
+from psycopg import AsyncConnection, Connection
 
 from fleet.audit import anchors, keeping
 from fleet.audit.sealing import seal
@@ -18,7 +18,7 @@ from fleet.checks import Checks
 from fleet.health.sweeping import health_sweep
 from fleet.housekeeping import keep_house
 from fleet.keys import Keys
-from fleet.leading import Lock, led
+from fleet.leading import PASSED, Lock, led
 from fleet.metrics import Metrics
 from fleet.obsolescence.sweeping import obsolescence_sweep
 from fleet.presence.watching import roll_days, watch_outages
@@ -39,11 +39,15 @@ def sweeps(settings: Settings, metrics: Metrics, checks: Checks) -> list[Sweep]:
 def _of_the_store(settings: Settings, keys: Keys, metrics: Metrics, checks: Checks) -> list[Sweep]:
     sealing = partial(keeping.seal_stragglers, keys=keys, metrics=metrics, checks=checks)
     file = anchors.file_of(settings)
+
+    async def house(connection: AsyncConnection[Any]) -> str | None:
+        return PASSED if await keep_house(connection) is None else None
+
     anchoring = partial(keeping.anchor_head, keys=keys, file=file, metrics=metrics, checks=checks)
     return [
         Sweep("census", 15, 60, partial(take_census, metrics=metrics)),
         # A first round after years without one has much to delete.
-        Sweep("housekeeping", 60, 3600, keep_house),
+        Sweep("housekeeping", 60, 3600, house),
         # An update of the whole ledger with psql is sealed in one round.
         Sweep("audit", 5, 300, sealing),
         Sweep("anchor", 60, 30, anchoring),

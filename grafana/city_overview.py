@@ -18,6 +18,7 @@ from grafana.look import (
     at_least,
     at_most,
     default_limit,
+    named,
     none_wanted,
     renamed,
     series,
@@ -35,8 +36,8 @@ OUTAGES_NOW: Final = """
 SELECT count(*) AS outages FROM grafana_outages WHERE ended_at IS NULL AND (site_no IS NULL OR @sites)
 """
 # Faults, and what is warmer than any cold chain allows; the bands of each store are on the page of the cold chain.
-WARM: Final = """
-SELECT count(*) AS probes FROM grafana_coldchain_latest WHERE (fault IS NOT NULL OR temperature_c > 10) AND @kinds
+NOT_WELL: Final = """
+SELECT count(*) AS probes FROM grafana_coldchain_probes WHERE standing <> 'inside' AND @kinds
 """
 HEARD: Final = """
 SELECT count(*) FILTER (WHERE presence IN ('online', 'late'))::double precision / nullif(count(*), 0) AS share
@@ -151,12 +152,12 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         span=EIGHTH,
     )
     yield tile(
-        say("Warm or faulty probes", "超温或故障探头"),
+        say("Probes not well", "异常探头"),
         say(
-            f"Probes that cannot read or read above 10 °C. {default_limit(say)}",
-            f"无法读数或高于 10 °C 的探头。{default_limit(say)}",
+            "Outside their band, with a fault, or without a reading.",
+            "超出温度带、故障或无读数的探头。",
         ),
-        sql(WARM, say),
+        sql(NOT_WELL, say),
         TIMESCALE,
         limits=none_wanted(),
         link=to(COLD_CHAIN, CITY_OVERVIEW, say),
@@ -310,9 +311,7 @@ def _trades(say: Say) -> timeseries.Panel:
         ),
         units.Short,
     ).datasource(TIMESCALE)
-    for name, override in renamed(TRADES, say):
-        panel.override_by_name(name, override)
-    return stacked_bars(panel).interval("1h").with_target(sql_series(TRADES_IN_TIME, say))
+    return stacked_bars(named(panel, TRADES, say)).interval("1h").with_target(sql_series(TRADES_IN_TIME, say))
 
 
 def _account(say: Say) -> timeseries.Panel:

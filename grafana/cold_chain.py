@@ -17,8 +17,8 @@ from grafana.look import (
     WHOLE,
     at_least,
     at_most,
+    named,
     none_wanted,
-    renamed,
     series,
     some_tolerated,
     stacked_bars,
@@ -365,9 +365,9 @@ def _doors(say: Say) -> timeseries.Panel:
         units.PercentUnit,
         span=HALF,
     ).datasource(TIMESCALE)
-    for name, override in renamed({"open": ("door open", "门开启")}, say):
-        panel.override_by_name(name, override)
-    return panel.interval("5m").with_target(sql_series(DOORS_IN_TIME, say))
+    return (
+        named(panel, {"open": ("door open", "门开启")}, say).interval("5m").with_target(sql_series(DOORS_IN_TIME, say))
+    )
 
 
 def _by_day(say: Say) -> timeseries.Panel:
@@ -377,6 +377,4 @@ def _by_day(say: Say) -> timeseries.Panel:
         units.Short,
         span=HALF,
     ).datasource(TIMESCALE)
-    for name, override in renamed(COUNTS, say):
-        panel.override_by_name(name, override)
-    return stacked_bars(panel).interval("1d").with_target(sql_series(BY_DAY, say))
+    return stacked_bars(named(panel, COUNTS, say)).interval("1d").with_target(sql_series(BY_DAY, say))

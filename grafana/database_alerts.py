@@ -7,24 +7,14 @@ from typing import Final
 
 from grafana.alert import Alert, Sql, Texts
 
-# A device that was as cold as the first is in a freezer, and too warm above the second; as cold as the third, in a cold
-# store, and too warm above the fourth.
-FREEZER_C: Final = -12
-FREEZER_LIMIT_C: Final = -15
-COLD_STORE_C: Final = 8
-COLD_STORE_LIMIT_C: Final = 7
-
-EXCURSION: Final = f"""
+# As the dashboards judge: by the band of each probe, in `coldchain_bands`.
+EXCURSION: Final = """
 SELECT site_no, site_zh AS site, count(*)::float8 AS probes
-FROM grafana_cold_probes
-WHERE at > now() - INTERVAL '1 hour' AND coldest_c < {COLD_STORE_C}
-  AND temperature_c > CASE WHEN coldest_c <= {FREEZER_C} THEN {FREEZER_LIMIT_C} ELSE {COLD_STORE_LIMIT_C} END
-GROUP BY site_no, site_zh
-"""  # noqa: S608 - constants of ours
+FROM grafana_coldchain_probes WHERE standing IN ('warm', 'cold') GROUP BY site_no, site_zh
+"""
 GAP: Final = """
 SELECT site_no, site_zh AS site, count(*)::float8 AS probes
-FROM grafana_cold_probes WHERE at <= now() - INTERVAL '1 hour' OR temperature_c IS NULL
-GROUP BY site_no, site_zh
+FROM grafana_coldchain_probes WHERE standing IN ('missing', 'fault') GROUP BY site_no, site_zh
 """
 UNVERIFIED: Final = """
 SELECT region_code, metrology, count(*)::float8 AS devices FROM grafana_unverified GROUP BY region_code, metrology
@@ -45,16 +35,16 @@ DATABASE_ALERTS: Final = (
         "critical",
         Sql(EXCURSION),
         30,
-        Texts("A cold store is too warm", "冷链超温"),
+        Texts("A cold store is out of its band", "冷链超出温度带"),
         Texts(
-            "{{ .Value }} probes at {{ .Labels.site }} ({{ .Labels.site_no }}) are too warm.",
-            "{{ .Labels.site }}（{{ .Labels.site_no }}）有 {{ .Value }} 个探头超温。",
+            "{{ .Value }} probes at {{ .Labels.site }} ({{ .Labels.site_no }}) are out of their band.",
+            "{{ .Labels.site }}（{{ .Labels.site_no }}）有 {{ .Value }} 个探头超出温度带。",
         ),
         Texts(
-            f"For half an hour above {FREEZER_LIMIT_C} °C where it is frozen, {COLD_STORE_LIMIT_C} °C where chilled. "
-            "Which of the two a probe is shows in how cold it was within 14 days. Defaults, configurable.",
-            f"冷冻高于 {FREEZER_LIMIT_C} °C、冷藏高于 {COLD_STORE_LIMIT_C} °C 持续半小时。"
-            "属于哪一类，由该设备 14 天内的最低温度判断。默认值，可配置。",
+            "For half an hour warmer or colder than its band: the most specific row of coldchain_bands, 0 to 8 °C for "
+            "loggers of which nothing else is entered. Defaults of ours, configurable.",
+            "温度高于或低于其温度带持续半小时。温度带取 coldchain_bands 中最具体的一行，未另行录入的记录仪为 0～8 °C。"
+            "默认值，可配置。",
         ),
     ),
     Alert(
@@ -68,8 +58,9 @@ DATABASE_ALERTS: Final = (
             "{{ .Labels.site }}（{{ .Labels.site_no }}）有 {{ .Value }} 个探头没有温度读数。",
         ),
         Texts(
-            "Not heard for an hour, or the probe cannot read. Missing data is a fault, not a normal temperature.",
-            "一小时没有数据，或探头读取失败。数据缺失是故障，不等于温度正常。",
+            "Not heard for more than two intervals, half an hour by default, or the probe cannot read. "
+            "Missing data is a fault, not a normal temperature.",
+            "超过两个采集间隔（默认半小时）没有数据，或探头读取失败。数据缺失是故障，不等于温度正常。",
         ),
     ),
     Alert(

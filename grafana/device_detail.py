@@ -19,8 +19,8 @@ from grafana.look import (
     at_least,
     at_most,
     default_limit,
+    named,
     none_wanted,
-    renamed,
     series,
     stacked_bars,
 )
@@ -321,9 +321,7 @@ def _work(say: Say) -> timeseries.Panel:
         units.Short,
         span=HALF,
     ).datasource(TIMESCALE)
-    for name, override in renamed(WORKS, say):
-        panel.override_by_name(name, override)
-    return stacked_bars(panel).interval("1h").with_target(sql_series(WORK, say))
+    return stacked_bars(named(panel, WORKS, say)).interval("1h").with_target(sql_series(WORK, say))
 
 
 def _signal(say: Say) -> timeseries.Panel:

@@ -17,6 +17,7 @@ from grafana.look import (
     at_least,
     coloured,
     default_limit,
+    named,
     none_wanted,
     renamed,
     series,
@@ -362,9 +363,7 @@ def _operation(say: Say) -> timeseries.Panel:
         ),
         units.PercentUnit,
     ).datasource(TIMESCALE)
-    for name, override in renamed(KINDS, say):
-        panel.override_by_name(name, override)
-    return panel.max(1).time_from("30d").interval("1d").with_target(sql_series(OPERATION, say))
+    return named(panel, KINDS, say).max(1).time_from("30d").interval("1d").with_target(sql_series(OPERATION, say))
 
 
 def _scores(say: Say) -> timeseries.Panel:
@@ -376,6 +375,4 @@ def _scores(say: Say) -> timeseries.Panel:
         ),
         units.Short,
     ).datasource(TIMESCALE)
-    for name, override in renamed(KINDS, say):
-        panel.override_by_name(name, override)
-    return panel.max(100).time_from("30d").interval("1d").with_target(sql_series(SCORES, say))
+    return named(panel, KINDS, say).max(100).time_from("30d").interval("1d").with_target(sql_series(SCORES, say))

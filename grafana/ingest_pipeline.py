@@ -17,7 +17,7 @@ from grafana.look import (
     default_limit,
     limited,
     listed,
-    renamed,
+    named,
     series,
     some_tolerated,
     stacked_bars,
@@ -211,9 +211,7 @@ def _by_stream(say: Say) -> timeseries.Panel:
         units.RecordsPerSecond,
         span=THIRD,
     ).datasource(PROMETHEUS)
-    for name, override in renamed(STREAMS, say):
-        panel.override_by_name(name, override)
-    return panel.with_target(promql(RATE_BY_STREAM, legend="{{stream}}"))
+    return named(panel, STREAMS, say).with_target(promql(RATE_BY_STREAM, legend="{{stream}}"))
 
 
 def _messages(say: Say) -> timeseries.Panel:
@@ -223,9 +221,7 @@ def _messages(say: Say) -> timeseries.Panel:
         units.MessagesPerSecond,
         span=THIRD,
     ).datasource(PROMETHEUS)
-    for name, override in renamed(STREAMS, say):
-        panel.override_by_name(name, override)
-    return panel.with_target(promql(MESSAGES_BY_STREAM, legend="{{stream}}"))
+    return named(panel, STREAMS, say).with_target(promql(MESSAGES_BY_STREAM, legend="{{stream}}"))
 
 
 def _account(say: Say) -> timeseries.Panel:

@@ -132,6 +132,13 @@ def renamed(words: Words, say: Say) -> Iterator[tuple[str, list[DynamicConfigVal
         yield word, [DynamicConfigValue(id_val="displayName", value=say(*texts))]
 
 
+def named(panel: timeseries.Panel, words: Words, say: Say) -> timeseries.Panel:
+    """The panel with each series that a word names shown by its text."""
+    for name, override in renamed(words, say):
+        panel.override_by_name(name, override)
+    return panel
+
+
 def coloured(name: str, colour: str) -> tuple[str, list[DynamicConfigValue]]:
     """The override that gives the series of that name its colour."""
     return name, [

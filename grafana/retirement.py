@@ -12,8 +12,8 @@ from grafana.look import (
     SIXTH,
     coloured,
     default_limit,
+    named,
     none_wanted,
-    renamed,
     series,
     stacked_bars,
     thresholds,
@@ -273,9 +273,9 @@ def _steps(say: Say) -> timeseries.Panel:
         units.Short,
         span=HALF,
     ).datasource(TIMESCALE)
-    for name, override in renamed(CASE_STATES, say):
-        panel.override_by_name(name, override)
-    return stacked_bars(panel).time_from("90d").interval("1d").with_target(sql_series(STEPS, say))
+    return (
+        stacked_bars(named(panel, CASE_STATES, say)).time_from("90d").interval("1d").with_target(sql_series(STEPS, say))
+    )
 
 
 def _findings(say: Say) -> table.Panel:

@@ -16,7 +16,7 @@ from grafana.look import (
     at_least,
     at_most,
     default_limit,
-    renamed,
+    named,
     series,
     stacked_bars,
     watched,
@@ -236,9 +236,7 @@ def _trades(say: Say) -> timeseries.Panel:
         units.Short,
         span=HALF,
     ).datasource(TIMESCALE)
-    for name, override in renamed(TRADES, say):
-        panel.override_by_name(name, override)
-    return stacked_bars(panel).interval("1h").with_target(sql_series(TRADES_IN_TIME, say))
+    return stacked_bars(named(panel, TRADES, say)).interval("1h").with_target(sql_series(TRADES_IN_TIME, say))
 
 
 def _volume(say: Say) -> timeseries.Panel:
@@ -248,9 +246,11 @@ def _volume(say: Say) -> timeseries.Panel:
         units.Short,
         span=HALF,
     ).datasource(TIMESCALE)
-    for name, override in renamed({"amount": ("yuan", "金额（元）")}, say):
-        panel.override_by_name(name, override)
-    return stacked_bars(panel).interval("1h").with_target(sql_series(VOLUME_IN_TIME, say))
+    return (
+        stacked_bars(named(panel, {"amount": ("yuan", "金额（元）")}, say))
+        .interval("1h")
+        .with_target(sql_series(VOLUME_IN_TIME, say))
+    )
 
 
 def _receipts_by_site(say: Say) -> table.Panel:
@@ -279,9 +279,12 @@ def _receipts(say: Say) -> timeseries.Panel:
         units.PercentUnit,
         span=HALF,
     ).datasource(TIMESCALE)
-    for name, override in renamed({"share": ("receipt rate", "打单率")}, say):
-        panel.override_by_name(name, override)
-    return panel.max(1).interval("1d").with_target(sql_series(RECEIPTS_IN_TIME, say))
+    return (
+        named(panel, {"share": ("receipt rate", "打单率")}, say)
+        .max(1)
+        .interval("1d")
+        .with_target(sql_series(RECEIPTS_IN_TIME, say))
+    )
 
 
 def _scans(say: Say) -> timeseries.Panel:
@@ -294,9 +297,7 @@ def _scans(say: Say) -> timeseries.Panel:
         units.Short,
         span=HALF,
     ).datasource(TIMESCALE)
-    for name, override in renamed(RESULTS, say):
-        panel.override_by_name(name, override)
-    return stacked_bars(panel).interval("1h").with_target(sql_series(SCANS_IN_TIME, say))
+    return stacked_bars(named(panel, RESULTS, say)).interval("1h").with_target(sql_series(SCANS_IN_TIME, say))
 
 
 def _errors(say: Say) -> barchart.Panel:

@@ -18,8 +18,8 @@ from grafana.look import (
     at_least,
     at_most,
     default_limit,
+    named,
     none_wanted,
-    renamed,
     series,
     some_tolerated,
     stacked_bars,
@@ -242,9 +242,11 @@ def _presence(say: Say) -> timeseries.Panel:
         units.Short,
         span=HALF,
     ).datasource(TIMESCALE)
-    for name, override in renamed({"heard": ("devices heard", "在线设备数")}, say):
-        panel.override_by_name(name, override)
-    return stacked_bars(panel).interval("1h").with_target(sql_series(PRESENCE, say))
+    return (
+        stacked_bars(named(panel, {"heard": ("devices heard", "在线设备数")}, say))
+        .interval("1h")
+        .with_target(sql_series(PRESENCE, say))
+    )
 
 
 def _trades(say: Say) -> timeseries.Panel:
@@ -257,9 +259,7 @@ def _trades(say: Say) -> timeseries.Panel:
         units.Short,
         span=HALF,
     ).datasource(TIMESCALE)
-    for name, override in renamed(TRADES, say):
-        panel.override_by_name(name, override)
-    return stacked_bars(panel).interval("1h").with_target(sql_series(TRADES_IN_TIME, say))
+    return stacked_bars(named(panel, TRADES, say)).interval("1h").with_target(sql_series(TRADES_IN_TIME, say))
 
 
 def _cold_rooms(say: Say) -> table.Panel:

@@ -1,14 +1,18 @@
 """A day of each probe against its band: ``coldchain_days``, with excursions, doors, gaps and a mean.
 
 A reading holds until the next that was read, for two intervals at most: nobody knows what was after that, so no
-excursion spans a gap and no mean counts one. An excursion begins outside the band and ends half a degree inside it, so
-that a store at its limit is not out a hundred times a day; it counts when it lasted longer than is tolerated.
+excursion spans a gap and no mean counts one; what held and what is missing make up the day. An excursion begins outside
+the band and ends half a degree inside it, so that a store at its limit is not out a hundred times a day; it counts when
+it lasted longer than is tolerated.
 """
 
 from typing import Final, LiteralString
 
 # Hysteresis: a default of ours 默认值, 可配置.
 INSIDE_C: Final = 0.5
+# A silent probe has a row of each day on which its device is expected, so it is remembered for as long as that; over
+# days on which nothing is expected, for a week.
+REMEMBERED_DAYS: Final = 7
 _DAY: Final[LiteralString] = "at >= %(begins)s::timestamptz AND at < %(ends)s::timestamptz"
 _SECONDS: Final[LiteralString] = "extract(epoch FROM until - at)::float8"
 
@@ -62,7 +66,7 @@ WITH told AS MATERIALIZED (
            coalesce(sum({_SECONDS}) FILTER (WHERE temperature_c > high_c OR temperature_c < low_c), 0) AS outside,
            count(*) FILTER (WHERE next_at - at > hold)
                + count(*) FILTER (WHERE before_at IS NULL AND at - %(begins)s::timestamptz > hold) AS gaps,
-           coalesce(sum(extract(epoch FROM next_at - at)) FILTER (WHERE next_at - at > hold), 0)::float8
+           coalesce(sum(extract(epoch FROM next_at - until)) FILTER (WHERE next_at - at > hold), 0)::float8
                + coalesce(sum(extract(epoch FROM at - %(begins)s::timestamptz)) FILTER (
                      WHERE before_at IS NULL AND at - %(begins)s::timestamptz > hold), 0)::float8 AS gap_seconds
     FROM read GROUP BY device_id, probe
@@ -84,18 +88,27 @@ WITH told AS MATERIALIZED (
     SELECT device_id, probe, count(temperature_c) AS readings, count(fault) AS faults, min(temperature_c) AS coldest,
            max(temperature_c) AS warmest
     FROM told GROUP BY device_id, probe
+), probes AS (
+    SELECT device_id, probe FROM counted
+    UNION
+    -- Those that told something before and not a word today, though something was expected: all of it is a gap.
+    SELECT k.device_id, k.probe FROM coldchain_days AS k JOIN device_days AS x USING (device_id)
+    WHERE k.day BETWEEN %(day)s::date - {REMEMBERED_DAYS} AND %(day)s::date - 1
+      AND x.day = %(day)s::date AND x.expected_slots > 0 {some}
 )
 INSERT INTO coldchain_days AS kept (
     device_id, day, probe, low_c, high_c, readings, faults, temperature_c_min, temperature_c_max, held_seconds,
     temperature_sum, kinetic_sum, outside_seconds, excursions, door_openings, door_seconds, door_longest_seconds,
     gaps, gap_seconds)
-SELECT device_id, %(day)s::date, probe, b.low_c, b.high_c, c.readings, c.faults, c.coldest, c.warmest,
+SELECT device_id, %(day)s::date, probe, b.low_c, b.high_c, coalesce(c.readings, 0), coalesce(c.faults, 0),
+       c.coldest, c.warmest,
        coalesce(m.held, 0), coalesce(m.temperature_sum, 0), coalesce(m.kinetic_sum, 0), coalesce(m.outside, 0),
        coalesce(e.excursions, '[]'), coalesce(o.openings, 0), coalesce(o.seconds, 0), coalesce(o.longest, 0),
        -- A probe that could not be read all day: one gap.
        coalesce(m.gaps, 1),
        coalesce(m.gap_seconds, extract(epoch FROM %(so_far)s::timestamptz - %(begins)s::timestamptz)::float8)
-FROM counted AS c JOIN bands AS b USING (device_id) LEFT JOIN means AS m USING (device_id, probe)
+FROM probes JOIN bands AS b USING (device_id) LEFT JOIN counted AS c USING (device_id, probe)
+LEFT JOIN means AS m USING (device_id, probe)
 LEFT JOIN excursions AS e USING (device_id, probe) LEFT JOIN opened AS o USING (device_id, probe)
 ORDER BY device_id, probe
 ON CONFLICT (device_id, day, probe) DO UPDATE SET

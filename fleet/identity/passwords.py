@@ -49,7 +49,8 @@ def require_good(password: str, *, name: str) -> None:
     meant = _as_meant(password)
     if not LENGTH_MIN <= len(meant) <= LENGTH_MAX:
         raise RefusedError(f"a password has {LENGTH_MIN} to {LENGTH_MAX} characters: a few words are easy to keep.")
-    if len(set(meant.lower())) < _GROUP or name in meant.lower():
+    # A name of a letter or two is in every sentence.
+    if len(set(meant.lower())) < _GROUP or (len(name) >= _GROUP and name in meant.lower()):
         raise RefusedError("the password repeats a few characters, or holds the name: choose another.")
 
 

@@ -21,9 +21,9 @@ INSERT INTO devices (device_no, model_id, site_id, state)
 SELECT d.device_no, m.model_id, s.site_id, 'in_service' FROM (VALUES
     ('frozen', 'L', 'C1'), ('chilled', 'L', 'C1'), ('hall', 'L', 'C2'), ('fresh', 'L', 'C2'), ('scale', 'S', 'C2'))
     AS d (device_no, model_no, site_no) JOIN models AS m USING (model_no) JOIN sites AS s USING (site_no);
-INSERT INTO device_days (device_id, day, site_id, temperature_c_min)
-SELECT device_id, (now() AT TIME ZONE 'Asia/Shanghai')::date - 1, site_id, c.coldest FROM devices
-JOIN (VALUES ('frozen', -20.5), ('chilled', 1.5), ('hall', 11.0)) AS c (device_no, coldest) USING (device_no);
+INSERT INTO coldchain_bands (kind, device_id, goods_zh, goods_en, low_c, high_c, basis)
+SELECT 'logger', device_id, '货', 'goods', c.low, c.high, 'test' FROM devices
+JOIN (VALUES ('frozen', -30, -15), ('hall', 5, 40)) AS c (device_no, low, high) USING (device_no);
 """
 READ = """
 INSERT INTO latest (device_id, stream, at, seq, received_at, record)
@@ -63,7 +63,7 @@ def _asked(connection: Connection, name: str) -> list[tuple[object, ...]]:
 def city(connection: Connection) -> Connection:
     """Two stores, whose probes all read what they should."""
     connection.execute(SEED.encode())
-    for device_no, celsius in (("frozen", -18.5), ("chilled", 3.0), ("hall", 12.0), ("fresh", 20.0)):
+    for device_no, celsius in (("frozen", -18.5), ("chilled", 3.0), ("hall", 12.0), ("fresh", 6.0)):
         _read(connection, device_no, f'{{"temperature_c": {celsius}}}')
     return connection
 
@@ -74,7 +74,7 @@ def _read(connection: Connection, device_no: str, record: str, ago: timedelta = 
 
 @EVERY_ALERT
 def test_nothing_is_told_where_nothing_is_wrong(name: str, city: Connection) -> None:
-    """A hall is as warm as it is, and a probe of which nobody knows yet what it measures is not judged."""
+    """Each by its band, and by that of its kind where none is entered."""
     assert _asked(city, name) == []
 
 
@@ -86,10 +86,12 @@ def test_what_is_wrong_is_told(name: str, city: Connection) -> None:
 
 
 def test_freezer_and_cold_store_have_limits_of_their_own(city: Connection) -> None:
-    """-10 °C is too warm for the one, and 9 °C for the other; both stand in one store."""
+    """-10 °C is too warm for the one, 9 °C for the other, and -1 °C too cold; both stand in one store."""
     _read(city, "frozen", '{"temperature_c": -10.0}')
     assert _asked(city, "TracefleetColdChainExcursion") == [("C1", "一号冷库", 1.0)]
     _read(city, "chilled", '{"temperature_c": 9.0}')
+    assert _asked(city, "TracefleetColdChainExcursion") == [("C1", "一号冷库", 2.0)]
+    _read(city, "chilled", '{"temperature_c": -1.0}')
     assert _asked(city, "TracefleetColdChainExcursion") == [("C1", "一号冷库", 2.0)]
     assert _asked(city, "TracefleetColdChainGap") == []
 

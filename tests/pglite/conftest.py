@@ -86,7 +86,8 @@ def pglite_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def timescale(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     """A connection in autocommit to a migrated TimescaleDB whose jobs run only when told."""
     url = request.getfixturevalue("pglite_url" if request.param == "pglite" else "database_url")
-    with psycopg.connect(url, autocommit=True) as connection:
+    # Nothing prepared: PGlite is one session, which keeps what the connections of other tests prepared.
+    with psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection:
         if connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'").fetchone() is None:
             pytest.skip("the server of TRACEFLEET_TEST_DATABASE_URL has no TimescaleDB; PGlite ran the same test")
         connection.execute(

@@ -50,6 +50,11 @@ def test_password_is_taken_in_any_script() -> None:
         passwords.require_good(password, name="wang.li")
 
 
+def test_short_name_is_in_every_sentence() -> None:
+    """And forbids none."""
+    passwords.require_good("a horse is a horse of course", name="a")
+
+
 def test_one_time_password_is_new_each_time_and_good() -> None:
     """A hundred bits in four groups that can be read out."""
     made = {passwords.one_time() for _ in range(50)}

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.integration.days.conftest import DAY, World, at
+from tests.integration.days.conftest import DAY, LATER, World, at
 
 
 @pytest.fixture
@@ -98,11 +98,26 @@ def test_excursion_ends_where_nobody_knows(store: World) -> None:
     _read(store, at(13, 30), 9, 9, 5)
     store.roll()
     assert _excursions(store) == [(at(8), at(8, 40), 2400, 9, True)]
-    assert _day(store, "gaps", "gap_seconds", "faults") == (
-        3,
-        8 * 3600 + (5 * 3600 + 600) + (10 * 3600 + 600),
-        30,
-    )
+    # Each reading holds for twenty minutes before it is missed: what held and what is missing make up the day.
+    missing = 8 * 3600 + (4 * 3600 + 3000) + (9 * 3600 + 3000)
+    assert _day(store, "gaps", "gap_seconds", "held_seconds", "faults") == (3, missing, 24 * 3600 - missing, 30)
+
+
+def test_probe_that_is_silent_all_day_is_one_gap(store: World) -> None:
+    """Day after day, as long as its device is expected; not before it ever spoke, nor once it is out of service."""
+    _read(store, at(8), *[5.0] * 144)
+    days = [DAY + timedelta(days=number) for number in range(-1, 12)]
+    later = LATER + timedelta(days=30)
+    for day in days[:-1]:
+        store.roll(day, now=later)
+    store.connection.execute("UPDATE devices SET state = 'idle', state_since = %s", (at(0) + timedelta(days=11),))
+    store.roll(days[-1], now=later)
+    told = store.connection.execute(
+        "SELECT day, readings, gaps, gap_seconds FROM coldchain_days ORDER BY day"
+    ).fetchall()
+    assert [row[0] for row in told] == days[1:-1]
+    assert told[0][1:3] == (96, 1)
+    assert told[2:] == [(day, 0, 1, 24 * 3600) for day in days[3:-1]]
 
 
 def test_open_doors_are_counted(store: World) -> None:
