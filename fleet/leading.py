@@ -1,7 +1,7 @@
 """Work that one replica does at a time: whoever holds its advisory lock leads, the others pass.
 
-The work itself is the fleet's plain functions on a connection of their own, in a thread: what takes seconds of
-reckoning must not keep a device waiting at the door.
+The work itself is the fleet's plain functions on a connection of their own, in a thread: what the server takes seconds
+for must not keep a device waiting at the door. What keeps Python itself busy for seconds is done in fleet.apart.
 """
 
 import asyncio
@@ -50,20 +50,17 @@ async def hand_over(connection: AsyncConnection[Any], lock: Lock) -> None:
     await connection.execute(UNLOCK, {"lock": lock})
 
 
-def led(
-    lock: Lock, work: Callable[[Connection[Any]], object], database_url: str, *, name: str
-) -> Callable[[AsyncConnection[Any]], Awaitable[str | None]]:
-    """*work* as a sweep's: done by one replica at a time, in a thread, on a connection of its own in autocommit.
+def led(lock: Lock, work: Callable[[], Awaitable[object]]) -> Callable[[AsyncConnection[Any]], Awaitable[str | None]]:
+    """*work* as a sweep's: done by one replica at a time.
 
-    The sweep comes to PASSED while another replica is at it. Raises DatabaseError, psycopg.Error, and what *work*
-    raises. When it is cancelled, what the server is at is broken off, and the thread with it. A leader that loses the
-    lock with its connection finishes what it has begun: two at once must do no harm, only needless work.
+    The sweep comes to PASSED while another replica is at it. Raises psycopg.Error, and what *work* raises. A leader
+    that loses the lock with its connection finishes what it has begun: two at once must do no harm, only needless work.
     """
 
     async def sweep(connection: AsyncConnection[Any]) -> str | None:
         if not await leads(connection, lock):
             return PASSED
-        await _in_a_thread(work, database_url, name=name)
+        await work()
         # Not in a finally: what gets past the work is a connection at its end or a cancellation; the lock goes with it.
         await hand_over(connection, lock)
         return None
@@ -71,7 +68,12 @@ def led(
     return sweep
 
 
-async def _in_a_thread(work: Callable[[Connection[Any]], object], database_url: str, *, name: str) -> None:
+async def in_a_thread(work: Callable[[Connection[Any]], object], database_url: str, *, name: str) -> None:
+    """Do *work* on a connection of its own, in autocommit.
+
+    Raises DatabaseError, psycopg.Error, and what *work* raises. When it is cancelled, what the server is at is broken
+    off, and the thread with it.
+    """
     connection = await asyncio.to_thread(connect_once, database_url, application_name=f"tracefleet fleet {name}")
     working = asyncio.ensure_future(asyncio.to_thread(work, connection))
     try:

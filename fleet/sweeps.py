@@ -10,15 +10,14 @@ from typing import Any
 
 from psycopg import AsyncConnection, Connection
 
+from fleet.apart import apart
 from fleet.audit import anchors, keeping
-from fleet.audit.sealing import seal
-from fleet.audit.verification import verify
 from fleet.census import take_census
 from fleet.checks import Checks
 from fleet.health.sweeping import health_sweep
 from fleet.housekeeping import keep_house
 from fleet.keys import Keys
-from fleet.leading import PASSED, Lock, led
+from fleet.leading import PASSED, Lock, in_a_thread, led
 from fleet.metrics import Metrics
 from fleet.obsolescence.sweeping import obsolescence_sweep
 from fleet.presence.watching import roll_days, watch_outages
@@ -59,7 +58,7 @@ def _of_the_fleet(settings: Settings, keys: Keys, metrics: Metrics) -> list[Swee
     url, broker_url = settings.require_database_url(), settings.broker_url.get_secret_value()
 
     def leading(name: str, lock: Lock, every_seconds: float, limit_seconds: float, work: Work) -> Sweep:
-        return Sweep(name, every_seconds, limit_seconds, led(lock, work, url, name=name))
+        return Sweep(name, every_seconds, limit_seconds, led(lock, partial(in_a_thread, work, url, name=name)))
 
     def follow_cases(connection: Connection[Any]) -> None:
         deadlines.sweep(connection, keys=keys, now=datetime.now(UTC))
@@ -71,12 +70,8 @@ def _of_the_fleet(settings: Settings, keys: Keys, metrics: Metrics) -> list[Swee
     def watch_the_retired(connection: Connection[Any]) -> None:
         security.watch(connection, keys=keys, now=datetime.now(UTC))
 
-    def verify_the_audit(connection: Connection[Any]) -> None:
-        # Before it is looked for the seals of: what a migration wrote waits for the first fleet, and is no finding. Its
-        # key, too, is made here where there is none.
-        with connection.transaction():
-            seal(connection, keys.key(connection, "audit"))
-        metrics.audit_findings.set(verify(connection, keys, file).found)
+    async def verify_the_audit() -> None:
+        metrics.audit_findings.set(await apart(keeping.seal_and_verify, url, keys, file))
 
     return [
         # After weeks without a round there are weeks to roll up, each day a transaction.
@@ -89,5 +84,5 @@ def _of_the_fleet(settings: Settings, keys: Keys, metrics: Metrics) -> list[Swee
         leading("retained", Lock.RETAINED, 30, 120, clear_retained),
         leading("security", Lock.SECURITY, 60, 120, watch_the_retired),
         # All of it is read. Each replica tells what it saw itself; one at a time.
-        leading("verification", Lock.VERIFICATION, 6 * 3600, 7200, verify_the_audit),
+        Sweep("verification", 6 * 3600, 7200, led(Lock.VERIFICATION, verify_the_audit)),
     ]

@@ -31,7 +31,8 @@ AUDIT_ROWS_OF_A_DEVICE: Final = 10
 HOW: Final = {
     "list": "one keep-alive connection, one request after the other, each filter as often as any other; 50 rows a page",
     "registrations": "from the return of the commit until ingest's registry, and fleet's identities, know the device",
-    "logins": "each device once, with a secret of its own, to nats-server over MQTT; fleet answers as a process",
+    "logins": "each device once, with a secret of its own, to nats-server over MQTT; fleet, a process, answers, and "
+    "has had its first rounds",
     "import": "a sheet with every kind of column into an empty ledger: reading, checks, audit, seals and commit",
     "audit": "a chain of rows as large as a device's, every seal reckoned again",
     "ledger": "seeded under audit and sealed; ANALYZE and VACUUM before anything is measured",

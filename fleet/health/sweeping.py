@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -10,7 +11,7 @@ from psycopg import AsyncConnection, Connection
 from fleet.health.counting import count
 from fleet.health.days_of_health import close_if_over
 from fleet.health.evaluating import evaluate
-from fleet.leading import Lock, led
+from fleet.leading import Lock, in_a_thread, led
 from fleet.metrics import Metrics
 
 log = structlog.get_logger()
@@ -27,7 +28,7 @@ def look_after_health(connection: Connection[Any]) -> None:
 
 def health_sweep(database_url: str, metrics: Metrics) -> Callable[[AsyncConnection[Any]], Awaitable[str | None]]:
     """The work of the sweep."""
-    lead = led(Lock.HEALTH, look_after_health, database_url, name="health")
+    lead = led(Lock.HEALTH, partial(in_a_thread, look_after_health, database_url, name="health"))
 
     async def sweep(connection: AsyncConnection[Any]) -> str | None:
         comes_to = await lead(connection)

@@ -12,7 +12,7 @@ from fleet.acting import FLEET, acting
 from fleet.business_day import SHANGHAI
 from fleet.days.due import is_whole
 from fleet.keys import Keys
-from fleet.leading import Lock, led
+from fleet.leading import Lock, in_a_thread, led
 from fleet.metrics import Metrics
 from fleet.obsolescence.evaluating import Evaluation, evaluate
 from fleet.obsolescence.rules import RULES
@@ -39,7 +39,7 @@ def obsolescence_sweep(
     database_url: str, keys: Keys, metrics: Metrics
 ) -> Callable[[AsyncConnection[Any]], Awaitable[str | None]]:
     """The work of the sweep."""
-    lead = led(Lock.OBSOLESCENCE, partial(_judge, keys=keys), database_url, name="obsolescence")
+    lead = led(Lock.OBSOLESCENCE, partial(in_a_thread, partial(_judge, keys=keys), database_url, name="obsolescence"))
 
     async def sweep(connection: AsyncConnection[Any]) -> str | None:
         comes_to = await lead(connection)

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -26,7 +27,7 @@ from fleet.audit.verification import verify
 from fleet.census import take_census
 from fleet.checks import Checks
 from fleet.keys import Keys
-from fleet.leading import Lock, led
+from fleet.leading import Lock, in_a_thread, led
 from fleet.metrics import Metrics
 from fleet.service import run
 from fleet.sweep import Sweep, sweep_forever
@@ -268,7 +269,7 @@ async def test_round_that_another_replica_is_at_is_no_success(connection: Connec
     """One that hangs there would look as if it came round: the alert of stalled sweeps takes the latest of all."""
     registry, checks = CollectorRegistry(), Checks({"database": None, "security": None})
     connection.execute("SELECT pg_advisory_lock(%s)", (Lock.SECURITY,))
-    sweep = Sweep("security", 0.02, 10, led(Lock.SECURITY, lambda _: None, database_url, name="test"))
+    sweep = Sweep("security", 0.02, 10, led(Lock.SECURITY, partial(asyncio.sleep, 0)))
 
     def value(name: str) -> float:
         return registry.get_sample_value(f"tracefleet_fleet_sweep_{name}", {"sweep": "security"}) or 0
@@ -293,7 +294,8 @@ async def test_thread_is_broken_off_between_two_statements(database_url: str) ->
         connection.execute("SELECT pg_sleep(600)")
 
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
-        task = asyncio.ensure_future(led(Lock.SECURITY, work, database_url, name="test")(connection))
+        sweep = led(Lock.SECURITY, partial(in_a_thread, work, database_url, name="test"))
+        task = asyncio.ensure_future(sweep(connection))
         await _eventually(begun.is_set)
         task.cancel()
         await asyncio.wait({task}, timeout=0.1)

@@ -10,7 +10,7 @@ from fleet.audit.keeping import ANCHORING_LOCK
 from fleet.audit.sealing import SEALING_LOCK
 from fleet.business_day import day_of
 from fleet.keys import Keys
-from fleet.leading import Lock, led
+from fleet.leading import Lock, in_a_thread, led
 from fleet.metrics import Metrics
 from fleet.presence.outages import declare
 from fleet.presence.watching import roll_days, watch_outages
@@ -34,8 +34,10 @@ async def test_rounds_are_made_and_sealed(settings: Settings, connection: psycop
     declare(connection, "site", "M", now, None, "停电", now=now)
     keys, metrics, url = Keys.of(settings), Metrics.apart(), settings.require_database_url()
     rounds = (
-        led(Lock.DAYS, partial(roll_days, keys=keys), url, name="days"),
-        led(Lock.OUTAGES, partial(watch_outages, keys=keys, metrics=metrics), url, name="outages"),
+        led(Lock.DAYS, partial(in_a_thread, partial(roll_days, keys=keys), url, name="days")),
+        led(
+            Lock.OUTAGES, partial(in_a_thread, partial(watch_outages, keys=keys, metrics=metrics), url, name="outages")
+        ),
     )
     for work in rounds:
         async with await connect_service(url, application_name="test") as opened:
