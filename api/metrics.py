@@ -22,6 +22,7 @@ from ingest.metrics import Metrics as IngestMetrics
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 UNMATCHED: Final = "unmatched"
+LOGIN_OUTCOMES: Final = ("admitted", "refused", "throttled")
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ACCESS: Final = ("read", "write")
 _STATUSES: Final = ("2xx", "3xx", "4xx", "5xx")
@@ -71,6 +72,10 @@ class Metrics:
                 self._requests.labels(area, status)
         for access in _ACCESS:
             self._seconds.labels(access)
+        logins = Counter(
+            "tracefleet_api_logins", "Log-ins of people, by what came of them.", ["outcome"], registry=self._registry
+        )
+        self.logins = {outcome: logins.labels(outcome) for outcome in LOGIN_OUTCOMES}
         build = Gauge(
             "tracefleet_build_info", "Always 1; the version is in the label.", ["version"], registry=self._registry
         )

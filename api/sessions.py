@@ -17,6 +17,7 @@ from api import cookies
 from api.body import BodiesDep, described
 from api.callers import ACCOUNT, PUBLIC, Caller, CallerDep
 from api.ledger_desk import ActorDep, Desk, DeskDep
+from api.metrics import Metrics
 from api.parameters import Text
 from api.password_checks import PasswordChecks, PasswordChecksDep
 from api.problems import (
@@ -51,6 +52,7 @@ _OF_LOGINS: Final = documented(
     *OF_BODIES,
     besides=(INVALID_REQUEST, UNAVAILABLE, NOT_MIGRATED, KEY_UNUSABLE),
 )
+_OUTCOMES: Final = {LOGIN_REFUSED: "refused", LOGIN_THROTTLED: "throttled"}
 _TOLD_MAX: Final = 4096
 
 
@@ -103,8 +105,15 @@ async def log_in(
     Every refusal is the same. After some tries that fail, the name and the address have to wait, longer each time.
     """
     asked = await bodies.read(request, LogIn)
-    account = await _proved(request, desk, checks, asked.name, asked.password)
-    token = await _begun(request, desk, account)
+    counted: Metrics = request.app.state.metrics
+    try:
+        account = await _proved(request, desk, checks, asked.name, asked.password)
+        token = await _begun(request, desk, account)
+    except ProblemError as refused:
+        if refused.kind in _OUTCOMES:
+            counted.logins[_OUTCOMES[refused.kind]].inc()
+        raise
+    counted.logins["admitted"].inc()
     log.info("logged in", user=account.name, address=_address(request))
     return await _given(request, response, desk, account, token)
 

@@ -333,6 +333,12 @@ async def test_login_has_to_wait_after_some_wrong_ones(
         connection.execute("UPDATE login_tries SET blocked_until = now()")
     assert (await log_in(browser, "wang.li")).status_code == 201
     assert kind(await log_in(browser, "wang.li", "wrong")) == (401, "login-refused")
+    counted = (await browser.get("/metrics")).text.splitlines()
+    assert [line.partition("outcome=")[2] for line in counted if line.startswith("tracefleet_api_logins_total{")] == [
+        '"admitted"} 1.0',
+        '"refused"} 13.0',
+        '"throttled"} 2.0',
+    ]
 
 
 async def test_logins_at_once_are_no_way_around_the_wait(settings: Settings, make: Make) -> None:

@@ -38,6 +38,7 @@ PROMISED = {
     "api": (
         'tracefleet_api_requests_total{area="cases",status="5xx"}',
         'tracefleet_api_request_seconds_count{access="write"}',
+        'tracefleet_api_logins_total{outcome="throttled"}',
         'tracefleet_ingest_records_total{outcome="stored",stream="weighing"}',
     ),
 }
