@@ -122,6 +122,15 @@ def read(line: bytes) -> tuple[str, bytes]:
     return topic, payload
 
 
+def device_no_of(line: bytes) -> str | None:
+    """Whom a line is of; None where :func:`read` refuses it, for it is nobody's then."""
+    try:
+        topic, _ = read(line)
+    except Exception:  # noqa: BLE001 - whatever it is, take_in() files it as nobody's
+        return None
+    return topic.removeprefix(f"{ROOT}/").partition("/")[0]
+
+
 def _read_slowly(line: bytes) -> tuple[str, str, bytes]:
     """The same of a line that holds something no column can: that costs a record, and ingest knows which."""
     if len(line) > 2 * MAX_BYTES:

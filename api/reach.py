@@ -5,6 +5,7 @@ little, but not too much. What lies elsewhere is answered as what does not exist
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final, LiteralString
 
 from fastapi import Request
@@ -39,6 +40,13 @@ SELECT FROM devices AS d JOIN sites AS s USING (site_id) WHERE d.device_no = %(n
 SELECT FROM sites AS s WHERE s.site_no = %(named)s AND {scopes.IN_SQL}
 """,
 }
+
+DEVICES_WITHIN: Final[LiteralString] = f"""
+SELECT d.device_no FROM devices AS d JOIN sites AS s USING (site_id)
+WHERE d.device_no = ANY (%(named)s) AND {scopes.IN_SQL}
+"""  # noqa: S608 - constants of ours
+# Of devices that are not there; the caller knows the others.
+NAMED_MAX: Final = 5
 
 # Reads that are the same for the whole city: they name no site and nothing that stands at one.
 CITY_WIDE: Final = frozenset(
@@ -111,8 +119,10 @@ OF_ONE: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
 }
-# Changes of what their body names: the route itself asks require_device or require_site.
-ASKS_ITSELF: Final[Mapping[str, frozenset[str]]] = {"POST": frozenset({"/api/v1/cases", "/api/v1/outages"})}
+# Changes of what their body names: the route itself asks require_device, require_devices or require_site.
+ASKS_ITSELF: Final[Mapping[str, frozenset[str]]] = {
+    "POST": frozenset({"/api/v1/cases", "/api/v1/outages", "/api/v1/telemetry"})
+}
 # Those who stood there before may stand elsewhere today.
 _OF_OTHERS: Final = "lineage"
 _PLACES: Final = ("site_no", "region_code")
@@ -142,6 +152,19 @@ async def require_device(request: Request, scope: Scope, device_no: str | None) 
     """Return when the device that a body names, if it names one, is in *scope*. Raises ProblemError, as of unknown."""
     if device_no is not None and not scope.is_everywhere:
         await _require(request, scope, "device_no", device_no)
+
+
+async def require_devices(request: Request, scope: Scope, numbers: AbstractSet[str]) -> None:
+    """Return when all devices that a body names are in *scope*. Raises ProblemError, as of unknown ones."""
+    database: Database = request.app.state.database
+    # No number has a NUL, and the server takes none.
+    named = [number for number in numbers if "\0" not in number]
+    found = await database.fetch(DEVICES_WITHIN, {"named": named, **scopes.parameters(scope)})
+    beyond = sorted(numbers - {row["device_no"] for row in found})
+    if beyond:
+        more = f" and {len(beyond) - NAMED_MAX} more" if len(beyond) > NAMED_MAX else ""
+        shown = ", ".join(map(repr, beyond[:NAMED_MAX]))
+        raise ProblemError(UNKNOWN_DEVICE, f"No device has the number {shown}{more}: nothing of the body was stored.")
 
 
 async def require_site(request: Request, scope: Scope, site_no: str | None) -> None:

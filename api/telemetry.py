@@ -11,9 +11,9 @@ from typing import Any, Final, Literal
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import ndjson
+from api import ndjson, reach
 from api.body import BodiesDep
-from api.callers import require
+from api.callers import CallerDep, require
 from api.ingest_stats import Account, StreamAccount
 from api.ledger import EXAMPLE_DEVICE
 from api.ndjson import LINES_MAX, UNPACKED_BYTES_MAX
@@ -24,6 +24,7 @@ from api.problems import (
     NOT_WRITTEN,
     OF_BODIES,
     TOO_LARGE,
+    UNKNOWN_DEVICE,
     UNREADABLE,
     UNSUPPORTED_MEDIA,
     ProblemError,
@@ -136,20 +137,24 @@ _REQUEST: Final[dict[str, Any]] = {
 @router.post(
     "",
     summary="Report telemetry",
-    responses=documented(*OF_BODIES, BUSY, NOT_WRITTEN, LEDGER_UNKNOWN, besides=[NOT_MIGRATED]),
+    responses=documented(*OF_BODIES, UNKNOWN_DEVICE, BUSY, NOT_WRITTEN, LEDGER_UNKNOWN, besides=[NOT_MIGRATED]),
     openapi_extra=_REQUEST,
     dependencies=[Depends(require("gateway", "operator", "fleet_admin"))],
 )
-async def post_telemetry(request: Request, bodies: BodiesDep, writers: WritersDep) -> Receipt:
+async def post_telemetry(request: Request, bodies: BodiesDep, writers: WritersDep, caller: CallerDep) -> Receipt:
     """Store messages of any number of devices, as if the devices had published them, and answer after the commit.
 
     The same body may be sent any number of times, at once or after any error: it gives the same rows, and what was
     there before is counted as `duplicate`. A line or a record that cannot be stored costs its neighbours nothing: it
     is kept as a dead letter with its bytes, is told in `refusals`, and the answer is 200 all the same.
+
+    A caller of some regions and sites reports for devices there: nothing is taken of a body that names another one.
     """
     is_packed = _is_packed(request)
     body = await bodies.receive(request)
     delivery = Delivery(body, is_packed=is_packed)
+    if not caller.scope.is_everywhere:
+        await reach.require_devices(request, caller.scope, delivery.device_nos())
     entered = await writers.store(delivery.fill)
     writers.metrics.unknown_fields.inc(delivery.unknown_fields)
     return delivery.receipt(entered)
@@ -166,12 +171,13 @@ class Delivery:
         # By the arrival itself, not its value: two lines may be the same.
         self._lines: dict[int, tuple[int, Arrival]] = {}
 
+    def device_nos(self) -> set[str]:
+        """Of the devices that it reports for. Raises ProblemError as :meth:`fill` does."""
+        return {number for _, line in self._lines_of_body() if (number := ndjson.device_no_of(line)) is not None}
+
     async def fill(self, registry: Registry, batch: Batch) -> None:
         """Put every line into *batch*. Raises ProblemError when the body cannot be read or holds too much."""
-        if not self._is_packed and self._body.startswith(ndjson.GZIP_MAGIC):
-            raise ProblemError(UNREADABLE, "The body is gzip, and no `Content-Encoding: gzip` says so.")
-        body = ndjson.unpack(self._body) if self._is_packed else self._body
-        for number, line in ndjson.lines_of(body):
+        for number, line in self._lines_of_body():
             arrival, unknown_fields = ndjson.take_in(line, self._received_at, registry, batch)
             self._lines[id(arrival)] = number, arrival
             if batch.records > RECORDS_MAX:
@@ -179,6 +185,11 @@ class Delivery:
             self.unknown_fields += unknown_fields
             # A line may hold 500 records that have to be explained: other requests get their turn in between.
             await asyncio.sleep(0)
+
+    def _lines_of_body(self) -> list[tuple[int, bytes]]:
+        if not self._is_packed and self._body.startswith(ndjson.GZIP_MAGIC):
+            raise ProblemError(UNREADABLE, "The body is gzip, and no `Content-Encoding: gzip` says so.")
+        return ndjson.lines_of(ndjson.unpack(self._body) if self._is_packed else self._body)
 
     def receipt(self, entered: account.Account) -> Receipt:
         """What became of the lines."""

@@ -1,5 +1,6 @@
 """What is elsewhere does not exist for a caller of some sites: the matrix of operations and roles, from OpenAPI."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
@@ -48,6 +49,12 @@ OPEN_LISTS = reach.CITY_WIDE | reach.FILTERED
 NAMED = {
     "/api/v1/cases": {"device_no": THEIRS, "reason": "不再使用"},
     "/api/v1/outages": {"scope": "site", "site_no": THERE, "began_at": "2026-01-31T08:00:00+08:00", "reason": "停电"},
+}
+# A message of another's device, which would be stored by whoever may report for it.
+REPORTED: dict[str, object] = {
+    "device_no": THEIRS,
+    "stream": "status",
+    "message": {"v": 1, "boot": "b1", "seq": 0, "records": [{"at": "2026-01-31T08:00:00Z", "uptime_s": 60}]},
 }
 
 
@@ -166,7 +173,10 @@ async def test_matrix_of_foreign_sites(
                 continue
             body = NAMED.get(path, {}) if method in ("post", "put", "patch") else None
             for role in set(SCOPED) & set(told):
-                answer = await strict.request(method.upper(), address, headers=keys[role], json=body)
+                if path == "/api/v1/telemetry":
+                    answer = await _report(strict, keys[role], REPORTED)
+                else:
+                    answer = await strict.request(method.upper(), address, headers=keys[role], json=body)
                 asked += 1
                 is_silent = answer.status_code != 200 or (THEIRS not in answer.text and THERE not in answer.text)
                 if answer.status_code != _expected(method.upper(), path) or not is_silent:
@@ -174,6 +184,31 @@ async def test_matrix_of_foreign_sites(
     assert wrong == []
     assert asked > 300
     assert _rows(connection) == before
+
+
+async def _report(client: httpx.AsyncClient, key: dict[str, str], *lines: dict[str, object]) -> httpx.Response:
+    headers = key | {"Content-Type": "application/x-ndjson"}
+    body = "\n".join(map(json.dumps, lines))
+    return await client.post("/api/v1/telemetry", content=body, headers=headers)
+
+
+async def test_telemetry_is_taken_for_devices_here(
+    strict: httpx.AsyncClient, keys: dict[Role, Any], connection: Connection
+) -> None:
+    """Of a body that names one elsewhere, or one that nobody has, nothing; a line of nobody is a dead letter."""
+    ours = REPORTED | {"device_no": OURS}
+    for other in (THEIRS, NOBODYS, "\0"):
+        answer = await _report(strict, keys["gateway"], ours, REPORTED | {"device_no": other})
+        assert answer.status_code == 404
+        told = f"No device has the number {other!r}: nothing of the body was stored."
+        assert answer.json()["detail"].startswith(told)
+    assert connection.execute("SELECT count(*) FROM status").fetchone() == (0,)
+    assert connection.execute("SELECT count(*) FROM dead_letters").fetchone() == (0,)
+    answer = await _report(strict, keys["gateway"], ours, {"stream": "status"})
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["total"]["stored"], answer.json()["total"]["dead_lettered"]) == (1, 1)
+    many = [REPORTED | {"device_no": f"TD-{n}"} for n in range(7)]
+    assert "'TD-4' and 2 more:" in (await _report(strict, keys["operator"], *many)).text
 
 
 async def test_what_is_here_may_be_seen_and_changed(
