@@ -34,20 +34,22 @@ class Defaults:
 
 
 STREAMS: Final = {
-    "weighing": Stream(299.6, 80.8, 44.65, 429.2, 429.2),
-    "scan": Stream(195.4, 82.2, 32.96, 59.3, 59.3),
-    "coldchain": Stream(214.5, 85.5, 20.55, 252.1, 39.2),
-    "status": Stream(227.2, 77.1, 35.6, 378.9, 378.9),
+    "weighing": Stream(300.7, 82.1, 43.61, 429.6, 429.6),
+    "scan": Stream(194.8, 82.1, 31.3, 59.2, 59.2),
+    "coldchain": Stream(214.5, 85.6, 19.93, 252.3, 40.8),
+    "status": Stream(229.7, 79.7, 34.07, 378.2, 378.9),
 }
 # The busiest minute against the mean of the day.
-PEAK_FACTOR: Final = 2.23
-# A device and day, each: what the fleet makes of it (days, health, slots), and the roll-ups of TimescaleDB, which are
-# not compressed.
-DAILY_BYTES: Final = 935
-ROLLUP_BYTES: Final = 12296
+PEAK_FACTOR: Final = 2.22
+# A device and day, each: what the fleet makes of it (days, health, slots), and the roll-ups of TimescaleDB.
+DAILY_BYTES: Final = 654
+ROLLUP_BYTES: Final = 12138
+ROLLUP_COMPRESSED_BYTES: Final = 2459
+# A chunk of a roll-up, which is compressed, and dropped, when all of it is due.
+ROLLUP_CHUNK_DAYS: Final = 10
 # A device in the ledger with what it did, the audit of its registration included.
-LEDGER_BYTES: Final = 9696
-AUDIT_BYTES: Final = 1081
+LEDGER_BYTES: Final = 11806
+AUDIT_BYTES: Final = 1114
 # Of the log, a record in messages of one record, with 10,000 devices.
 WAL_BYTES: Final = 570.6
 # Messages of one record through ingest into PostgreSQL, of 100,000 devices, on two cores with broker and generator.
@@ -96,6 +98,9 @@ def need(devices: int, defaults: Defaults = DEFAULTS) -> Need:
     raw_days = min(defaults.compress_after_days + 1, defaults.retention_days)
     kept_days = defaults.retention_days
     compressed = raw_a_day * raw_days + compressed_a_day * (kept_days - raw_days)
+    rollup_days = kept_days + ROLLUP_CHUNK_DAYS
+    rollup_raw_days = min(defaults.compress_after_days + ROLLUP_CHUNK_DAYS, rollup_days)
+    rollups = ROLLUP_BYTES * rollup_raw_days + ROLLUP_COMPRESSED_BYTES * (rollup_days - rollup_raw_days)
     needed = mean * PEAK_FACTOR + mean * 24 / CATCH_UP_HOURS
     return Need(
         devices=devices,
@@ -104,9 +109,9 @@ def need(devices: int, defaults: Defaults = DEFAULTS) -> Need:
         needed_a_second=needed,
         records_a_day=sum(records.values()),
         raw_a_month=(raw_a_day + daily) * DAYS_A_MONTH,
-        compressed_a_month=(compressed_a_day + daily + devices * ROLLUP_BYTES) * DAYS_A_MONTH,
+        compressed_a_month=(compressed_a_day + daily + devices * ROLLUP_COMPRESSED_BYTES) * DAYS_A_MONTH,
         kept_plain=(raw_a_day + daily) * kept_days * HEADROOM + once,
-        kept_compressed=(compressed + (daily + devices * ROLLUP_BYTES) * kept_days) * HEADROOM + once,
+        kept_compressed=(compressed + daily * kept_days + devices * rollups) * HEADROOM + once,
         log_a_day=sum(records.values()) * WAL_BYTES,
         cores=_cores(devices, needed),
         memory_gb=_memory_gb(devices, records),
@@ -119,7 +124,7 @@ def growth_bytes(records_a_day: Mapping[str, int], *, devices: int, compressed: 
     telemetry = sum(n * kept[name] for name, n in records_a_day.items())
     if not records_a_day:
         return 0.0
-    return telemetry + devices * (DAILY_BYTES + (ROLLUP_BYTES if compressed else 0.0))
+    return telemetry + devices * (DAILY_BYTES + (ROLLUP_COMPRESSED_BYTES if compressed else 0.0))
 
 
 def _cores(devices: int, needed_a_second: float) -> int:

@@ -27,9 +27,10 @@ lasts.
 |---|---|---|---|---|
 """
 BESIDES: Final = """
-Besides, a device and day: {daily:,.0f} bytes of days, health and presence; on TimescaleDB {rollup:,.0f} of roll-ups.
+Besides, a device and day: {daily:,.0f} bytes of days, health and presence; on TimescaleDB {rollup:,.0f} of roll-ups,
+{packed:,.0f} compressed.
 A device in the ledger: {ledger:,.0f}, with its audit; a change of it: {audit:,.0f}. The log: {wal:.0f} a record.
-另外，每设备每天：日统计、健康与在线 {daily:,.0f} 字节，TimescaleDB 汇总 {rollup:,.0f} 字节；
+另外，每设备每天：日统计、健康与在线 {daily:,.0f} 字节，TimescaleDB 汇总 {rollup:,.0f} 字节，压缩后 {packed:,.0f} 字节；
 台账每台设备 {ledger:,.0f} 字节（含审计），每次变更 {audit:,.0f} 字节；日志每条记录 {wal:.0f} 字节。
 
 ## Rates · 速率
@@ -73,8 +74,8 @@ BASIS: Final = """
 - A city is 28 markets with 5,000 devices (Yinchuan: 4,534 instruments), a province 18 of them: sizes to plan with,
   defaults of ours.
   城市按 28 个市场 5,000 台（银川 4,534 台），省按 18 个城市计：规划用，默认值, 可配置。
-- Roll-ups are reckoned for the days that are kept; retention drops telemetry alone, so they go on growing after that.
-  汇总按保留天数计；保留策略只删除遥测，不删除汇总，汇总会继续增长。
+- Roll-ups lie in chunks of ten days, compressed and dropped when all of a chunk is due: up to ten days after telemetry.
+  汇总每十天一个分块，整块到期才压缩、删除：最多比遥测晚十天。
 - Plain PostgreSQL keeps everything raw; beyond some 300 GB TimescaleDB comes first of all.
   普通 PostgreSQL 不压缩；超过约 300 GB 时首先换用 TimescaleDB。
 """
@@ -100,6 +101,7 @@ def _besides() -> str:
     return BESIDES.format(
         daily=sizing.DAILY_BYTES,
         rollup=sizing.ROLLUP_BYTES,
+        packed=sizing.ROLLUP_COMPRESSED_BYTES,
         ledger=sizing.LEDGER_BYTES,
         audit=sizing.AUDIT_BYTES,
         wal=sizing.WAL_BYTES,

@@ -183,5 +183,10 @@ class _Rig:
         for rollup in ROLLUPS:
             self._connection.execute(_REFRESH, {"relation": rollup})
             (table,) = self._connection.execute(_MATERIALIZED, {"relation": rollup}).fetchone() or (rollup,)
-            size = self._connection.execute(_HYPERTABLE_BYTES, {"relation": table}).fetchone()
-            yield rollup, {"bytes_a_day": round(int(size[0]) / self._days) if size is not None else None}
+            told = {"bytes_a_day": self._a_day(table)}
+            self._connection.execute(_COMPRESS, {"relation": table})
+            yield rollup, told | {"compressed_bytes_a_day": self._a_day(table)}
+
+    def _a_day(self, table: str) -> int:
+        (total, _) = self._connection.execute(_HYPERTABLE_BYTES, {"relation": table}).fetchone() or (0, 0)
+        return round(int(total) / self._days)

@@ -11,17 +11,17 @@ WAIT_SECONDS = 90
 
 
 def test_jobs_lists_every_policy_before_its_first_run(timescale: Connection) -> None:
-    """Three kinds of policy, each with the table or roll-up it works on, and no time where there is none."""
+    """Three kinds of policy, each with the tables and roll-ups it works on, and no time where there is none."""
     found = timescale.execute("SELECT job, last_success_at FROM jobs ORDER BY job").fetchall()
     names = [str(job) for job, _ in found]
-    streams = ("coldchain", "scan", "status", "weighing")
-    assert [name for name in names if name.startswith("policy_retention")] == [
-        f"policy_retention {stream}" for stream in streams
-    ]
-    assert [name for name in names if name.startswith("policy_refresh")] == [
-        f"policy_refresh_continuous_aggregate {rollup}"
-        for rollup in ("coldchain_1h", "coldchain_5m", "scan_1h", "weighing_1h")
-    ]
+    rollups = ("coldchain_1h", "coldchain_5m", "scan_1h", "weighing_1h")
+    kept = sorted(("coldchain", "scan", "status", "weighing", *rollups))
+    for policy, relations in (
+        ("policy_compression", kept),
+        ("policy_refresh_continuous_aggregate", rollups),
+        ("policy_retention", kept),
+    ):
+        assert [name for name in names if name.startswith(policy)] == [f"{policy} {name}" for name in relations]
 
 
 def test_jobs_shows_a_job_that_fails(timescale: Connection, request: pytest.FixtureRequest) -> None:

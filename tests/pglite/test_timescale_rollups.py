@@ -41,6 +41,24 @@ def test_rollup_when_a_record_is_late(timescale: Connection, rollup: str) -> Non
 
 
 @pytest.mark.parametrize("rollup", ["coldchain_5m", "coldchain_1h"])
+def test_compressed_rollup_when_a_record_is_late(timescale: Connection, rollup: str) -> None:
+    """The same, with its chunk in the columnstore."""
+    device = 108 if rollup == "coldchain_5m" else 109
+    at = HOUR - timedelta(days=120)
+    around = (at - timedelta(days=1), at + timedelta(days=1))
+    _reading(timescale, device, at, seq=1, temperature_c=4)
+    timescale.execute(REFRESH, (rollup, *around))
+    packed = timescale.execute(
+        "SELECT compress_chunk(chunk) FROM show_chunks(%s, older_than => %s, newer_than => %s) AS chunk",
+        (rollup, at + timedelta(days=11), at - timedelta(days=11)),
+    ).fetchall()
+    assert packed
+    _reading(timescale, device, at + timedelta(minutes=1), seq=2, temperature_c=8)
+    timescale.execute(REFRESH, (rollup, *around))
+    assert _averages(timescale, rollup, device) == [(2, 6.0)]
+
+
+@pytest.mark.parametrize("rollup", ["coldchain_5m", "coldchain_1h"])
 def test_rollup_answers_for_records_that_no_refresh_has_seen(timescale: Connection, rollup: str) -> None:
     """The newest buckets are computed from the rows."""
     device = 103 if rollup == "coldchain_5m" else 104
@@ -85,6 +103,21 @@ def test_compressed_chunk_when_a_duplicate_comes(timescale: Connection) -> None:
     _reading(timescale, 106, at, seq=2, temperature_c=6)
     rows = timescale.execute("SELECT seq, temperature_c FROM coldchain WHERE device_id = 106 ORDER BY seq").fetchall()
     assert rows == [(1, 4.0), (2, 6.0)]
+
+
+def test_retention_drops_rollups_too(timescale: Connection) -> None:
+    """By chunks of ten days."""
+    for seq, days in enumerate((900, 700)):
+        at = HOUR - timedelta(days=days)
+        _reading(timescale, 110 + seq, at, seq=seq)
+        timescale.execute(REFRESH, ("coldchain_1h", at - timedelta(days=1), at + timedelta(days=1)))
+    job = timescale.execute(
+        "SELECT job_id FROM timescaledb_information.jobs AS j JOIN timescaledb_information.continuous_aggregates AS c"
+        " ON j.hypertable_name IN (c.view_name, c.materialization_hypertable_name)"
+        " WHERE j.proc_name = 'policy_retention' AND c.view_name = 'coldchain_1h'"
+    ).fetchone()
+    timescale.execute("CALL run_job(%s)", job)
+    assert [_averages(timescale, "coldchain_1h", device) for device in (110, 111)] == [[], [(1, 4.0)]]
 
 
 def test_retention_drops_only_what_is_older(timescale: Connection) -> None:

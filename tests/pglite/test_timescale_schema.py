@@ -8,8 +8,13 @@ import pytest
 Connection = psycopg.Connection[tuple[object, ...]]
 
 STREAMS = ["coldchain", "scan", "status", "weighing"]
+ROLLUPS = ["coldchain_1h", "coldchain_5m", "scan_1h", "weighing_1h"]
 POLICIES = """
-SELECT hypertable_name, config ->> %(offset)s FROM timescaledb_information.jobs WHERE proc_name = %(policy)s ORDER BY 1
+SELECT coalesce(c.view_name, j.hypertable_name), j.config ->> %(offset)s
+FROM timescaledb_information.jobs AS j
+LEFT JOIN timescaledb_information.continuous_aggregates AS c
+    ON j.hypertable_name IN (c.view_name, c.materialization_hypertable_name)
+WHERE j.proc_name = %(policy)s ORDER BY 1
 """
 
 
@@ -38,18 +43,24 @@ def test_stream_has_one_index_and_it_is_unique_and_never_null(timescale: Connect
 def test_columnstore_is_segmented_and_ordered_like_the_identity(timescale: Connection) -> None:
     """Batches of one device in the order of the unique index, so that a late duplicate is found by their bounds."""
     found = timescale.execute(
-        "SELECT hypertable::text, segmentby, orderby FROM timescaledb_information.hypertable_columnstore_settings"
-        " WHERE segmentby IS NOT NULL ORDER BY 1"
+        "SELECT coalesce(c.view_name::text, s.hypertable::text), s.segmentby, s.orderby"
+        " FROM timescaledb_information.hypertable_columnstore_settings AS s"
+        " LEFT JOIN timescaledb_information.continuous_aggregates AS c"
+        " ON s.hypertable::oid = format('%I.%I', c.materialization_hypertable_schema,"
+        " c.materialization_hypertable_name)::regclass::oid"
+        " WHERE s.segmentby IS NOT NULL ORDER BY 1"
     ).fetchall()
-    assert found == [(stream, "device_id", "at,boot_id,seq") for stream in STREAMS]
+    orders = dict.fromkeys(STREAMS, "at,boot_id,seq") | dict.fromkeys(ROLLUPS, "bucket_at")
+    orders |= dict.fromkeys(("coldchain_1h", "coldchain_5m"), "bucket_at,probe")
+    assert found == [(relation, "device_id", order) for relation, order in sorted(orders.items())]
 
 
 def test_policies_compress_after_redelivery_and_drop_after_retention(timescale: Connection) -> None:
-    """8 and 750 days, the defaults of the settings."""
+    """8 and 750 days, the defaults of the settings; roll-ups as what they are made of."""
     compressed = timescale.execute(POLICIES, {"policy": "policy_compression", "offset": "compress_after"}).fetchall()
     dropped = timescale.execute(POLICIES, {"policy": "policy_retention", "offset": "drop_after"}).fetchall()
-    assert compressed == [(stream, "8 days") for stream in STREAMS]
-    assert dropped == [(stream, "750 days") for stream in STREAMS]
+    assert compressed == [(relation, "8 days") for relation in sorted(STREAMS + ROLLUPS)]
+    assert dropped == [(relation, "750 days") for relation in sorted(STREAMS + ROLLUPS)]
 
 
 def test_rollups_are_refreshed_over_all_that_may_still_arrive(timescale: Connection) -> None:
@@ -58,7 +69,8 @@ def test_rollups_are_refreshed_over_all_that_may_still_arrive(timescale: Connect
         "SELECT c.view_name, config ->> 'start_offset', config ->> 'end_offset', schedule_interval,"
         " c.materialized_only"
         " FROM timescaledb_information.jobs AS j JOIN timescaledb_information.continuous_aggregates AS c"
-        " ON j.hypertable_name IN (c.view_name, c.materialization_hypertable_name) ORDER BY 1"
+        " ON j.hypertable_name IN (c.view_name, c.materialization_hypertable_name)"
+        " WHERE j.proc_name = 'policy_refresh_continuous_aggregate' ORDER BY 1"
     ).fetchall()
     every = timedelta(minutes=5)
     assert found == [

@@ -37,7 +37,11 @@ def test_bytes_are_those_of_the_report() -> None:
         assert stream.records_a_device_day == round(measured["records"] / device_days, 1)
         assert stream.messages_a_device_day == round(told["load"]["messages_a_day"][name] / devices, 1)
     assert round(sum(_bytes(one) for one in told["daily"].values()) / device_days) == sizing.DAILY_BYTES
-    assert round(sum(one["bytes_a_day"] for one in told["rollups"].values()) / devices) == sizing.ROLLUP_BYTES
+    for key, bytes_ in (
+        ("bytes_a_day", sizing.ROLLUP_BYTES),
+        ("compressed_bytes_a_day", sizing.ROLLUP_COMPRESSED_BYTES),
+    ):
+        assert round(sum(one[key] for one in told["rollups"].values()) / devices) == bytes_
     ledger = told["ledger"]
     assert round(sum(map(_bytes, ledger.values())) / ledger["devices"]["rows"]) == sizing.LEDGER_BYTES
     change = ledger["audit"]["bytes_per_row"] + ledger["audit_seals"]["bytes_per_row"]
@@ -83,14 +87,15 @@ def test_twice_the_devices_take_twice_the_disk() -> None:
 
 
 def test_what_is_kept_is_raw_days_and_compressed_days() -> None:
-    """By hand, for one device: nine days raw, the rest compressed, the fleet's rows and roll-ups for all."""
+    """By hand, for one device: nine days raw, the rest compressed, the fleet's rows for all; roll-ups by ten days."""
     raw = sum(s.raw_bytes * s.records_a_device_day for s in STREAMS.values())
     compressed = sum(s.compressed_bytes * s.records_a_device_day for s in STREAMS.values())
-    kept = 9 * raw + 741 * compressed + 750 * (sizing.DAILY_BYTES + sizing.ROLLUP_BYTES)
+    kept = 9 * raw + 741 * compressed + 750 * sizing.DAILY_BYTES
+    kept += 18 * sizing.ROLLUP_BYTES + 742 * sizing.ROLLUP_COMPRESSED_BYTES
     assert need(1).kept_compressed == pytest.approx(1.3 * kept + sizing.LEDGER_BYTES)
     # Nothing is compressed that is dropped before.
     week = need(1, Defaults(compress_after_days=8, retention_days=7))
-    kept = 7 * (raw + sizing.DAILY_BYTES + sizing.ROLLUP_BYTES)
+    kept = 7 * (raw + sizing.DAILY_BYTES) + 17 * sizing.ROLLUP_BYTES
     assert week.kept_compressed == pytest.approx(1.3 * kept + sizing.LEDGER_BYTES)
 
 

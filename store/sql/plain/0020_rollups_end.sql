@@ -1,0 +1,1 @@
+-- On plain PostgreSQL the roll-ups are views: there is nothing to compress or drop.
