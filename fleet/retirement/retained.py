@@ -27,8 +27,10 @@ CONNECT_SECONDS: Final = 10.0
 # after the last of the rest (a broker may hand it out by another task), that was all.
 QUIET_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 10.0
-# Emptied what the first showed, the second shows nothing any more.
-LOOKS: Final = 3
+# Emptied what the first showed, two in a row show nothing any more: one does not do, for a broker that was just started
+# still reads what it has on disk.
+LOOKS: Final = 5
+NOTHING_IN_A_ROW: Final = 2
 
 # Whoever spoke since may have left something again.
 DUE: Final = """
@@ -70,11 +72,13 @@ def clear(connection: Connection[Any], broker_url: str, *, now: datetime) -> int
 async def empty(peer: Peer, device_nos: Collection[str]) -> list[str]:
     """The topics of devices on which something was retained, and is not any more. Raises BrokerError."""
     emptied: set[str] = set()
+    nothing = 0
     try:
         async with _client(peer) as client:
             for _ in range(LOOKS):
                 found = await _retained(client, device_nos)
-                if not found:
+                nothing = 0 if found else nothing + 1
+                if nothing == NOTHING_IN_A_ROW:
                     return sorted(emptied)
                 for topic in sorted(found):
                     await client.publish(topic, b"", qos=1, retain=True)
@@ -82,7 +86,7 @@ async def empty(peer: Peer, device_nos: Collection[str]) -> list[str]:
     except aiomqtt.MqttError as error:
         raise BrokerError(f"The broker at {peer.name} cannot be asked what it retains: {error}.") from error
     raise BrokerError(
-        f"The broker at {peer.name} retains messages of decommissioned devices, {min(found)} for one, and does not let "
+        f"The broker at {peer.name} retains messages of decommissioned devices, {min(emptied)} for one, and does not let "
         f"them be cleared: let the user of TRACEFLEET_BROKER_URL publish to {ROOT}/+/+."
     )
 
