@@ -86,8 +86,8 @@ async def empty(peer: Peer, device_nos: Collection[str]) -> list[str]:
     except aiomqtt.MqttError as error:
         raise BrokerError(f"The broker at {peer.name} cannot be asked what it retains: {error}.") from error
     raise BrokerError(
-        f"The broker at {peer.name} retains messages of decommissioned devices, {min(emptied)} for one, and does not let "
-        f"them be cleared: let the user of TRACEFLEET_BROKER_URL publish to {ROOT}/+/+."
+        f"The broker at {peer.name} retains messages of decommissioned devices, {min(emptied)} for one, and does not "
+        f"let them be cleared: let the user of TRACEFLEET_BROKER_URL publish to {ROOT}/+/+."
     )
 
 
