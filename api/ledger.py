@@ -15,6 +15,18 @@ Kind = Literal[
     "door_sensor",
     "gateway",
 ]
+SiteKind = Literal[
+    "slaughterhouse",
+    "wholesale_market",
+    "wet_market",
+    "supermarket",
+    "group_caterer",
+    "cold_store",
+    "specialty_shop",
+    "check_point",
+    "origin_wholesaler",
+    "ecommerce",
+]
 # Of the simulated city that `make demo` shows: its first scale, and the logger that waits for a person's own message.
 EXAMPLE_DEVICE: Final = "TD-410100-SC-000001-0"
 EXAMPLE_LOGGER: Final = "TD-410100-TH-900001-1"

@@ -1,12 +1,13 @@
 """``/api/v1/presence-thresholds``: after how long without a word a device is late, and silent."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.body import BodiesDep, described
 from api.callers import MAY_READ, require
+from api.ledger import SiteKind
 from api.ledger_desk import ActorDep, DeskDep
 from api.parameters import Reason, Text
 from api.problems import FORBIDDEN, OF_BODIES, OF_CHANGES, documented
@@ -15,18 +16,6 @@ from fleet.presence import thresholds
 router = APIRouter(prefix="/api/v1/presence-thresholds", tags=["Outages"])
 MAY: Final = [Depends(require("fleet_admin"))]
 SECONDS_MAX: Final = 90 * 86_400
-SiteKind = Literal[
-    "slaughterhouse",
-    "wholesale_market",
-    "wet_market",
-    "supermarket",
-    "group_caterer",
-    "cold_store",
-    "specialty_shop",
-    "check_point",
-    "origin_wholesaler",
-    "ecommerce",
-]
 
 
 class ThresholdLine(BaseModel):

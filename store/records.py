@@ -15,6 +15,8 @@ Code = Annotated[str, Field(min_length=1, max_length=128)]
 Grams = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 Fen = Annotated[int, Field(ge=-(10**15), le=10**15)]
 Percent = Annotated[float, Field(ge=0, le=100)]
+COLDEST_C: Final = -273.15
+WARMEST_C: Final = 1000
 
 
 class Record(BaseModel):
@@ -58,7 +60,7 @@ class Scan(Record):
 class Coldchain(Record):
     """One reading of a store or a vehicle. A probe that cannot read says so; it never sends a number."""
 
-    temperature_c: Annotated[float, Field(ge=-273.15, le=1000)] | None
+    temperature_c: Annotated[float, Field(ge=COLDEST_C, le=WARMEST_C)] | None
     probe: Text | None = None
     humidity_pct: Percent | None = None
     door_open: bool | None = None
