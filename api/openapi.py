@@ -29,6 +29,7 @@ TAGS: Final = [
     },
     {"name": "Outsiders", "description": "Strangers and ghosts (未登记与从未上线), and identities gone astray."},
     {"name": "Outages", "description": "When nobody could be heard (中断), and after how long a device is silent."},
+    {"name": "Cold chain", "description": "Within which temperatures a probe is well (温度带)."},
     {
         "name": "Obsolescence",
         "description": "Which devices no longer serve (淘汰判定): rules, findings with their evidence, flags.",

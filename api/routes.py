@@ -14,6 +14,7 @@ from api import (
     case_rules,
     cases,
     catalogues,
+    coldchain_bands,
     credentials,
     dead_letters,
     device,
@@ -67,7 +68,7 @@ _OF_TELEMETRY: Final = (records, telemetry, dead_letters, replays, purges, inges
 # What-if before the rules: its name is no rule's.
 _OF_OBSOLESCENCE: Final = (what_ifs, rules, findings, cases, case_rules, security_events)
 _OF_CAMPAIGNS: Final = (programmes, programme_files, site_lookups, events)
-_OF_THE_FLEET: Final = (outages, presence_thresholds, device_health, *_OF_OBSOLESCENCE, *_OF_CAMPAIGNS)
+_OF_THE_FLEET: Final = (outages, presence_thresholds, coldchain_bands, device_health, *_OF_OBSOLESCENCE, *_OF_CAMPAIGNS)
 _OF_THE_DOOR: Final = (credentials, enrolments, broker)
 _OF_ACCOUNTS: Final = (sessions, users, keys)
 _OF_DATA: Final = (*_OF_THE_LEDGER, *_OF_SHEETS, *_OF_TELEMETRY, *_OF_THE_FLEET, *_OF_THE_DOOR, *_OF_ACCOUNTS)

@@ -109,6 +109,8 @@ async def test_openapi_documents_every_error_of_every_route(client: httpx.AsyncC
         "/api/v1/cases/{case_no}/documents",
         *(f"/api/v1/cases/{{case_no}}/{step}" for step in CASE_STEPS),
         "/api/v1/code-profiles",
+        "/api/v1/coldchain-bands",
+        "/api/v1/coldchain-bands/{band_id}",
         "/api/v1/dead-letters",
         "/api/v1/dead-letters/purge",
         "/api/v1/dead-letters/replay",

@@ -94,6 +94,7 @@ PATHS = st.one_of(
             "/api/v1/health",
             "/api/v1/outages",
             "/api/v1/presence-thresholds",
+            "/api/v1/coldchain-bands",
             "/api/v1/rules",
             "/api/v1/rules/dormant",
             "/api/v1/rule-policy",
