@@ -13,6 +13,7 @@ from deploy.commands import (
     api,
     audit,
     backup,
+    bands,
     bench,
     broker_config,
     cases,
@@ -78,7 +79,7 @@ def tracefleet(
 app.command(epilog="Example: tracefleet up --simulate 200")(up.up)
 app.command(epilog="Example: TRACEFLEET_DATABASE_URL=postgresql://… tracefleet migrate")(migrate.migrate)
 app.command(epilog="Example: TRACEFLEET_BROKER_URL=mqtt://broker:1883 tracefleet ingest")(ingest.ingest)
-for commands in (outages, thresholds, health, rules, findings, cases, security, programmes, lookups, events):
+for commands in (outages, thresholds, bands, health, rules, findings, cases, security, programmes, lookups, events):
     commands.add_to(fleet.app)
 app.add_typer(fleet.app, name="fleet", epilog="Example: TRACEFLEET_FLEET_METRICS_PORT=9202 tracefleet fleet")
 app.command(epilog="Example: TRACEFLEET_API_PORT=8080 tracefleet api")(api.api)
