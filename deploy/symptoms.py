@@ -97,9 +97,11 @@ def _flow(connection: Connection) -> Iterator[Check]:
 def _missing(connection: Connection, now: datetime) -> Check:
     today = day_of(now)
     row = connection.execute(READ, {"today": today, "yesterday": today - timedelta(days=1)}).fetchone()
-    received, missing = map(_number, row or (0, 0))
+    *sums, worst = row or (0, 0, None)
+    received, missing = map(_number, sums)
     share = missing / (received + missing) if missing else 0.0
-    detail = f"{share:.2%} of the records of today and yesterday"
+    most = f", most of {', '.join(map(str, worst))}" if isinstance(worst, list) else ""
+    detail = f"{share:.2%} of the records of today and yesterday{most}"
     if share <= MISSING_SHARE:
         return Check("missing", "ok", detail)
     remedy = "`tracefleet fleet health` has those with gaps first: look at their backlog, gateway and the broker's log."

@@ -48,9 +48,9 @@ def _next_steps(addresses: Addresses, trial: Trial | None) -> str:
 {_how_to_get_a_key()}  Which devices are there · 查看设备:
     curl -s -H "Authorization: Bearer $KEY" {addresses.api_url}/api/v1/devices"""
     broker = urlsplit(addresses.broker_url)
-    # The time as milliseconds, by the shell; a sequence number that is new each second.
+    # The time as milliseconds, by the shell. A boot of its own each time, so that no number of one is missing.
     message = (
-        """'{"v":1,"boot":"hello","seq":'$(date +%s)',"sent_at":'$(date +%s)'000,"""
+        """'{"v":1,"boot":"hello'$(date +%s)'","seq":0,"sent_at":'$(date +%s)'000,"""
         """"records":[{"at":'$(date +%s)'000,"temperature_c":2.1}]}'"""
     )
     device_no = trial.device_no

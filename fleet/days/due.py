@@ -1,7 +1,7 @@
 """Which days are to be rolled up now.
 
-The running one every ten minutes, that of an empty ledger every minute; yesterday's once it is over, and again after
-the assessment's cut-off; days missed while fleet was down; and devices to whose days something came later.
+The running one every ten minutes, every minute on an installation's first day; yesterday's once it is over, and again
+after the assessment's cut-off; days missed while fleet was down; and devices to whose days something came later.
 
 Each day is a transaction: what was done stays done, whatever becomes of the next one.
 """
@@ -22,8 +22,8 @@ from fleet.days.rolling import roll
 from fleet.keys import Keys
 
 AGAIN_AFTER: Final = timedelta(minutes=10)
-# A ledger that was empty is being filled: whoever looks on ought not to wait ten minutes for its first numbers.
-AGAIN_AFTER_NOTHING: Final = timedelta(minutes=1)
+# An installation is being set up: whoever looks on ought not to wait long for the first numbers.
+AGAIN_AFTER_AT_FIRST: Final = timedelta(minutes=1)
 # Where a day takes long, rolling the running one takes no more than a twentieth of the time.
 AGAIN_AFTER_TIMES: Final = 20
 # 考核截点: what comes until D+1 12:00 counts for D.
@@ -87,13 +87,13 @@ class Stale:
     noted: list[int]
 
 
-def is_due(day: date, rolled: Rolled | None, *, now: datetime) -> bool:
-    """Whether *day*, which is not to come, is to be rolled up at *now*. Pure."""
+def is_due(day: date, rolled: Rolled | None, *, now: datetime, is_first: bool = False) -> bool:
+    """Whether *day*, which is not to come, is to be rolled up at *now*; *is_first*: it has none before it. Pure."""
     ends_at = begin_of(day) + DAY
     if rolled is None or rolled.rolled_at < ends_at <= now:
         return True
     if ends_at > now:
-        least = AGAIN_AFTER if rolled.devices else AGAIN_AFTER_NOTHING
+        least = AGAIN_AFTER_AT_FIRST if is_first or not rolled.devices else AGAIN_AFTER
         pause = max(least, timedelta(seconds=rolled.seconds * AGAIN_AFTER_TIMES))
         return now - rolled.rolled_at >= pause
     return rolled.rolled_at < begin_of(day) + CUT_OFF <= now
@@ -146,7 +146,7 @@ def _due(connection: Connection[Any], now: datetime) -> Iterator[date]:
     days = [first + timedelta(days=ahead) for ahead in range((today - first).days)]
     # The running day is waited for; of the others each goes on where an outage of the one before left off.
     for day in (today, *days):
-        if is_due(day, rolled.get(day), now=now):
+        if is_due(day, rolled.get(day), now=now, is_first=first == today):
             yield day
 
 

@@ -52,7 +52,12 @@ SELECT 'site', site_id, now() - interval '1 hour', 'detected', 'power' FROM site
 WRONG = [
     ("stored", "problem", "0 records in 15 minutes, though 10 devices are in service", ""),
     ("refused", "warning", "50.0% became dead letters", RECEIVED.format(refused=500)),
-    ("missing", "problem", "50.00% of the records of today and yesterday", DAYS.format(missing=100)),
+    (
+        "missing",
+        "problem",
+        "50.00% of the records of today and yesterday, most of D1, D2, D3",
+        DAYS.format(missing=100),
+    ),
     ("heard", "warning", "5 of 10 devices that should be heard now", HEALTH),
     ("waiting", "problem", "a message waits 90 s in w", WORKER.format(unacknowledged=1, lag=90, reason="NULL")),
     (

@@ -191,6 +191,23 @@ async def test_what_is_missing_of_two_days_is_told(ledger: Connection, database_
 
 
 @pytest.mark.anyio
+async def test_one_that_numbers_wrongly_does_not_stand_for_all(
+    ledger: Connection, database_url: str, counted: Counted
+) -> None:
+    """It lacks as much as devices send on average at most or, where that is more, as much as it sent."""
+    insert = (
+        "INSERT INTO device_days (device_id, day, site_id, records, missing)"
+        " SELECT device_id, (now() AT TIME ZONE 'Asia/Shanghai')::date, site_id, %s, %s FROM devices WHERE device_id = %s"
+    )
+    devices = [row[0] for row in ledger.execute("SELECT device_id FROM devices ORDER BY device_id LIMIT 3").fetchall()]
+    for device_id, records, missing in zip(devices, (1, 199, 400), (2 * 10**9, 0, 401), strict=True):
+        ledger.execute(insert, (records, missing, device_id))
+    await _take(database_url, counted)
+    assert counted.get("day_records", outcome="received") == 600
+    assert counted.get("day_records", outcome="missing") == 200 + 400
+
+
+@pytest.mark.anyio
 async def test_jobs_are_there_before_they_ran(database_url: str, counted: Counted) -> None:
     """At zero, so that the first failure is a growth."""
     await _take(database_url, counted)

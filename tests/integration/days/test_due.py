@@ -46,7 +46,21 @@ def test_day_is_due(rolled_at: datetime | None, seconds: float, now: datetime, e
 )
 def test_day_of_an_empty_ledger_is_due_soon(seconds: float, minutes: float, expected: bool) -> None:
     """Whoever has just filled it sees first numbers within a minute; a slow day waits its twenty times all the same."""
-    assert is_due(DAY, Rolled(DAY, NOON, 0, seconds), now=NOON + timedelta(minutes=minutes)) == expected
+    now = NOON + timedelta(minutes=minutes)
+    assert is_due(DAY, Rolled(DAY, NOON, 0, seconds), now=now) == expected
+    assert is_due(DAY, Rolled(DAY, NOON, 9, seconds), now=now, is_first=True) == expected
+
+
+def test_first_day_is_rolled_up_every_minute(world: World) -> None:
+    """With devices in it from the start; once a day is behind it, every ten minutes."""
+    world.site("M")
+    world.device("S1", "M")
+    assert due(world, NOON) == [0]
+    assert due(world, NOON + timedelta(seconds=50)) == []
+    assert due(world, NOON + timedelta(minutes=1)) == [0]
+    tomorrow = NOON + timedelta(days=1)
+    assert due(world, tomorrow) == [0, 1]
+    assert due(world, tomorrow + timedelta(minutes=9)) == []
 
 
 def due(world: World, now: datetime) -> list[int]:
@@ -99,6 +113,8 @@ async def test_what_comes_late_is_rolled_up(database_url: str, connection: psyco
         world.device(device_no, "M", "logger")
     noon = begin_of(day_of(datetime.now(UTC))) - ONE_DAY / 2
     midnight = begin_of(day_of(noon))
+    # It is no installation's first day, on which each minute counts.
+    connection.execute("INSERT INTO rolled_days VALUES (%s, %s, 3, 0)", (day_of(noon) - 3 * ONE_DAY, noon))
     roll_due(connection, now=noon)
     await arrive(database_url, "S1", noon, noon - 2 * ONE_DAY, noon)
     await arrive(database_url, "S2", midnight + timedelta(seconds=1), midnight - timedelta(seconds=1))
@@ -125,7 +141,9 @@ def test_note_made_meanwhile_stays(connection: psycopg.Connection[Any]) -> None:
     CREATE TRIGGER late AFTER INSERT ON device_days EXECUTE FUNCTION come_late()
     """
     connection.execute(trigger.encode())
-    connection.execute("INSERT INTO rolled_days VALUES (%s, %s, 1, 0)", (DAY + ONE_DAY, at(30)))
+    insert = "INSERT INTO rolled_days VALUES (%s, %s, 1, 0)"
+    for day in (DAY - ONE_DAY, DAY, DAY + ONE_DAY):
+        connection.execute(insert, (day, at(30)))
     roll_due(connection, now=at(30, 1))
     assert world.value("SELECT noted FROM stale_days") == 2
 
