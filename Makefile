@@ -26,7 +26,7 @@ demo: setup
 	@exec $(BIN)/tracefleet up --simulate 200
 
 # By file: what a file starts, it starts once. (The marks of xdist that group tests do nothing with this pytest.) In the
-# order of the folders: the longest files are in the first, and nobody waits for one of them at the end.
+# order of tests/conftest.py: the longest files first, so that nobody waits for one of them at the end.
 test: setup
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 

@@ -29,6 +29,19 @@ from store.grants import RIGHTS, Role
 from store.migrations import migrate
 from store.settings import Settings
 
+# Files and folders whose tests wait for real clocks, by `--durations`; with `make test` a file is one worker's.
+LONG = (
+    "tests/acceptance/",
+    "tests/faults/",
+    "tests/integration/api/test_api_events.py",
+    "tests/integration/deployment/",
+    "tests/integration/door/",
+    "tests/integration/test_backup",
+    "tests/integration/test_bench",
+    "tests/integration/test_dead_letters_command.py",
+    "tests/integration/test_ingest_sharing.py",
+    "tests/integration/test_sessions.py",
+)
 ROLE_PASSWORD = "of-tests"
 MEMORY = "/dev/shm"
 # Of each worker; in a container there is often next to nothing.
@@ -62,6 +75,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.basetemp is None and not hasattr(config, "workerinput"):
         config.option.basetemp = tempfile.mkdtemp(prefix="tracefleet-tests-")
         config.add_cleanup(partial(shutil.rmtree, config.option.basetemp, ignore_errors=True))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that last longest, so that no worker is at one of them when the others are done."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def free_port() -> int:

@@ -306,11 +306,11 @@ async def test_reading_less_gives_those_who_rely_on_it_time_to_notice(
     two = make_settings(broker_url=mosquitto_url, ingest_worker="two", ingest_streams="coldchain,scan")
     one = make_settings(broker_url=mosquitto_url, ingest_worker="two", ingest_streams="scan")
     rest = make_settings(broker_url=mosquitto_url, ingest_worker="relies", ingest_streams="status,other")
-    sent = 0
+    sent, is_enough = 0, asyncio.Event()
 
     async def keep_sending(publish: Publish) -> None:
         nonlocal sent
-        while True:
+        while not is_enough.is_set():
             await send(publish, [sent])
             sent += 1
             await asyncio.sleep(0.005)
@@ -325,8 +325,8 @@ async def test_reading_less_gives_those_who_rely_on_it_time_to_notice(
             assert "coldchain" not in service._passing._streams
             mark = sent
             await until(lambda: sent > mark + 50)
-            sending.cancel()
-            await asyncio.wait({sending})
+            # Not cancelled: until Python 3.12 a cancellation may be lost that meets the end of what is waited for.
+            is_enough.set()
+            await sending
             await until(lambda: int(str(rows(connection, "SELECT count(*) FROM coldchain")[0][0])) >= sent)
-    # The one that was being published when the sending ended may have come, too.
     assert rows(connection, "SELECT max(seq) - count(*) + 1 FROM coldchain") == [(0,)]

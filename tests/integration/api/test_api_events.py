@@ -109,13 +109,11 @@ def test_events_come_in_order_filtered_and_are_resumed(
             # What the browser sends counts more than the address, which is the same at each try.
             with _watching(settings, "?after=0", **{"Last-Event-ID": told[0][0]}) as resumed:
                 assert [resumed.event()[2]["subject"] for _ in range(2)] == ["D-1", "D-2"]
-            began = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert "stops" in everything.block()[""]
             assert everything.block() == {}
             output, _ = process.communicate(timeout=10)
             assert process.returncode == 0, output
-            assert time.monotonic() - began < 3
 
 
 def test_listener_ends_with_its_last_client(
