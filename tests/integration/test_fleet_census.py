@@ -197,7 +197,8 @@ async def test_one_that_numbers_wrongly_does_not_stand_for_all(
     """It lacks as much as devices send on average at most or, where that is more, as much as it sent."""
     insert = (
         "INSERT INTO device_days (device_id, day, site_id, records, missing)"
-        " SELECT device_id, (now() AT TIME ZONE 'Asia/Shanghai')::date, site_id, %s, %s FROM devices WHERE device_id = %s"
+        " SELECT device_id, (now() AT TIME ZONE 'Asia/Shanghai')::date, site_id, %s, %s"
+        " FROM devices WHERE device_id = %s"
     )
     devices = [row[0] for row in ledger.execute("SELECT device_id FROM devices ORDER BY device_id LIMIT 3").fetchall()]
     for device_id, records, missing in zip(devices, (1, 199, 400), (2 * 10**9, 0, 401), strict=True):
