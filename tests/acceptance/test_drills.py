@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from tests.acceptance.test_up import START_SECONDS, Up, _place, until
@@ -19,6 +20,8 @@ RUNBOOK = Path(__file__).parents[2] / "deploy" / "README.md"
 MARKED = re.compile(
     r"^### (.+?)\n.*?<!-- drill:begin -->\s*```sh\n(.*?)```\s*<!-- drill:end -->", re.DOTALL | re.MULTILINE
 )
+# A round of the watch is a minute.
+EVENT_SECONDS = 90
 # What each has to show, in this order, its last line in the shell included.
 SHOWN = {
     "A stranger speaks": ['"dead_lettered":1', "unknown_device", "DRILL-1", "tored: 1"],
@@ -32,6 +35,15 @@ SHOWN = {
 def _drills() -> dict[str, str]:
     text = RUNBOOK.read_text(encoding="utf-8").partition("## Failure drills")[2]
     return {title.partition(" · ")[0]: script for title, script in MARKED.findall(text)}
+
+
+def _attempts(demo: Up) -> str | None:
+    """How often the drill's retired identity spoke, as its security event has it."""
+    with psycopg.connect(demo.written["database_url"]) as connection:
+        found = connection.execute(
+            "SELECT attempts::text FROM security_events JOIN devices USING (device_id) WHERE device_no = 'DRILL-1'"
+        ).fetchone()
+    return found[0] if found is not None else None
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +91,7 @@ def test_drills_show_what_they_say(demo: Up) -> None:
         for words in expected:
             assert words in shown[place:], f"{title}: no {words!r} in\n{done.stdout}"
             place += shown[place:].index(words) + len(words)
+    until(lambda: _attempts(demo) == "1", seconds=EVENT_SECONDS, what="the event of the retired identity")
     until(lambda: "child_restarted" in demo.output, seconds=START_SECONDS, what="the word that ingest is back")
 
 
