@@ -120,7 +120,7 @@ DATABASE_ALERTS: Final = (
         ),
         Texts(
             "scope=site: its power or its line. scope=platform: ours, and no device is blamed for it.",
-            "scope=site 为场所停电或断网；scope=platform 为平台自身中断，不计入任何设备。",
+            "scope=site 为节点停电或断网；scope=platform 为平台自身中断，不计入任何设备。",
         ),
     ),
 )

@@ -103,7 +103,7 @@ OF_THE_DATA: Final = (
         Texts(
             "Counted are devices in service whose site is open and not out. Something that many share is broken: a "
             "network, a SIM plan, a firmware, the broker's address.",
-            "只统计场所正在营业且未中断的在用设备。故障多半出在公共部分：网络、流量套餐、固件或消息代理地址。",
+            "只统计所在节点正在营业且未中断的在用设备。故障多半出在公共部分：网络、流量套餐、固件或消息代理地址。",
         ),
     ),
 )

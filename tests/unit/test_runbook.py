@@ -105,3 +105,13 @@ def test_command_exists_with_its_options(typed: str) -> None:
     for word in words:
         if word.startswith("--"):
             assert word in known, f"{typed}: no {word}"
+
+
+def test_runbook_and_alerts_speak_as_the_dashboards_do() -> None:
+    """A site is 节点 and the broker 消息代理, in the rows and in the alerts that they are of."""
+    rows = [line for line in TEXT.splitlines() if line.startswith("| ")]
+    told = [text.zh for alert in ALERTS for text in (alert.title, alert.summary, alert.description)]
+    assert any("节点" in text for text in told)
+    for text in (*rows, *told):
+        assert "场所" not in text
+        assert not re.search("(?<!消息)代理", text)
