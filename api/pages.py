@@ -131,6 +131,7 @@ def _first_steps(base_url: str, figures: DictRow | None) -> str:
         ['<a href="/api/v1/ingest/stats">/api/v1/ingest/stats</a>', "接入统计 what came in, by outcome"],
         ['<a href="/api/v1/dead-letters">/api/v1/dead-letters</a>', "死信 what was refused, and why"],
         ['<a href="/metrics">/metrics</a>', "Prometheus 指标 metrics"],
+        ['<a href="/runbook">/runbook</a>', "运行手册：各告警的含义与处置 what each alert means, and what to do"],
     ]
     # A device that has something to show, where there is one.
     device_no = (figures or {}).get("example") or "DEVICE_NO"

@@ -299,6 +299,14 @@ async def test_home_shows_a_device_that_has_something_to_show(client: httpx.Asyn
     assert "/api/v1/devices/D-2/records/coldchain" in page
 
 
+async def test_home_leads_to_the_runbook(client: httpx.AsyncClient) -> None:
+    """Whoever is woken by an alert begins here, and reads one of two languages."""
+    page = (await client.get("/")).text
+    assert '<a href="/runbook">/runbook</a>' in page
+    assert "运行手册：各告警的含义与处置 what each alert means" in page
+    assert (await client.get("/runbook")).status_code == 200
+
+
 async def test_home_uses_the_words_of_the_trade(client: httpx.AsyncClient) -> None:
     """One Chinese word for a thing, the same on every page."""
     page = (await client.get("/")).text
