@@ -38,6 +38,12 @@ def account(title: str, say: Say) -> timeseries.Panel:
         "What became of all that came in, from the account in the database, which goes on over restarts. All sites.",
         "全部接入记录的处理结果，取自数据库收支账，不因进程重启而中断，含全部节点。",
     )
-    panel = series(title, description, units.Short, span=THIRD).datasource(TIMESCALE)
+    panel = series(
+        title,
+        description,
+        units.Short,
+        span=THIRD,
+        nothing=say("nothing came in in this range", "所选时段没有数据接入"),
+    ).datasource(TIMESCALE)
     # The account is kept by the minute.
     return by_outcome(panel, say).interval("1m").with_target(sql_series(ACCOUNT, say))

@@ -8,6 +8,20 @@ from grafana_foundation_sdk.models import units
 
 from grafana.account import account
 from grafana.catalogue import CITY_OVERVIEW, COLD_CHAIN, FLEET_HEALTH, INGEST_PIPELINE, RETIREMENT, SCALES_AND_SCANNERS
+from grafana.emptiness import (
+    NO_HEALTH,
+    NO_OUTAGE,
+    NO_OUTAGES,
+    NO_PROBE,
+    NO_PROBES,
+    NO_SCALE,
+    NO_TRADES,
+    NO_VERIFICATION,
+    NONE_EXPECTED,
+    NONE_SPEAKS,
+    NOT_HEARD,
+    NOTHING_CAME,
+)
 from grafana.links import to, to_console, to_device, to_region, to_site
 from grafana.look import (
     EIGHTH,
@@ -150,6 +164,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         limits=none_wanted(),
         link=to(FLEET_HEALTH, CITY_OVERVIEW, say),
         span=EIGHTH,
+        nothing=say(*NO_OUTAGE),
     )
     yield tile(
         say("Probes not well", "异常探头"),
@@ -162,6 +177,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         limits=none_wanted(),
         link=to(COLD_CHAIN, CITY_OVERVIEW, say),
         span=EIGHTH,
+        nothing=say(*NO_PROBE),
     )
     yield tile(
         say("Heard as expected", "在线率"),
@@ -175,7 +191,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         limits=at_least(0.95, 0.8),
         link=to(FLEET_HEALTH, CITY_OVERVIEW, say),
         span=EIGHTH,
-        nothing=say("closed", "停业"),
+        nothing=say(*NONE_EXPECTED),
     )
     yield tile(
         say("Ingest behind", "接入滞后"),
@@ -203,6 +219,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         limits=at_most(0.01, 0.05),
         link=to(INGEST_PIPELINE, CITY_OVERVIEW, say),
         span=EIGHTH,
+        nothing=say(*NOTHING_CAME),
     )
     yield tile(
         say("Retired and speaking", "已注销仍访问"),
@@ -212,6 +229,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         limits=none_wanted(),
         link=to(RETIREMENT, CITY_OVERVIEW, say),
         span=EIGHTH,
+        nothing=say(*NONE_SPEAKS),
     )
     yield tile(
         say("May not be traded on", "不得用于交易"),
@@ -224,6 +242,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         limits=none_wanted(),
         link=to(FLEET_HEALTH, CITY_OVERVIEW, say),
         span=EIGHTH,
+        nothing=say(*NO_VERIFICATION),
     )
     yield tile(
         say("Trades today", "今日交易"),
@@ -234,6 +253,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         link=to(SCALES_AND_SCANNERS, CITY_OVERVIEW, say),
         span=EIGHTH,
+        nothing=say(*NO_SCALE),
     )
 
 
@@ -258,6 +278,7 @@ def _sites(say: Say) -> table.Panel:
         say,
         span=TWO_THIRDS,
         height=HEIGHT + 3,
+        nothing=NO_HEALTH,
     )
 
 
@@ -280,7 +301,7 @@ def _outages(say: Say) -> table.Panel:
         say,
         span=THIRD,
         height=HEIGHT + 3,
-        nothing=("no outage", "无中断"),
+        nothing=NO_OUTAGES,
     )
 
 
@@ -293,6 +314,7 @@ def _heard_in_time(say: Say) -> timeseries.Panel:
                 "每小时有实时数据的设备数；所选范围超过一天时按日统计。",
             ),
             units.Short,
+            nothing=say(*NOT_HEARD),
         )
         .datasource(TIMESCALE)
         .interval("1h")
@@ -310,6 +332,7 @@ def _trades(say: Say) -> timeseries.Panel:
             "追溯秤的交易行，按小时统计；所选范围超过一天时按日统计。迟到的记录计入其所属小时。",
         ),
         units.Short,
+        nothing=say(*NO_TRADES),
     ).datasource(TIMESCALE)
     return stacked_bars(named(panel, TRADES, say)).interval("1h").with_target(sql_series(TRADES_IN_TIME, say))
 
@@ -342,6 +365,7 @@ def _warmest(say: Say) -> table.Panel:
         ),
         say,
         span=HALF,
+        nothing=NO_PROBES,
     )
 
 
@@ -363,4 +387,5 @@ def _regions(say: Say) -> table.Panel:
         ),
         say,
         span=HALF,
+        nothing=NO_HEALTH,
     )

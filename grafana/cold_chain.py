@@ -9,6 +9,7 @@ from typing import Final
 from grafana_foundation_sdk.builders import stat, table, timeseries
 from grafana_foundation_sdk.models import units
 
+from grafana.emptiness import NO_DAY, NO_PROBE, NO_PROBE_DAYS, NO_PROBE_READ, NO_PROBES
 from grafana.links import to_console, to_device, to_site
 from grafana.look import (
     HALF,
@@ -154,6 +155,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         limits=none_wanted(),
         span=SIXTH,
+        nothing=say(*NO_PROBE_READ),
     )
     yield tile(
         say("Unread probes", "无有效读数的探头"),
@@ -165,6 +167,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         limits=some_tolerated(5),
         span=SIXTH,
+        nothing=say(*NO_PROBE),
     )
     yield tile(
         say("Time inside the band", "达标时长占比"),
@@ -174,7 +177,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         unit=units.PercentUnit,
         limits=at_least(*INSIDE_LIMITS),
         span=SIXTH,
-        nothing="–",
+        nothing=say("nothing read yet", "尚无读数"),
     )
     yield tile(
         say("Excursions", "超温事件"),
@@ -187,6 +190,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         limits=none_wanted(),
         span=SIXTH,
+        nothing=say(*NO_DAY),
     )
     yield tile(
         say("Doors left open", "库门长时间敞开"),
@@ -198,6 +202,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         limits=some_tolerated(10),
         span=SIXTH,
+        nothing=say("no door told", "无门状态数据"),
     )
     yield tile(
         say("Time not read", "数据缺失占比"),
@@ -210,7 +215,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         unit=units.PercentUnit,
         limits=at_most(0.01, 0.05),
         span=SIXTH,
-        nothing="–",
+        nothing=say(*NO_DAY),
     )
 
 
@@ -252,6 +257,7 @@ def _probes(say: Say) -> table.Panel:
         ),
         say,
         height=HEIGHT + 4,
+        nothing=NO_PROBES,
     )
 
 
@@ -266,6 +272,7 @@ def _temperatures(say: Say) -> timeseries.Panel:
         units.Celsius,
         span=WHOLE,
         starts_at_zero=False,
+        nothing=say(*NO_PROBE_DAYS),
     ).datasource(TIMESCALE)
     return panel.interval("5m").with_target(sql_series(TEMPERATURES, say))
 
@@ -310,6 +317,7 @@ def _places(say: Say) -> table.Panel:
             Column("door_seconds", ("door open", "开门时长"), units.Seconds),
         ),
         say,
+        nothing=NO_PROBE_DAYS,
     )
 
 
@@ -334,6 +342,10 @@ def _excursions(say: Say) -> table.Panel:
             *_band(),
         ),
         say,
+        nothing=(
+            "no excursion in what is reckoned so far; today's figures come within ten minutes",
+            "已统计的数据中无超温事件；当日统计在十分钟内得出",
+        ),
     )
 
 
@@ -351,6 +363,7 @@ def _by_probe(say: Say) -> table.Panel:
         ),
         say,
         height=HEIGHT + 4,
+        nothing=NO_PROBE_DAYS,
     )
 
 
@@ -364,6 +377,7 @@ def _doors(say: Say) -> timeseries.Panel:
         ),
         units.PercentUnit,
         span=HALF,
+        nothing=say(*NO_PROBE_DAYS),
     ).datasource(TIMESCALE)
     return (
         named(panel, {"open": ("door open", "门开启")}, say).interval("5m").with_target(sql_series(DOORS_IN_TIME, say))
@@ -376,5 +390,6 @@ def _by_day(say: Say) -> timeseries.Panel:
         say("Counted for each day, today so far.", "按日统计，当日为截至目前。"),
         units.Short,
         span=HALF,
+        nothing=say(*NO_PROBE_DAYS),
     ).datasource(TIMESCALE)
     return stacked_bars(named(panel, COUNTS, say)).interval("1d").with_target(sql_series(BY_DAY, say))

@@ -9,6 +9,7 @@ from typing import Final
 from grafana_foundation_sdk.builders import stat, table, timeseries
 from grafana_foundation_sdk.models import units
 
+from grafana.emptiness import AFTER_THE_DAY, NO_DAY, NO_DAYS, NO_DEVICE, NOT_HEARD, NOT_SCORED
 from grafana.links import to_console, to_site
 from grafana.look import (
     HALF,
@@ -161,14 +162,15 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
     yield tile(
         say("Health score", "健康分"),
         say(
-            f"0 to 100, of several devices their mean; the reasons are below. {default_limit(say)}",
-            f"0 至 100，多台时取平均；原因见下。{default_limit(say)}",
+            "0 to 100, of several devices their mean; the reasons are below. A device is judged once something was "
+            f"expected of it. {default_limit(say)}",
+            f"0 至 100，多台时取平均；原因见下。有应在线时段后才评分。{default_limit(say)}",
         ),
         sql(SCORE, say),
         TIMESCALE,
         limits=at_least(80, 60),
         span=SIXTH,
-        nothing=say("not judged", "不评分"),
+        nothing=say(*NOT_SCORED),
     )
     yield tile(
         say("Last heard", "最近在线"),
@@ -181,7 +183,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         unit=units.Seconds,
         limits=at_most(1200, 86400),
         span=SIXTH,
-        nothing=say("never", "从未"),
+        nothing=say("never heard", "从未上线"),
     )
     yield tile(
         say("Operation", "运行率"),
@@ -191,7 +193,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         unit=units.PercentUnit,
         limits=at_least(0.95, 0.8),
         span=SIXTH,
-        nothing=say("nothing expected", "免计"),
+        nothing=say("none expected yet", "尚无应在线时隙"),
     )
     yield tile(
         say("Records", "记录数"),
@@ -201,6 +203,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         sql(RECORDS, say),
         TIMESCALE,
         span=SIXTH,
+        nothing=say(*NO_DAY),
     )
     yield tile(
         say("Completeness", "完整率"),
@@ -213,7 +216,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         unit=units.PercentUnit,
         limits=at_least(0.99, 0.95),
         span=SIXTH,
-        nothing="–",
+        nothing=say("no records yet", "尚无记录"),
     )
     yield tile(
         say("Refused or contradicting", "拒收或冲突"),
@@ -222,6 +225,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         limits=none_wanted(),
         span=SIXTH,
+        nothing=say(*NO_DAY),
     )
 
 
@@ -257,6 +261,7 @@ def _cards(say: Say) -> table.Panel:
         ),
         say,
         height=HEIGHT,
+        nothing=NO_DEVICE,
     )
 
 
@@ -279,6 +284,7 @@ def _reasons(say: Say) -> table.Panel:
         ),
         say,
         span=HALF,
+        nothing=("nothing lowers it, or it is not judged yet", "没有扣分原因，或尚未评分"),
     )
 
 
@@ -293,6 +299,7 @@ def _slots(say: Say) -> timeseries.Panel:
         ),
         units.Short,
         span=HALF,
+        nothing=say(*NOT_HEARD),
     ).datasource(TIMESCALE)
     return stacked_bars(panel).interval("1h").with_target(sql_series(SLOTS, say))
 
@@ -307,6 +314,9 @@ def _temperatures(say: Say) -> timeseries.Panel:
         units.Celsius,
         span=HALF,
         starts_at_zero=False,
+        nothing=say(
+            "no temperature in this range: not a logger, or it told none", "所选时段无温度：非温湿度记录仪，或未上报"
+        ),
     ).datasource(TIMESCALE)
     return panel.interval("5m").with_target(sql_series(TEMPERATURES, say))
 
@@ -320,6 +330,10 @@ def _work(say: Say) -> timeseries.Panel:
         ),
         units.Short,
         span=HALF,
+        nothing=say(
+            "no trades or scans in this range: not a market's device, or not used",
+            "所选时段无交易和扫码：非交易类设备，或未使用",
+        ),
     ).datasource(TIMESCALE)
     return stacked_bars(named(panel, WORKS, say)).interval("1h").with_target(sql_series(WORK, say))
 
@@ -334,6 +348,7 @@ def _signal(say: Say) -> timeseries.Panel:
         units.DecibelMilliWatt,
         span=HALF,
         starts_at_zero=False,
+        nothing=say("no signal in this range: the device has not reported any", "所选时段无信号强度：设备未上报"),
     ).datasource(TIMESCALE)
     return panel.interval("5m").with_target(sql_series(SIGNAL, say))
 
@@ -344,6 +359,10 @@ def _battery(say: Say) -> timeseries.Panel:
         say(f"The last of each day, of devices that have one. {_first(say)}", f"有电池设备的每日最后值。{_first(say)}"),
         units.Percent,
         span=HALF,
+        nothing=say(
+            "no battery in this range: the device has none, or has not reported it",
+            "所选时段无电量：设备无电池，或未上报",
+        ),
     ).datasource(TIMESCALE)
     return panel.max(100).interval("1d").with_target(sql_series(BATTERY, say))
 
@@ -370,6 +389,7 @@ def _days(say: Say) -> table.Panel:
         ),
         say,
         span=TWO_THIRDS,
+        nothing=NO_DAYS,
     )
 
 
@@ -391,6 +411,7 @@ def _dead_letters(say: Say) -> table.Panel:
         ),
         say,
         span=THIRD,
+        nothing=("nothing of it was refused in this range", "所选时段没有被拒收的消息"),
     )
 
 
@@ -408,6 +429,7 @@ def _findings(say: Say) -> table.Panel:
         ),
         say,
         span=THIRD,
+        nothing=AFTER_THE_DAY,
     )
 
 
@@ -425,6 +447,7 @@ def _cases(say: Say) -> table.Panel:
         ),
         say,
         span=THIRD,
+        nothing=("no case of it was ever opened", "从未立案"),
     )
 
 
@@ -443,4 +466,5 @@ def _history(say: Say) -> table.Panel:
         ),
         say,
         span=THIRD,
+        nothing=("no step since it was entered", "登记后状态无变化"),
     )

@@ -7,6 +7,7 @@ from grafana_foundation_sdk.builders import barchart, stat, table, timeseries
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.common import VizOrientation
 
+from grafana.emptiness import NO_DEVICE, NO_HEALTH, NO_SCORES, NO_VERIFICATION, NONE_EXPECTED, NOT_EVALUATED, NOT_SCORED
 from grafana.links import to_console, to_device, to_site
 from grafana.look import (
     HALF,
@@ -155,7 +156,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         unit=units.PercentUnit,
         limits=at_least(0.95, 0.8),
         span=QUARTER,
-        nothing=say("nothing expected", "免计"),
+        nothing=say(*NONE_EXPECTED),
     )
     yield tile(
         say("Silent devices", "失联设备"),
@@ -166,6 +167,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         sql(SILENT, say),
         TIMESCALE,
         limits=watched(),
+        nothing=say(*NOT_EVALUATED),
     )
     yield tile(
         say("Health below 60", "健康分低于 60"),
@@ -173,6 +175,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         sql(POOR, say),
         TIMESCALE,
         limits=watched(),
+        nothing=say(*NOT_SCORED),
     )
     yield tile(
         say("May not be traded on", "不得用于交易"),
@@ -184,6 +187,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         limits=none_wanted(),
         span=QUARTER - 1,
+        nothing=say(*NO_VERIFICATION),
     )
     yield tile(
         say("Batteries at 10 % or less", "电量不高于 10%"),
@@ -192,6 +196,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         limits=none_wanted(),
         span=QUARTER - 1,
+        nothing=say("no battery told", "无电量上报"),
     )
 
 
@@ -217,6 +222,7 @@ def _worst(say: Say) -> table.Panel:
         say,
         span=WHOLE - QUARTER,
         height=HEIGHT + 4,
+        nothing=NO_SCORES,
     )
 
 
@@ -230,6 +236,7 @@ def _reasons(say: Say) -> barchart.Panel:
         rows=CHECKS,
         span=QUARTER,
         height=HEIGHT + 4,
+        nothing=("nothing lowers a score, or no device is judged yet", "没有扣分原因，或设备尚未评分"),
     ).orientation(VizOrientation.HORIZONTAL)
 
 
@@ -256,7 +263,10 @@ def _verifications(say: Say) -> table.Panel:
         ),
         say,
         span=HALF,
-        nothing=("all verified", "全部有效"),
+        nothing=(
+            "none is due: what is in service is verified, or needs no verification",
+            "无到期：在用设备的检定均有效，或无需检定",
+        ),
     )
 
 
@@ -278,6 +288,7 @@ def _batteries(say: Say) -> table.Panel:
         ),
         say,
         span=HALF,
+        nothing=("no device in service has told its battery", "没有在用设备上报过电量"),
     )
 
 
@@ -290,6 +301,7 @@ def _by_state(say: Say) -> barchart.Panel:
         names=STATES,
         rows=KINDS,
         matrix=("kind", "state", "devices"),
+        nothing=NO_DEVICE,
     )
 
 
@@ -304,6 +316,7 @@ def _state_by_region(say: Say) -> barchart.Panel:
         say,
         names=STATES,
         matrix=("region", "state", "devices"),
+        nothing=NO_DEVICE,
     )
 
 
@@ -319,6 +332,7 @@ def _by_presence(say: Say) -> barchart.Panel:
         names=PRESENCES,
         rows=KINDS,
         matrix=("kind", "presence", "devices"),
+        nothing=NO_HEALTH,
     )
     for name, colour in PRESENCE_COLOURS.items():
         panel.override_by_name(*coloured(name, colour))
@@ -334,6 +348,7 @@ def _by_band(say: Say) -> barchart.Panel:
         names=BANDS,
         rows=KINDS,
         matrix=("kind", "band", "devices"),
+        nothing=NO_HEALTH,
     )
     for name, colour in (("90", "green"), ("80", "semi-dark-green"), ("60", "orange"), ("0", "red"), ("none", "gray")):
         panel.override_by_name(*coloured(name, colour))
@@ -345,6 +360,7 @@ def _presence_in_time(say: Say) -> timeseries.Panel:
         say("Presence", "在线状态变化"),
         say("Devices in places, by how they are heard. All sites.", "在场设备按在线状态统计，含全部节点。"),
         units.Short,
+        nothing=say("fleet was not measured in this range", "所选时段未采集到设备管理进程的指标"),
     ).datasource(PROMETHEUS)
     for name, override in renamed(PRESENCES, say):
         panel.override_by_name(name, override)
@@ -362,6 +378,10 @@ def _operation(say: Say) -> timeseries.Panel:
             "应在线的 5 分钟时隙中实际在线的比例，按类别（正常运行率）。固定显示最近 30 天。",
         ),
         units.PercentUnit,
+        nothing=say(
+            "nothing was expected on these days, or none is reckoned yet: today's figures come within ten minutes",
+            "此期间没有应在线设备，或尚无日统计：当日统计在十分钟内得出",
+        ),
     ).datasource(TIMESCALE)
     return named(panel, KINDS, say).max(1).time_from("30d").interval("1d").with_target(sql_series(OPERATION, say))
 
@@ -374,5 +394,6 @@ def _scores(say: Say) -> timeseries.Panel:
             "每日最后一次评分（当日为最新），按类别取平均。固定显示最近 30 天。",
         ),
         units.Short,
+        nothing=say(*NO_SCORES),
     ).datasource(TIMESCALE)
     return named(panel, KINDS, say).max(100).time_from("30d").interval("1d").with_target(sql_series(SCORES, say))

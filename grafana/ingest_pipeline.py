@@ -8,6 +8,7 @@ from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import ValueMap, ValueMappingResult
 
 from grafana.account import account, by_outcome
+from grafana.emptiness import NO_INGEST, NOT_MEASURED, NOTHING_CAME, NOTHING_WRITTEN
 from grafana.look import (
     HALF,
     THIRD,
@@ -119,7 +120,7 @@ def _connected(say: Say) -> stat.Panel:
         promql_now(CONNECTED),
         PROMETHEUS,
         limits=at_least(1, 1),
-        nothing=say("no ingest process", "未发现接入进程"),
+        nothing=say(*NO_INGEST),
     ).mappings([ValueMap(options=answers)])
 
 
@@ -134,7 +135,7 @@ def _lag_now(say: Say) -> stat.Panel:
         PROMETHEUS,
         unit=units.Seconds,
         limits=at_most(60, 900),
-        nothing=say("nothing came", "无数据"),
+        nothing=say(*NOTHING_CAME),
     )
 
 
@@ -148,6 +149,7 @@ def _window_now(say: Say) -> stat.Panel:
         promql_now(FULLEST),
         PROMETHEUS,
         limits=at_most(2048, 4000),
+        nothing=say(*NO_INGEST),
     )
 
 
@@ -162,6 +164,7 @@ def _dead_share(say: Say) -> stat.Panel:
         PROMETHEUS,
         unit=units.PercentUnit,
         limits=at_most(0.01, 0.05),
+        nothing=say(*NOTHING_CAME),
     )
 
 
@@ -175,6 +178,7 @@ def _retries_now(say: Say) -> stat.Panel:
         promql_now(RETRIES_NOW),
         PROMETHEUS,
         limits=some_tolerated(60),
+        nothing=say(*NO_INGEST),
     ).decimals(0)
 
 
@@ -185,6 +189,7 @@ def _rate_now(say: Say) -> stat.Panel:
         promql_now(RATE_NOW),
         PROMETHEUS,
         unit=units.RecordsPerSecond,
+        nothing=say(*NO_INGEST),
     )
 
 
@@ -197,6 +202,7 @@ def _outcomes(say: Say) -> timeseries.Panel:
         ),
         units.RecordsPerSecond,
         span=HALF,
+        nothing=say(*NOT_MEASURED),
     ).datasource(PROMETHEUS)
     return by_outcome(panel, say).with_target(promql(RATE_BY_OUTCOME, legend="{{outcome}}"))
 
@@ -210,6 +216,7 @@ def _by_stream(say: Say) -> timeseries.Panel:
         ),
         units.RecordsPerSecond,
         span=THIRD,
+        nothing=say(*NOT_MEASURED),
     ).datasource(PROMETHEUS)
     return named(panel, STREAMS, say).with_target(promql(RATE_BY_STREAM, legend="{{stream}}"))
 
@@ -220,6 +227,7 @@ def _messages(say: Say) -> timeseries.Panel:
         say("MQTT messages; each holds 1 to 500 records.", "MQTT 消息，每条含 1 至 500 条记录。"),
         units.MessagesPerSecond,
         span=THIRD,
+        nothing=say(*NOT_MEASURED),
     ).datasource(PROMETHEUS)
     return named(panel, STREAMS, say).with_target(promql(MESSAGES_BY_STREAM, legend="{{stream}}"))
 
@@ -240,7 +248,10 @@ def _reasons(say: Say) -> bargauge.Panel:
         promql_now(DEAD_BY_REASON, legend="{{reason}}"),
         PROMETHEUS,
         span=HALF,
-        nothing=say("no dead letters", "无死信"),
+        nothing=say(
+            "no dead letters in this range, or no ingest process was measured",
+            "所选时段无死信，或未采集到接入进程的指标",
+        ),
     ).decimals(0)
 
 
@@ -250,6 +261,7 @@ def _dead_letters(say: Say) -> timeseries.Panel:
         say("When they came, by the code of their reason.", "死信的到达时间，按原因代码统计。"),
         units.Short,
         span=HALF,
+        nothing=say(*NOT_MEASURED),
     ).datasource(PROMETHEUS)
     return stacked_bars(panel).with_target(promql(DEAD_IN_TIME, legend="{{reason}}"))
 
@@ -270,7 +282,7 @@ def _senders(say: Say) -> table.Panel:
             Column("last_at", ("last", "最近时间"), TIME),
         ),
         say,
-        nothing=("no dead letters", "无死信"),
+        nothing=("no dead letters in this range", "所选时段无死信"),
     )
 
 
@@ -282,6 +294,7 @@ def _lag(say: Say) -> timeseries.Panel:
             "From a record's own time to its commit. A device that sends its backlog raises it.",
             "从记录自身时间到提交入库的时长。设备补传积压数据时会升高，属正常现象。",
         ),
+        say,
         span=HALF,
     )
 
@@ -294,12 +307,19 @@ def _commit_time(say: Say) -> timeseries.Panel:
             "How long a batch takes in the database, from its first statement to its commit.",
             "一批数据在数据库中从第一条语句到提交的耗时。",
         ),
+        say,
         span=THIRD,
     )
 
 
-def _quantiles(metric: str, title: str, description: str, *, span: int) -> timeseries.Panel:
-    panel = series(title, description, units.Seconds, span=span).datasource(PROMETHEUS)
+def _quantiles(metric: str, title: str, description: str, say: Say, *, span: int) -> timeseries.Panel:
+    panel = series(
+        title,
+        description,
+        units.Seconds,
+        span=span,
+        nothing=say(*NOTHING_WRITTEN),
+    ).datasource(PROMETHEUS)
     for ref_id, (quantile, name) in QUANTILES.items():
         panel.with_target(promql(QUANTILE % (quantile, metric), legend=name, ref_id=ref_id))
     return panel
@@ -313,6 +333,7 @@ def _window(say: Say) -> timeseries.Panel:
             "各接入进程已取得但尚未提交的消息。达到窗口上限（默认 4,096，可配置）后不再取新消息。",
         ),
         units.Short,
+        nothing=say(*NOT_MEASURED),
     ).datasource(PROMETHEUS)
     return limited(panel, at_most(2048, 4096)).with_target(promql(UNACKNOWLEDGED, legend="{{instance}}"))
 
@@ -323,6 +344,7 @@ def _batch(say: Say) -> timeseries.Panel:
             say("Records in a batch", "每批记录数"),
             say("The mean: larger batches under load are what keeps up.", "平均值。负载升高时批次变大，属正常现象。"),
             units.Short,
+            nothing=say(*NOTHING_WRITTEN),
         )
         .datasource(PROMETHEUS)
         .with_target(promql(BATCH, legend=say("records", "记录数")))
@@ -337,6 +359,7 @@ def _retries(say: Say) -> timeseries.Panel:
             f"重写的批次，按错误类别统计：{listed(RETRIES, chinese)}。",
         ),
         units.Short,
+        nothing=say(*NOT_MEASURED),
     ).datasource(PROMETHEUS)
     return stacked_bars(panel).with_target(promql(RETRIES_IN_TIME, legend="{{class}}"))
 
@@ -361,4 +384,5 @@ def _workers(say: Say) -> table.Panel:
         ),
         say,
         span=TWO_THIRDS,
+        nothing=("no ingest process has said anything of itself yet", "尚无接入进程登记"),
     )

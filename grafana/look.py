@@ -81,9 +81,12 @@ def watched() -> dashboard.ThresholdsConfig:
 
 
 def series(
-    title: str, description: str, unit: str, *, span: int = THIRD, starts_at_zero: bool = True
+    title: str, description: str, unit: str, *, nothing: str, span: int = THIRD, starts_at_zero: bool = True
 ) -> timeseries.Panel:
-    """A panel of lines over time, with their latest values below; one of temperatures does not start at zero."""
+    """A panel of lines over time, with their latest values below; one of temperatures does not start at zero.
+
+    *nothing*: what it says where it has no line.
+    """
     legend = (
         common.VizLegendOptions()
         .display_mode(LegendDisplayMode.LIST)
@@ -101,8 +104,15 @@ def series(
         .fill_opacity(10)
         .thresholds(no_limit())
         .legend(legend)
+        .no_value(nothing)
+        .override_by_field_type(*dashed())
     )
     return panel.min(0) if starts_at_zero else panel
+
+
+def dashed() -> tuple[str, list[DynamicConfigValue]]:
+    """The override that shows a number which is missing as a dash: else it would say what the empty panel says."""
+    return "number", [DynamicConfigValue(id_val="noValue", value="–")]
 
 
 def limited(panel: timeseries.Panel, limits: dashboard.ThresholdsConfig) -> timeseries.Panel:

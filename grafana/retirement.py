@@ -6,6 +6,7 @@ from typing import Final
 from grafana_foundation_sdk.builders import barchart, stat, table, timeseries
 from grafana_foundation_sdk.models import units
 
+from grafana.emptiness import AFTER_THE_DAY, NO_CASE, NO_DAY_JUDGED, NONE_SPEAKS
 from grafana.links import to_console, to_device, to_site
 from grafana.look import (
     HALF,
@@ -92,8 +93,6 @@ FROM grafana_programme_days CROSS JOIN LATERAL (
 WHERE @days AND @programmes
 ORDER BY 1, 2
 """
-# A new installation has none before its first midnight.
-NOT_YET: Final = ("none; each day is judged when it is over", "无；每日结束后评估")
 
 
 def sections(say: Say) -> Iterator[Section]:
@@ -115,6 +114,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         limits=none_wanted(),
         span=SIXTH + 1,
+        nothing=say(*NONE_SPEAKS),
     )
     yield tile(
         say("Cases overdue", "超期案件"),
@@ -123,6 +123,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         limits=none_wanted(),
         span=SIXTH + 1,
+        nothing=say(*NO_CASE),
     )
     yield tile(
         say("Campaigns behind", "落后的任务"),
@@ -134,6 +135,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         limits=none_wanted(),
         span=SIXTH + 1,
+        nothing=say("no campaign yet", "尚无淘汰任务"),
     )
     yield tile(
         say("Flagged, no case yet", "已标记未立案"),
@@ -145,12 +147,14 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         limits=watched(),
         span=SIXTH + 1,
+        nothing=say(*NO_DAY_JUDGED),
     )
     yield tile(
         say("Open cases", "在办案件"),
         say("Disposal cases under way.", "正在办理的处置案件。"),
         sql(OPEN, say),
         TIMESCALE,
+        nothing=say(*NO_CASE),
     )
 
 
@@ -178,7 +182,7 @@ def _late_cases(say: Say) -> table.Panel:
         ),
         say,
         span=HALF,
-        nothing=("no open case", "无在办案件"),
+        nothing=NO_CASE,
     )
 
 
@@ -201,7 +205,7 @@ def _security(say: Say) -> table.Panel:
         ),
         say,
         span=HALF,
-        nothing=("none speaks", "无"),
+        nothing=("no retired identity speaks", "没有已注销设备在访问"),
     )
 
 
@@ -236,6 +240,7 @@ def _burn_down(say: Say) -> timeseries.Panel:
             ),
             units.Short,
             span=HALF,
+            nothing=say("no campaign in these days", "此期间无淘汰任务"),
         )
         .datasource(TIMESCALE)
         .time_from("90d")
@@ -256,7 +261,7 @@ def _cases(say: Say) -> barchart.Panel:
         names=AGES,
         rows=CASE_STATES,
         matrix=("state", "age", "cases"),
-        nothing=("no open case", "无在办案件"),
+        nothing=NO_CASE,
     )
     for name, colour in (("7", "green"), ("30", "yellow"), ("90", "orange"), ("more", "red")):
         panel.override_by_name(*coloured(name, colour))
@@ -272,6 +277,7 @@ def _steps(say: Say) -> timeseries.Panel:
         ),
         units.Short,
         span=HALF,
+        nothing=say("no case moved in these days", "此期间案件无进展"),
     ).datasource(TIMESCALE)
     return (
         stacked_bars(named(panel, CASE_STATES, say)).time_from("90d").interval("1d").with_target(sql_series(STEPS, say))
@@ -291,7 +297,7 @@ def _findings(say: Say) -> table.Panel:
         ),
         say,
         span=HALF,
-        nothing=NOT_YET,
+        nothing=AFTER_THE_DAY,
     )
 
 
@@ -306,5 +312,5 @@ def _flags(say: Say) -> barchart.Panel:
         say,
         names=KINDS,
         matrix=("region", "kind", "devices"),
-        nothing=NOT_YET,
+        nothing=AFTER_THE_DAY,
     )

@@ -6,6 +6,7 @@ from typing import Final
 from grafana_foundation_sdk.builders import barchart, stat, table, timeseries
 from grafana_foundation_sdk.models import units
 
+from grafana.emptiness import NO_ERRORS, NO_SALES, NO_TRADES
 from grafana.links import to_console, to_device, to_site
 from grafana.look import (
     HALF,
@@ -166,6 +167,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         sql(SALES, say),
         TIMESCALE,
         span=SIXTH,
+        nothing=say(*NO_SALES),
     )
     yield tile(
         say("Sold for, in yuan", "销售金额（元）"),
@@ -174,6 +176,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         unit=units.Short,
         span=SIXTH,
+        nothing=say(*NO_SALES),
     )
     yield tile(
         say("Sold weight", "销售重量"),
@@ -182,6 +185,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         unit=units.Kilogram,
         span=SIXTH,
+        nothing=say(*NO_SALES),
     )
     yield tile(
         say("Receipt rate", "打单率"),
@@ -194,7 +198,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         unit=units.PercentUnit,
         limits=at_least(*RECEIPT_LIMITS),
         span=SIXTH,
-        nothing="–",
+        nothing=say("no sale tells", "均未注明打单"),
     )
     yield tile(
         say("Scans that failed", "扫码出错率"),
@@ -206,7 +210,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         unit=units.PercentUnit,
         limits=at_most(0.05, 0.1),
         span=SIXTH,
-        nothing="–",
+        nothing=say("no scans", "无扫码"),
     )
     yield tile(
         say("Asleep for 30 days", "沉睡 30 天"),
@@ -219,6 +223,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         limits=watched(),
         span=SIXTH,
+        nothing=say("not 20 days of history", "历史不足 20 天"),
     )
 
 
@@ -235,6 +240,7 @@ def _trades(say: Say) -> timeseries.Panel:
         say(f"Lines weighed on trace scales. {_by_hour(say)}", f"追溯秤的交易行。{_by_hour(say)}"),
         units.Short,
         span=HALF,
+        nothing=say(*NO_TRADES),
     ).datasource(TIMESCALE)
     return stacked_bars(named(panel, TRADES, say)).interval("1h").with_target(sql_series(TRADES_IN_TIME, say))
 
@@ -245,6 +251,7 @@ def _volume(say: Say) -> timeseries.Panel:
         say(f"The amounts of the sales. {_by_hour(say)}", f"销售的金额。{_by_hour(say)}"),
         units.Short,
         span=HALF,
+        nothing=say(*NO_TRADES),
     ).datasource(TIMESCALE)
     return (
         stacked_bars(named(panel, {"amount": ("yuan", "金额（元）")}, say))
@@ -269,6 +276,10 @@ def _receipts_by_site(say: Say) -> table.Panel:
             Column("share", ("receipt rate", "打单率"), units.PercentUnit, limits=at_least(*RECEIPT_LIMITS)),
         ),
         say,
+        nothing=(
+            "no sales in this range, or none is reckoned yet: today's figures come within ten minutes",
+            "所选时段无销售，或尚无日统计：当日统计在十分钟内得出",
+        ),
     )
 
 
@@ -278,6 +289,7 @@ def _receipts(say: Say) -> timeseries.Panel:
         say("Today's is so far.", "当日为截至目前。"),
         units.PercentUnit,
         span=HALF,
+        nothing=say("no sale in this range tells whether it had a receipt", "所选时段的销售均未注明是否打单"),
     ).datasource(TIMESCALE)
     return (
         named(panel, {"share": ("receipt rate", "打单率")}, say)
@@ -296,6 +308,10 @@ def _scans(say: Say) -> timeseries.Panel:
         ),
         units.Short,
         span=HALF,
+        nothing=say(
+            "no scans in this range: no scanner, handheld or kiosk here, or none used",
+            "所选时段无扫码与查询：此处无相应设备，或未使用",
+        ),
     ).datasource(TIMESCALE)
     return stacked_bars(named(panel, RESULTS, say)).interval("1h").with_target(sql_series(SCANS_IN_TIME, say))
 
@@ -312,6 +328,7 @@ def _errors(say: Say) -> barchart.Panel:
         names={"records": ("records", "记录数")},
         rows=DATA_ERRORS,
         span=THIRD,
+        nothing=NO_ERRORS,
     )
 
 
@@ -336,6 +353,7 @@ def _worst(say: Say) -> table.Panel:
         ),
         say,
         span=TWO_THIRDS,
+        nothing=NO_ERRORS,
     )
 
 
@@ -351,6 +369,10 @@ def _use_by_kind(say: Say) -> barchart.Panel:
         names=USES,
         rows=KINDS,
         span=THIRD,
+        nothing=(
+            "no scale, kiosk or scanner here, or none is reckoned yet: today's figures come within ten minutes",
+            "此处无追溯秤、查询机和扫码设备，或尚无日统计：当日统计在十分钟内得出",
+        ),
     )
 
 
@@ -375,4 +397,5 @@ def _unused(say: Say) -> table.Panel:
         say,
         span=TWO_THIRDS,
         height=HEIGHT,
+        nothing=("none asleep on the days that are reckoned so far", "已统计的日期内无沉睡设备"),
     )

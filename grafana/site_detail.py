@@ -7,6 +7,21 @@ from grafana_foundation_sdk.builders import barchart, stat, table, timeseries
 from grafana_foundation_sdk.models import units
 
 from grafana.catalogue import COLD_CHAIN, FLEET_HEALTH, RETIREMENT, SCALES_AND_SCANNERS, SITE_DETAIL
+from grafana.emptiness import (
+    AFTER_THE_DAY,
+    NO_DAY_JUDGED,
+    NO_DAYS,
+    NO_DEVICE,
+    NO_HEALTH,
+    NO_OUTAGE,
+    NO_OUTAGES,
+    NO_PROBE,
+    NO_PROBES,
+    NO_SALES,
+    NONE_EXPECTED,
+    NOT_HEARD,
+    NOT_SCORED,
+)
 from grafana.links import to, to_console, to_device
 from grafana.look import (
     HALF,
@@ -141,7 +156,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         limits=at_least(0.95, 0.8),
         link=to(FLEET_HEALTH, SITE_DETAIL, say),
         span=SIXTH,
-        nothing=say("nothing expected", "免计"),
+        nothing=say(*NONE_EXPECTED),
     )
     yield tile(
         say("Health below 60", "健康分低于 60"),
@@ -151,6 +166,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         limits=watched(),
         link=to(FLEET_HEALTH, SITE_DETAIL, say),
         span=SIXTH,
+        nothing=say(*NOT_SCORED),
     )
     yield tile(
         say("Sales today", "今日销售笔数"),
@@ -162,6 +178,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         link=to(SCALES_AND_SCANNERS, SITE_DETAIL, say),
         span=SIXTH,
+        nothing=say(*NO_SALES),
     )
     yield tile(
         say("Probes not well", "异常探头"),
@@ -174,6 +191,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         limits=none_wanted(),
         link=to(COLD_CHAIN, SITE_DETAIL, say),
         span=SIXTH,
+        nothing=say(*NO_PROBE),
     )
     yield tile(
         say("Flagged devices", "应淘汰设备"),
@@ -183,6 +201,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         limits=watched(),
         link=to(RETIREMENT, SITE_DETAIL, say),
         span=SIXTH,
+        nothing=say(*NO_DAY_JUDGED),
     )
     yield tile(
         say("Outages now", "当前中断"),
@@ -194,6 +213,7 @@ def _tiles(say: Say) -> Iterator[stat.Panel]:
         TIMESCALE,
         limits=none_wanted(),
         span=SIXTH,
+        nothing=say(*NO_OUTAGE),
     )
 
 
@@ -215,6 +235,7 @@ def _devices(say: Say) -> table.Panel:
         say,
         span=TWO_THIRDS,
         height=HEIGHT + 4,
+        nothing=NO_HEALTH,
     )
 
 
@@ -229,6 +250,7 @@ def _by_state(say: Say) -> barchart.Panel:
         matrix=("kind", "state", "devices"),
         span=THIRD,
         height=HEIGHT + 4,
+        nothing=NO_DEVICE,
     )
 
 
@@ -241,6 +263,7 @@ def _presence(say: Say) -> timeseries.Panel:
         ),
         units.Short,
         span=HALF,
+        nothing=say(*NOT_HEARD),
     ).datasource(TIMESCALE)
     return (
         stacked_bars(named(panel, {"heard": ("devices heard", "在线设备数")}, say))
@@ -258,6 +281,10 @@ def _trades(say: Say) -> timeseries.Panel:
         ),
         units.Short,
         span=HALF,
+        nothing=say(
+            "no trades in this range: not a market or a shop, or no scale was used",
+            "所选时段无交易：非市场或门店，或追溯秤未使用",
+        ),
     ).datasource(TIMESCALE)
     return stacked_bars(named(panel, TRADES, say)).interval("1h").with_target(sql_series(TRADES_IN_TIME, say))
 
@@ -287,6 +314,7 @@ def _cold_rooms(say: Say) -> table.Panel:
             Column("gap_seconds", ("not read", "缺失时长"), units.Seconds),
         ),
         say,
+        nothing=NO_PROBES,
     )
 
 
@@ -311,6 +339,7 @@ def _completeness(say: Say) -> table.Panel:
         ),
         say,
         span=WHOLE,
+        nothing=NO_DAYS,
     )
 
 
@@ -330,6 +359,7 @@ def _outages(say: Say) -> table.Panel:
         ),
         say,
         span=HALF,
+        nothing=NO_OUTAGES,
     )
 
 
@@ -347,4 +377,5 @@ def _findings(say: Say) -> table.Panel:
         ),
         say,
         span=HALF,
+        nothing=AFTER_THE_DAY,
     )

@@ -45,9 +45,9 @@ def listing(
     *,
     span: int = WHOLE,
     height: int = HEIGHT,
-    nothing: Texts = ("nothing", "无"),
+    nothing: Texts,
 ) -> table.Panel:
-    """A table with the columns of the query in its order. *nothing*: what an empty one says, where none is good."""
+    """A table with the columns of the query in its order. *nothing*: what an empty one says."""
     panel = (
         table.Panel()
         .title(title)

@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models.dashboard import DataTransformerConfig
 
 from grafana.catalogue import Texts
 from grafana.links import Link
-from grafana.look import HALF, HEIGHT, PLAIN, SIXTH, TILE_HEIGHT, mapped, no_limit, renamed
+from grafana.look import HALF, HEIGHT, PLAIN, SIXTH, TILE_HEIGHT, dashed, mapped, no_limit, renamed
 from grafana.sources import TIMESCALE, SqlQuery
 from grafana.words import Say, Words
 
@@ -30,9 +30,12 @@ def tile(
     limits: dashboard.ThresholdsConfig | None = None,
     link: Link | None = None,
     span: int = SIXTH,
-    nothing: str = "0",
+    nothing: str,
 ) -> stat.Panel:
-    """One number in the colour of its limits. *link*: where a click leads. *nothing*: what is shown without data."""
+    """One number in the colour of its limits. *link*: where a click leads. *nothing*: what is shown without data.
+
+    A query answers NULL, and not 0, where nobody has looked yet: 0 would be good news.
+    """
     shown = no_limit() if limits is None else limits
     if limits is not None:
         for step in shown.build().steps:
@@ -68,7 +71,7 @@ def bars(
     unit: str = units.Short,
     span: int = HALF,
     height: int = HEIGHT,
-    nothing: Texts = ("nothing", "无"),
+    nothing: Texts,
 ) -> barchart.Panel:
     """Bars upon each other. *names* of the bars' parts, and of the *rows*, which are the query's first column.
 
@@ -88,6 +91,7 @@ def bars(
         .stacking(StackingMode.NORMAL)
         .fill_opacity(80)
         .no_value(say(*nothing))
+        .override_by_field_type(*dashed())
         .with_target(query)
     )
     if matrix is not None:
@@ -108,7 +112,7 @@ def ranking(
     limits: dashboard.ThresholdsConfig | None = None,
     span: int = HALF,
     height: int = HEIGHT,
-    nothing: str = "0",
+    nothing: str,
 ) -> bargauge.Panel:
     """A horizontal bar for each row or series of the query, each with its number."""
     return (

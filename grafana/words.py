@@ -95,7 +95,7 @@ BANDS: Final[Words] = {
     "80": ("80 to 89", "80 至 89 分"),
     "60": ("60 to 79", "60 至 79 分"),
     "0": ("below 60", "60 分以下"),
-    "none": ("not judged", "不评分"),
+    "none": ("not judged", "未评分"),
 }
 # How long a case has been in its state.
 AGES: Final[Words] = {

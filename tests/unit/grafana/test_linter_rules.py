@@ -130,6 +130,30 @@ def test_panel_thresholds(name: str) -> None:
 
 
 @EACH
+def test_panel_no_value(name: str) -> None:
+    """Ours: an empty panel says in words what that means. "No data" looks broken, and a 0 or a dash says nothing."""
+    has_chinese = re.compile("[\u4e00-\u9fff]")
+    for panel in panels(DASHBOARDS[name]):
+        text = panel["fieldConfig"]["defaults"].get("noValue", "")
+        assert re.search("[a-z]{2} [a-z]{2}|[\u4e00-\u9fff]{3}", text), panel["title"]
+        assert bool(has_chinese.search(text)) is name.endswith(".zh"), panel["title"]
+        # A tile of a sixth of the page shows no more than this in letters that can be read from afar.
+        assert panel["type"] != "stat" or len(text) <= 24, panel["title"]
+
+
+@EACH
+def test_panel_missing_number(name: str) -> None:
+    """Ours: a number that is missing among others is a dash; else it would say what the empty panel says."""
+    for panel in panels(DASHBOARDS[name]):
+        overrides = panel["fieldConfig"]["overrides"]
+        dashed = [each for each in overrides if {"id": "noValue", "value": "–"} in each["properties"]]
+        if panel["type"] == "table":
+            assert dashed == overrides
+        elif panel["type"] in {"timeseries", "barchart"}:
+            assert {"id": "byType", "options": "number"} in [each["matcher"] for each in dashed], panel["title"]
+
+
+@EACH
 def test_panel_no_targets(name: str) -> None:
     """Every panel asks something."""
     assert all(panel["targets"] for panel in panels(DASHBOARDS[name]))
