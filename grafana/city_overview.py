@@ -51,16 +51,20 @@ SELECT count(*) AS outages FROM grafana_outages WHERE ended_at IS NULL AND (site
 """
 # Faults, and what is warmer than any cold chain allows; the bands of each store are on the page of the cold chain.
 NOT_WELL: Final = """
-SELECT count(*) AS probes FROM grafana_coldchain_probes WHERE standing <> 'inside' AND @kinds
+SELECT CASE WHEN count(*) > 0 THEN count(*) FILTER (WHERE standing <> 'inside') END AS probes
+FROM grafana_coldchain_probes WHERE @kinds
 """
 HEARD: Final = """
 SELECT count(*) FILTER (WHERE presence IN ('online', 'late'))::double precision / nullif(count(*), 0) AS share
 FROM grafana_health WHERE excused_by IS NULL AND @kinds
 """
 SPEAKING: Final = "SELECT count(*) AS devices FROM grafana_security_events WHERE settled_at IS NULL AND @kinds"
+# Of devices whose verification nobody entered it says nothing.
 UNVERIFIED: Final = """
-SELECT count(*) AS devices FROM grafana_devices
-WHERE state = 'in_service' AND metrology IN ('overdue', 'failed', 'withdrawn') AND @kinds
+SELECT CASE WHEN count(*) > 0
+            THEN count(*) FILTER (WHERE metrology IN ('overdue', 'failed', 'withdrawn')) END AS devices
+FROM grafana_devices
+WHERE state = 'in_service' AND metrology NOT IN ('not_applicable', 'unknown') AND @kinds
 """
 # Of a worker that has died nobody knows the lag: it counts with the time since it was heard.
 LAG: Final = """
@@ -68,19 +72,21 @@ SELECT max(greatest(lag_seconds, CASE WHEN heartbeat_age_seconds > 60 THEN heart
 FROM grafana_workers WHERE stopped_at IS NULL
 """
 REFUSED: Final = """
-SELECT coalesce(sum(dead_lettered), 0)::double precision / greatest(sum(received), 1) AS share
+SELECT sum(dead_lettered)::double precision / nullif(sum(received), 0) AS share
 FROM grafana_ingest_minutes WHERE bucket_at > now() - INTERVAL '1 hour'
 """
-TRADES_TODAY: Final = "SELECT coalesce(sum(trades), 0) AS trades FROM grafana_device_days WHERE day = @today AND @kinds"
+TRADES_TODAY: Final = """
+SELECT sum(trades) AS trades FROM grafana_device_days WHERE day = @today AND kind = 'trace_scale' AND @kinds
+"""
 SITES: Final = """
 SELECT site_no, site_@lang AS site, region_code, count(*) AS devices,
        count(*) FILTER (WHERE excused_by IS NULL AND presence IN ('silent', 'never_seen')) AS silent,
-       count(*) FILTER (WHERE score < 60) AS poor, round(avg(score))::integer AS score,
-       bool_or(excused_by = 'site_outage') AS outage
+       CASE WHEN count(score) > 0 THEN count(*) FILTER (WHERE score < 60) END AS poor,
+       round(avg(score))::integer AS score, bool_or(excused_by = 'site_outage') AS outage
 FROM grafana_health
 WHERE @kinds
 GROUP BY 1, 2, 3
-ORDER BY outage DESC, silent DESC, poor DESC, score NULLS LAST, site_no
+ORDER BY outage DESC, silent DESC, poor DESC NULLS LAST, score NULLS LAST, site_no
 LIMIT 50
 """
 OUTAGES: Final = """

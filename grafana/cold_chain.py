@@ -30,23 +30,31 @@ from grafana.tables import TIME, Column, device_column, listing, site_column
 from grafana.tiles import tile
 from grafana.words import PROBE_PLACES, STANDINGS, YES_NO, Say
 
+# Of those that cannot be read nobody knows.
 OUTSIDE: Final = """
-SELECT count(*) AS probes FROM grafana_coldchain_probes WHERE standing IN ('warm', 'cold') AND @devices
+SELECT CASE WHEN count(*) > 0 THEN count(*) FILTER (WHERE standing IN ('warm', 'cold')) END AS probes
+FROM grafana_coldchain_probes WHERE standing IN ('warm', 'cold', 'inside') AND @devices
 """
 UNREAD: Final = """
-SELECT count(*) AS probes FROM grafana_coldchain_probes WHERE standing IN ('missing', 'fault') AND @devices
+SELECT CASE WHEN count(*) > 0 THEN count(*) FILTER (WHERE standing IN ('missing', 'fault')) END AS probes
+FROM grafana_coldchain_probes WHERE @devices
 """
 INSIDE: Final = """
 SELECT 1 - sum(outside_seconds) / nullif(sum(held_seconds), 0) AS share
 FROM grafana_coldchain_days WHERE @days AND @devices
 """
 EXCURSION_COUNT: Final = """
-SELECT count(*) AS excursions FROM grafana_excursions
+SELECT CASE WHEN EXISTS (SELECT FROM grafana_coldchain_days WHERE @days AND @devices)
+            THEN count(*) END AS excursions
+FROM grafana_excursions
 WHERE @days AND began_at <= $__timeTo()::timestamptz AND ended_at >= $__timeFrom()::timestamptz AND @devices
 """
+# A day has 0 for a door that was shut, and for a probe that knows no door.
 DOORS_FORGOTTEN: Final = """
-SELECT count(*) AS probe_days FROM grafana_coldchain_days
-WHERE @days AND door_longest_seconds > door_limit_seconds AND @devices
+SELECT CASE WHEN sum(door_seconds) > 0
+                 OR EXISTS (SELECT FROM grafana_coldchain_latest WHERE door_open IS NOT NULL AND @devices)
+            THEN count(*) FILTER (WHERE door_longest_seconds > door_limit_seconds) END AS probe_days
+FROM grafana_coldchain_days WHERE @days AND @devices
 """
 GAP_SHARE: Final = """
 SELECT sum(gap_seconds) / nullif(sum(gap_seconds + held_seconds), 0) AS share

@@ -38,15 +38,25 @@ SELECT count(*) FILTER (WHERE presence IN ('online', 'late'))::double precision 
 FROM grafana_health WHERE excused_by IS NULL AND @devices
 """
 SILENT: Final = """
-SELECT count(*) AS devices FROM grafana_health
-WHERE excused_by IS NULL AND presence IN ('silent', 'never_seen') AND @devices
+SELECT CASE WHEN count(*) > 0
+            THEN count(*) FILTER (WHERE excused_by IS NULL AND presence IN ('silent', 'never_seen')) END AS devices
+FROM grafana_health WHERE @devices
 """
-POOR: Final = "SELECT count(*) AS devices FROM grafana_health WHERE score < 60 AND @devices"
+POOR: Final = """
+SELECT CASE WHEN count(score) > 0 THEN count(*) FILTER (WHERE score < 60) END AS devices
+FROM grafana_health WHERE @devices
+"""
+# Of devices whose verification nobody entered it says nothing.
 UNVERIFIED: Final = """
-SELECT count(*) AS devices FROM grafana_devices
-WHERE state = 'in_service' AND metrology IN ('overdue', 'failed', 'withdrawn') AND @devices
+SELECT CASE WHEN count(*) > 0
+            THEN count(*) FILTER (WHERE metrology IN ('overdue', 'failed', 'withdrawn')) END AS devices
+FROM grafana_devices
+WHERE state = 'in_service' AND metrology NOT IN ('not_applicable', 'unknown') AND @devices
 """
-EXHAUSTED: Final = "SELECT count(*) AS devices FROM grafana_batteries WHERE battery_pct <= 10 AND @devices"
+EXHAUSTED: Final = """
+SELECT CASE WHEN count(*) > 0 THEN count(*) FILTER (WHERE battery_pct <= 10) END AS devices
+FROM grafana_batteries WHERE @devices
+"""
 WORST: Final = """
 SELECT device_no, kind, site_no, site_@lang AS site, score, worst_reason, reasons,
        CASE WHEN excused_by IS NULL THEN presence ELSE 'excused' END AS presence, presence_since

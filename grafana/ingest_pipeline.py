@@ -37,7 +37,7 @@ LAG_NOW: Final = (
 )
 DEAD_SHARE: Final = (
     'sum(increase(tracefleet_ingest_records_total{outcome="dead_lettered", instance=~"$instance"}[1h]))'
-    ' / clamp_min(sum(increase(tracefleet_ingest_records_total{instance=~"$instance"}[1h])), 1)'
+    ' / (sum(increase(tracefleet_ingest_records_total{instance=~"$instance"}[1h])) > 0)'
 )
 RETRIES_NOW: Final = 'sum(increase(tracefleet_ingest_retries_total{instance=~"$instance"}[1h]))'
 UNACKNOWLEDGED: Final = 'sum by (instance) (tracefleet_ingest_unacknowledged_messages{instance=~"$instance"})'
@@ -51,7 +51,8 @@ MESSAGES_BY_STREAM: Final = (
 RATE_BY_OUTCOME: Final = (
     'sum by (outcome) (rate(tracefleet_ingest_records_total{instance=~"$instance"}[$__rate_interval]))'
 )
-QUANTILE: Final = 'histogram_quantile(%s, sum by (le) (rate(%s_bucket{instance=~"$instance"}[$__rate_interval])))'
+# While nothing comes, a quantile is NaN: the comparison leaves it out.
+QUANTILE: Final = 'histogram_quantile(%s, sum by (le) (rate(%s_bucket{instance=~"$instance"}[$__rate_interval]))) >= 0'
 QUANTILES: Final = {"A": ("0.5", "p50"), "B": ("0.95", "p95"), "C": ("0.99", "p99")}
 DEAD_BY_REASON: Final = (
     'sort_desc(sum by (reason) (increase(tracefleet_ingest_dead_letters_total{instance=~"$instance"}[$__range]))'
@@ -65,7 +66,7 @@ RETRIES_IN_TIME: Final = (
 )
 BATCH: Final = (
     'sum(rate(tracefleet_ingest_batch_records_sum{instance=~"$instance"}[$__rate_interval]))'
-    ' / sum(rate(tracefleet_ingest_batch_records_count{instance=~"$instance"}[$__rate_interval]))'
+    ' / (sum(rate(tracefleet_ingest_batch_records_count{instance=~"$instance"}[$__rate_interval])) > 0)'
 )
 WORKERS: Final = """
 SELECT worker, connected, unacknowledged, lag_seconds, heartbeat_age_seconds, started_at, stopped_reason

@@ -28,13 +28,17 @@ from grafana.words import AGES, CASE_STATES, CHANNELS, KINDS, Say
 
 SPEAKING: Final = "SELECT count(*) AS devices FROM grafana_security_events WHERE settled_at IS NULL AND @devices"
 OVERDUE: Final = "SELECT count(*) AS cases FROM grafana_cases WHERE is_overdue AND @devices"
+# Each day is judged when it is over: before that, nobody has looked.
 WAITING: Final = """
-SELECT count(*) AS devices FROM grafana_flags
+SELECT CASE WHEN count(*) > 0
+                 OR EXISTS (SELECT FROM grafana_device_days WHERE day BETWEEN @today - 7 AND @today - 1 AND @devices)
+            THEN count(*) END AS devices
+FROM grafana_flags
 WHERE ended_at IS NULL AND @devices AND device_no NOT IN (SELECT device_no FROM grafana_cases WHERE is_open)
 """
 OPEN: Final = "SELECT count(*) AS cases FROM grafana_cases WHERE is_open AND @devices"
 BEHIND: Final = """
-SELECT count(*) FILTER (WHERE ended_on IS NULL AND remaining > even) AS programmes
+SELECT CASE WHEN count(*) > 0 THEN count(*) FILTER (WHERE ended_on IS NULL AND remaining > even) END AS programmes
 FROM (
     SELECT DISTINCT ON (programme_no) ended_on, remaining, even
     FROM grafana_programme_days WHERE @programmes ORDER BY programme_no, day DESC

@@ -41,13 +41,13 @@ FROM grafana_device_days WHERE @days AND @devices
 """
 # In service, and no trade, scan or look-up in thirty days of which at least twenty had something expected of it.
 DORMANT: Final = """
-SELECT count(*) AS devices FROM (
-    SELECT device_no FROM grafana_device_days
+SELECT CASE WHEN count(*) > 0 THEN count(*) FILTER (WHERE used = 0) END AS devices FROM (
+    SELECT sum(trades + scans) AS used FROM grafana_device_days
     WHERE day > @today - 30 AND kind IN ('trace_scale', 'kiosk', 'handheld', 'scanner', 'card_reader') AND @devices
       AND device_no IN (SELECT e.device_no FROM grafana_devices AS e WHERE e.state = 'in_service')
     GROUP BY device_no
-    HAVING count(*) FILTER (WHERE expected_slots > 0) >= 20 AND sum(trades + scans) = 0
-) AS dormant
+    HAVING count(*) FILTER (WHERE expected_slots > 0) >= 20
+) AS known
 """
 # Up to a day by the hour, from telemetry; beyond it by the day, from what fleet has rolled up.
 TRADES_IN_TIME: Final = """
@@ -89,7 +89,7 @@ ORDER BY 1
 RECEIPTS_IN_TIME: Final = """
 SELECT bucket_at AS time, sum(printed)::double precision / nullif(sum(printed + unprinted), 0) AS share
 FROM grafana_weighing_days WHERE @days AND @devices
-GROUP BY bucket_at ORDER BY bucket_at
+GROUP BY bucket_at HAVING sum(printed + unprinted) > 0 ORDER BY bucket_at
 """
 RECEIPTS_BY_SITE: Final = """
 SELECT site_no, site_@lang AS site, count(DISTINCT device_no) AS scales, sum(sales) AS sales,

@@ -50,12 +50,22 @@ HEARD: Final = """
 SELECT count(*) FILTER (WHERE presence IN ('online', 'late'))::double precision / nullif(count(*), 0) AS share
 FROM grafana_health WHERE excused_by IS NULL AND @devices
 """
-POOR: Final = "SELECT count(*) AS devices FROM grafana_health WHERE score < 60 AND @devices"
+POOR: Final = """
+SELECT CASE WHEN count(score) > 0 THEN count(*) FILTER (WHERE score < 60) END AS devices
+FROM grafana_health WHERE @devices
+"""
 SALES: Final = "SELECT sum(sales) AS sales FROM grafana_weighing_days WHERE day = @today AND @devices"
 OUTSIDE: Final = """
-SELECT count(*) AS probes FROM grafana_coldchain_probes WHERE standing <> 'inside' AND @devices
+SELECT CASE WHEN count(*) > 0 THEN count(*) FILTER (WHERE standing <> 'inside') END AS probes
+FROM grafana_coldchain_probes WHERE @devices
 """
-FLAGGED: Final = "SELECT count(*) AS devices FROM grafana_flags WHERE ended_at IS NULL AND @devices"
+# Each day is judged when it is over: before that, nobody has looked.
+FLAGGED: Final = """
+SELECT CASE WHEN count(*) > 0
+                 OR EXISTS (SELECT FROM grafana_device_days WHERE day BETWEEN @today - 7 AND @today - 1 AND @devices)
+            THEN count(*) END AS devices
+FROM grafana_flags WHERE ended_at IS NULL AND @devices
+"""
 OUTAGES_NOW: Final = """
 SELECT count(*) AS outages FROM grafana_outages WHERE ended_at IS NULL AND (site_no IS NULL OR @sites)
 """
