@@ -21,6 +21,8 @@ from store.settings import PREFIX, Settings
 # shared connections, a bridge, an operator's tool.
 User = Literal["fleet", "ingest", "service"]
 SYSTEM: Final = "SYS"
+# What `access` says last and every deployment's nats.conf refers to: without it the server does not start.
+WHOLE: Final = "TRACEFLEET_SYSTEM"
 # Whoever knocks waits so long for fleet: a whole city that comes back at once is answered in turn.
 LOGIN_SECONDS: Final = 8
 _RIGHTS: Final[Mapping[User, tuple[list[str], list[str]]]] = {
@@ -84,7 +86,6 @@ def access(door: Door | None) -> str:
         ]
     }}
 }}
-system_account: {SYSTEM}
 authorization {{
     timeout: {LOGIN_SECONDS}
     users: [
@@ -96,6 +97,9 @@ authorization {{
         auth_users: {json.dumps([name_of(user) for user in door.passwords])}
     }}
 }}
+# At the end: nats.conf refers to it, too, and so does not start where this file is empty or was cut off.
+{WHOLE}: {SYSTEM}
+system_account: ${WHOLE}
 """
 
 

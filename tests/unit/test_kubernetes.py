@@ -19,7 +19,9 @@ from typer.main import get_group
 
 from api.app import create_app
 from deploy import manifests as generated
+from deploy.broker_config import WHOLE, Door, access
 from deploy.cli import app
+from fleet.identity.answers import Issuer
 from store.exporter import Exporter
 from store.records import READABLE
 from store.settings import PREFIX, Settings
@@ -398,7 +400,8 @@ def test_the_brokers_find_each_other() -> None:
     hosts = [f"{nats.name}-{number}.{spec['serviceName']}" for number in range(spec["replicas"])]
     port = nats.ports["cluster"]
     assert list(routes.values()) == [f"nats://routes:$(ROUTES_PASSWORD)@{host}:{port}" for host in hosts]
-    assert set(re.findall(r"\$(\w+)", re.sub(r"#.*", "", NATS_CONF))) <= nats.environment.keys()
+    # WHOLE is what the included access.conf says at its end.
+    assert set(re.findall(r"\$(\w+)", re.sub(r"#.*", "", NATS_CONF))) <= nats.environment.keys() | {WHOLE}
     assert f"stream_replicas: {spec['replicas']}" in NATS_CONF
 
 
@@ -428,7 +431,8 @@ def test_configuration_of_the_brokers_is_valid(with_tls: bool, tmp_path: Path) -
         text = file.read_text(encoding="utf-8").replace("/etc/nats/certificate", str(tmp_path))
         (tmp_path / file.name).write_text(text, encoding="utf-8")
     (tmp_path / "access").mkdir()
-    (tmp_path / "access" / "access.conf").write_text("", encoding="utf-8")
+    door = Door(Issuer(bytes(32)).public_key, {"ingest": "p", "fleet": "q"})
+    (tmp_path / "access" / "access.conf").write_text(access(door), encoding="utf-8")
     if with_tls:
         _make_certificate(tmp_path)
     done = subprocess.run(
