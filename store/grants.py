@@ -1,13 +1,14 @@
 """Who may do what in the database: the roles of our processes, and their rights by area, in one place.
 
 The roles themselves and their passwords are the administrator's (deploy/compose/roles.sql makes them). At its end
-`tracefleet migrate`, which runs as the owner, gives each that exists exactly what stands here. Where there is no such
-role, as on one machine, the owner does it all.
+`tracefleet migrate`, which runs as the owner, gives each that exists exactly what stands here, and the way into the
+database. Where there is no such role, as on one machine, the owner does it all.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, LiteralString
 
+import structlog
 from psycopg import Connection, sql
 
 Role = Literal["tracefleet_ingest", "tracefleet_fleet", "tracefleet_api", "tracefleet_dashboards"]
@@ -93,6 +94,16 @@ SELECT c.relname FROM pg_class AS c
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('v', 'm') AND c.relname LIKE %(form)s
 ORDER BY 1
 """
+# Of a database that is closed to PUBLIC, as that of roles.sql and of the example for an operator.
+MAY_LET_IN: Final = """
+SELECT current_database(), has_database_privilege(current_database(), 'CONNECT WITH GRANT OPTION')
+"""
+LOCKED_OUT: Final = """
+SELECT rolname FROM pg_roles
+WHERE rolname = ANY(%(roles)s) AND NOT has_database_privilege(oid, current_database(), 'CONNECT')
+"""
+
+log = structlog.get_logger()
 
 
 def apply(connection: Connection[Any]) -> list[str]:
@@ -106,7 +117,19 @@ def apply(connection: Connection[Any]) -> list[str]:
     for role in given:
         for statement in _statements(connection, role):
             connection.execute(statement)
+    _let_in(connection, given)
     return list(given)
+
+
+def _let_in(connection: Connection[Any], roles: list[Role]) -> None:
+    """Let *roles* connect to this database; where that is not the owner's to give, say who cannot."""
+    name, may_grant = connection.execute(MAY_LET_IN).fetchone() or ("", False)
+    database = sql.Identifier(str(name))
+    for role in roles if may_grant else []:
+        connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(role)))
+    for (role,) in connection.execute(LOCKED_OUT, {"roles": roles}):
+        remedy = sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(str(role)))
+        log.warning("a role may not connect to the database", role=role, remedy=remedy.as_string(connection))
 
 
 def _statements(connection: Connection[Any], role: Role) -> Iterator[sql.Composed]:

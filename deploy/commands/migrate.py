@@ -2,7 +2,7 @@
 
 import typer
 
-from store import migrations
+from store import log, migrations
 from store.settings import load
 
 
@@ -11,7 +11,9 @@ def migrate() -> None:
 
     Safe to run any number of times, and from several machines at once.
     """
-    applied = migrations.migrate(load())
+    settings = load()
+    log.configure(settings.log_format)
+    applied = migrations.migrate(settings)
     for name in applied:
         typer.echo(f"applied {name}")
     if not applied:

@@ -1,5 +1,5 @@
 -- Runs once, when the database is made and before the first migration: a role for each process, its password from a file.
--- What each may is given by `tracefleet migrate` (store/grants.py).
+-- What each may, and the way into the database, is given by `tracefleet migrate` (store/grants.py).
 -- For a database that is older, see COMPOSE.md. By hand: psql --set=folder=… names where the files are.
 \set ON_ERROR_STOP on
 \if :{?folder}
@@ -24,7 +24,3 @@ ALTER ROLE tracefleet_dashboards SET statement_timeout = '20s';
 
 SELECT format('ALTER DATABASE %I OWNER TO tracefleet_migrate', current_database()) \gexec
 SELECT format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()) \gexec
-SELECT format(
-    'GRANT CONNECT ON DATABASE %I TO tracefleet_ingest, tracefleet_fleet, tracefleet_api, tracefleet_dashboards',
-    current_database()
-) \gexec

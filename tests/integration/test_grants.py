@@ -4,6 +4,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
+from structlog.testing import capture_logs
 
 from store import grants
 from store.grants import AREAS, RIGHTS, Role
@@ -14,6 +15,10 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 TABLES = """
 SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') ORDER BY 1
+"""
+RELATIONS = """
+SELECT relname FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm') AND NOT relispartition
 """
 # What each role is kept from, of what an attacker in its place would try first.
 FORBIDDEN: dict[Role, tuple[str, ...]] = {
@@ -128,3 +133,42 @@ def test_rights_given_by_hand_are_taken_back(connection: Connection, database_ur
         assert grants.apply(connection) == list(RIGHTS)
     with of("tracefleet_dashboards", database_url) as reader, pytest.raises(InsufficientPrivilege):
         reader.execute("SELECT 1 FROM devices")
+
+
+@pytest.fixture
+def closed(connection: Connection) -> Connection:
+    """Of the owner; nobody else may connect to the database."""
+    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(_name(connection)))
+    return connection
+
+
+def _name(connection: Connection) -> sql.Identifier:
+    return sql.Identifier(connection.info.dbname)
+
+
+def test_migration_lets_every_role_into_a_closed_database(closed: Connection, database_url: str) -> None:
+    """As the one of an operator is closed: refused before, let in after, and nothing to complain of."""
+    for role in RIGHTS:
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            of(role, database_url)
+    with capture_logs() as logs, closed.transaction():
+        grants.apply(closed)
+    assert logs == []
+    for role in RIGHTS:
+        of(role, database_url).close()
+
+
+def test_migration_names_the_roles_that_it_may_not_let_in(closed: Connection) -> None:
+    """Where it owns the tables and not the database: the migration is done, and the statement is there to be run."""
+    owner = sql.Identifier("tracefleet_test_owner")
+    with closed.transaction(force_rollback=True), capture_logs() as logs:
+        closed.execute(sql.SQL("CREATE ROLE {}").format(owner))
+        closed.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}, tracefleet_api").format(_name(closed), owner))
+        for (relation,) in closed.execute(RELATIONS).fetchall():
+            closed.execute(sql.SQL("ALTER TABLE {} OWNER TO {}").format(sql.Identifier(str(relation)), owner))
+        closed.execute(sql.SQL("SET LOCAL ROLE {}").format(owner))
+        assert grants.apply(closed) == list(RIGHTS)
+    assert {entry["role"] for entry in logs} == RIGHTS.keys() - {"tracefleet_api"}
+    fleet = next(entry for entry in logs if entry["role"] == "tracefleet_fleet")
+    assert fleet["log_level"] == "warning"
+    assert fleet["remedy"] == f'GRANT CONNECT ON DATABASE "{closed.info.dbname}" TO "tracefleet_fleet"'

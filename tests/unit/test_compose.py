@@ -170,7 +170,7 @@ def test_every_role_is_made_with_its_password_and_nothing_but_its_own_rights() -
     assert set(re.findall(r"CREATE ROLE tracefleet_(\w+) LOGIN PASSWORD :'\1'", made)) == ROLES
     assert set(re.findall(r"^\\set (\w+) `cat :folder/database_\1`$", made, re.MULTILINE)) == ROLES
     assert {role.removeprefix("tracefleet_") for role in RIGHTS} == ROLES - {"migrate"}
-    assert re.findall(r"GRANT (\w+)", made) == ["CONNECT"]
+    assert "GRANT" not in made
 
 
 def test_secrets_are_files_and_reach_those_who_read_them() -> None:
