@@ -1,6 +1,7 @@
 """The configuration of the services around ours agrees with theirs, with ours and with the dashboards."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from fleet.identity.answers import Issuer
 from store.errors import SettingsError
 from store.migrations import SQL_FOLDER
 from store.settings import Settings
+from tests.unit import strict_yaml
 
 ROOT = Path(__file__).parents[2]
 PARTS = ROOT / "deploy" / "compose"
@@ -28,6 +30,7 @@ def _yaml(path: Path) -> Any:
 
 
 SERVICES: dict[str, dict[str, Any]] = _yaml(ROOT / "deploy" / "compose.yaml")["services"]
+TLS: dict[str, dict[str, Any]] = strict_yaml.read(ROOT / "deploy" / "compose.tls.yaml")["services"]
 PROMETHEUS_CONFIG = _yaml(PARTS / "prometheus.yml")
 SOURCES = {
     source["uid"]: source for source in _yaml(ROOT / "grafana/provisioning/datasources/tracefleet.yaml")["datasources"]
@@ -44,13 +47,45 @@ def test_prometheus_scrapes_every_service_of_ours_at_its_default_port() -> None:
 
 def test_prometheus_configuration_is_valid() -> None:
     """By Prometheus' own tool."""
+    _assert_promtool_takes(PARTS / "prometheus.yml")
+
+
+def _assert_promtool_takes(config: Path) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool (Debian package prometheus) is not installed")
-    done = subprocess.run(
-        [promtool, "check", "config", str(PARTS / "prometheus.yml")], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([promtool, "check", "config", str(config)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_prometheus_scrapes_the_api_by_its_certificate_where_it_has_one(tmp_path: Path) -> None:
+    """What compose.tls.yaml runs writes the name into the file, which is else that without TLS."""
+    service = TLS["prometheus"]
+    with_tls, plain = PARTS / "prometheus-tls.yml", SERVICES["prometheus"]
+    assert service["volumes"] == [f"./compose/{with_tls.name}:/etc/prometheus/prometheus.yml:ro"]
+    changed = "--config.file=/tmp/prometheus.yml"
+    assert service["command"] == [changed, *plain["command"][1:]]
+    *shell, script, _ = service["entrypoint"]
+    # As compose gives it, with the container's places on this machine, and the program in place of Prometheus' own.
+    places = {
+        "$$": "$",
+        "/tmp/": f"{tmp_path}/",
+        "/etc/prometheus/prometheus.yml": str(with_tls),
+        "/bin/prometheus": "echo",
+    }
+    for theirs, ours in places.items():
+        assert theirs in script
+        script = script.replace(theirs, ours)
+    environment = {"TRACEFLEET_HOST": "trace.example.org", "PATH": os.environ["PATH"]}
+    done = subprocess.run([*shell, script, "prometheus", "--a", "b"], env=environment, capture_output=True, check=True)
+    assert done.stdout == b"--a b\n"
+    filled = _yaml(tmp_path / "prometheus.yml")
+    (api,) = (job for job in filled["scrape_configs"] if job["job_name"] == "api")
+    assert api.pop("scheme") == "https"
+    assert api.pop("tls_config") == {"ca_file": "/run/secrets/tls_authorities", "server_name": "trace.example.org"}
+    assert service["secrets"] == ["tls_authorities"]
+    assert filled == PROMETHEUS_CONFIG
+    _assert_promtool_takes(tmp_path / "prometheus.yml")
 
 
 def test_broker_configuration_is_valid(tmp_path: Path) -> None:
