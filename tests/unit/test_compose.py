@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.main import get_group
 
 from deploy.cli import app
@@ -257,6 +258,66 @@ def test_compose_itself_takes_the_files(files: list[str]) -> None:
         | {"TRACEFLEET_HOST": "trace.example.org"},
     )
     assert done.returncode == 0, done.stderr
+
+
+PAGE = (DEPLOY / "COMPOSE.md").read_text(encoding="utf-8")
+# Those of these options that take a value.
+TAKE_A_VALUE = {"--user", "-e"}
+
+
+def _dot_env() -> dict[str, str]:
+    """The example of the page."""
+    (block,) = re.findall(r"^```sh\n# \.env\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return dict(line.split("=", 1) for line in block.splitlines())
+
+
+def test_the_example_of_settings_names_files_and_variables_that_there_are() -> None:
+    """Every file of ours, one's own last, so that it wins; and what compose.tls.yaml cannot do without."""
+    told = _dot_env()
+    assert told.pop("COMPOSE_FILE").split(":") == ["compose.yaml", "compose.tls.yaml", "compose.override.yaml"]
+    assert {path.name for path in DEPLOY.glob("compose*.yaml")} - {"compose.override.yaml"} == {
+        "compose.yaml", "compose.tls.yaml"
+    }  # fmt: skip
+    used = re.findall(r"\$\{(\w+)(:\?)?", (DEPLOY / "compose.tls.yaml").read_text(encoding="utf-8"))
+    assert {name for name, needed in used if needed} <= told.keys() <= {name for name, _ in used}
+
+
+@pytest.mark.parametrize("page", ["COMPOSE.md", "BACKUP.md", "compose.yaml", "compose.tls.yaml"])
+def test_commands_of_the_pages_name_services_and_no_files(page: str) -> None:
+    """A file named at a command would put one's own settings, or TLS, out of force."""
+    text = (DEPLOY / page).read_text(encoding="utf-8")
+    assert not re.search(r"docker compose (-f|--file)", text)
+    for command in re.findall(r"docker compose ([^`\n#…)]+)", text):
+        verb, *words = command.split()
+        assert verb in {"up", "exec", "logs", "run", "stop", "restart", "config"}, command
+        if verb == "config":
+            continue
+        named = [
+            word
+            for before, word in zip(["", *words], words, strict=False)
+            if not word.startswith("-") and before not in TAKE_A_VALUE
+        ]
+        # What follows the service is said to the program in it.
+        assert set(named[:1] if verb in {"exec", "run"} else named) <= SERVICES.keys(), command
+
+
+def test_compose_itself_takes_the_example_of_settings(tmp_path: Path) -> None:
+    """Written as the page says, every command takes the three files, with one's own over the others."""
+    command = _compose()
+    if command is None:
+        pytest.skip("Docker Compose 2 is not installed here")
+    for name in ("compose.yaml", "compose.tls.yaml"):
+        shutil.copy(DEPLOY / name, tmp_path)
+    own = "services: {api: {environment: {TRACEFLEET_LOG_FORMAT: console}}}"
+    (tmp_path / "compose.override.yaml").write_text(own, encoding="utf-8")
+    (tmp_path / ".env").write_text("".join(f"{key}={value}\n" for key, value in _dot_env().items()), encoding="utf-8")
+    bare = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "COMPOSE_"))}
+    done = subprocess.run([*command, "config"], cwd=tmp_path, capture_output=True, text=True, check=False, env=bare)
+    assert done.returncode == 0, done.stderr
+    services = yaml.safe_load(done.stdout)["services"]
+    assert services["api"]["command"] == ["api"]
+    assert services["api"]["environment"]["TRACEFLEET_LOG_FORMAT"] == "console"
+    assert services["nats"]["ports"][0]["host_ip"] == "0.0.0.0"  # noqa: S104 - as it is asked for
 
 
 def test_alerts_lead_to_where_people_reach_the_api() -> None:
