@@ -209,10 +209,59 @@ def test_passwords_are_made_once(tmp_path: Path) -> None:
     assert changed == {"grafana_admin"}
 
 
-def test_secrets_stay_out_of_git_and_of_the_image() -> None:
-    """Both ignore the folder."""
-    assert "deploy/secrets/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
-    assert "deploy/secrets" in (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+# As the pages tell people to make them, and where they would look for a place of their own.
+OF_A_SITE = (
+    "access.conf", "deploy/.env", "deploy/access.conf", "deploy/compose.override.yaml", "deploy/tracefleet.key",
+    "deploy/kubernetes/zhengzhou/access.conf", "deploy/kubernetes/zhengzhou/kustomization.yaml",
+    "deploy/kubernetes/base/tls.key", "deploy/kubernetes/city/ca.crt", "deploy/secrets/database_api",
+)  # fmt: skip
+
+
+def _is_sent_to_the_builder(path: str) -> bool:
+    """By the last line that matches the path or a folder above it, as Docker reads the file."""
+    sent = True
+    places = [path, *(str(parent) for parent in Path(path).parents)]
+    for line in (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines():
+        pattern = line.lstrip("!")
+        if not line.startswith("#") and any(re.fullmatch(_expression(pattern), place) for place in places):
+            sent = line.startswith("!")
+    return sent
+
+
+def _expression(pattern: str) -> str:
+    return re.escape(pattern).replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*")
+
+
+def _tracked() -> list[str]:
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("not a working copy of git")
+    done = subprocess.run([git, "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("path", OF_A_SITE)
+def test_what_is_of_a_site_stays_out_of_git_and_of_the_image(path: str) -> None:
+    """Passwords, keys, settings and overlays; the wheel leaves out what git does."""
+    assert not _is_sent_to_the_builder(path)
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("not a working copy of git")
+    assert subprocess.run([git, "check-ignore", "--quiet", path], cwd=ROOT, check=False).returncode == 0
+
+
+def test_what_is_of_the_project_is_in_git_and_in_the_image() -> None:
+    """Nothing of it is ignored; of the packages everything goes to the builder."""
+    tracked = _tracked()
+    packages = tuple(f"{name}/" for name in PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
+    ours = [path for path in tracked if path.startswith(packages)]
+    assert len(ours) > 100
+    assert [path for path in ours if not _is_sent_to_the_builder(path)] == []
+    done = subprocess.run(
+        ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"],  # noqa: S607 - found above
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == ""
 
 
 def test_tls_changes_what_is_there_and_nothing_else() -> None:
