@@ -199,6 +199,19 @@ def test_units_start_in_their_order_and_stop_together() -> None:
     assert wanted | {"tracefleet-broker-config.service"} == ours
 
 
+def test_the_broker_is_started_again_until_its_door_is_there() -> None:
+    """A first try of broker-config may fail: what requires it is never started, nor is what a condition skips."""
+    (path,) = (path for path in UNITS if path.name == "tracefleet-nats.service")
+    said = dict(_entries(path, "Service"))
+    assert (said["Restart"], _of(path, "Unit", "StartLimitIntervalSec")) == ("always", ["0"])
+    assert 0 < int(said["RestartSec"]) <= 10
+    assert "tracefleet-broker-config.service" in _of(path, "Unit", "Wants")
+    # Of all units: a first try of each may fail.
+    for unit in UNITS:
+        keys = {key for key, _ in _entries(unit, "Unit")}
+        assert not [key for key in keys if re.match(r"Requires|Requisite|BindsTo|Condition|Assert", key)], unit.name
+
+
 def test_every_file_is_described_and_installed() -> None:
     """README.md tells of each; install.sh puts it somewhere, by its name or by its kind."""
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
