@@ -191,8 +191,9 @@ def test_a_gap_in_the_log_is_said_and_streaming_goes_on(place: Place, tmp_path: 
         place.execute("SELECT pg_drop_replication_slot('tracefleet_archive')")
 
 
-def test_role_that_compose_makes_can_back_up_and_nothing_else(place: Place, tmp_path: Path) -> None:
-    """By its password from a file; it reads no table."""
+@pytest.mark.parametrize("address", ["all", "127.0.0.1/32"], ids=["compose", "systemd"])
+def test_role_for_backups_can_make_them_and_nothing_else(address: str, place: Place, tmp_path: Path) -> None:
+    """By its password, from a file in a container and from a variable on a server; it reads no table."""
     path = f"{postgres.programs()}{os.pathsep}{os.environ['PATH']}"
     reach = {"PATH": path, "PGHOST": postgres.HOST, "PGPORT": str(place.server.port)}
     secret = tmp_path / "secret"
@@ -200,16 +201,16 @@ def test_role_that_compose_makes_can_back_up_and_nothing_else(place: Place, tmp_
     superuser = {"POSTGRES_USER": postgres.SUPERUSER, "POSTGRES_DB": "postgres", "PGPASSWORD": place.server.password}
     hba = place.server.folder / "pg_hba.conf"
     before = hba.read_text(encoding="utf-8")
-    made = subprocess.run(
-        ["/bin/sh", str(ROLE)],
-        env=reach | superuser | {"PGDATA": str(place.server.folder), "BACKUP_PASSWORD_FILE": str(secret)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    in_container, on_server = {"BACKUP_PASSWORD_FILE": str(secret)}, {"BACKUP_PASSWORD": secret.read_text().strip()}
+    given = in_container if address == "all" else on_server | {"BACKUP_FROM": address}
+    with ROLE.open("rb") as script:
+        made = subprocess.run(
+            # As README.md of systemd has it: postgres need not see the folder of the project.
+            ["/bin/sh", "-s"], stdin=script, env=reach | superuser | given, capture_output=True, text=True, check=False
+        )  # fmt: skip
     assert made.returncode == 0, made.stderr
     added = hba.read_text(encoding="utf-8").removeprefix(before)
-    assert added == "host replication tracefleet_backup all scram-sha-256\n"
+    assert added == f"host replication tracefleet_backup {address} scram-sha-256\n"
 
     told = subprocess.run(
         ["/bin/sh", str(scripts.FOLDER / "base-backup.sh")],
@@ -230,6 +231,9 @@ def test_role_that_compose_makes_can_back_up_and_nothing_else(place: Place, tmp_
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute("SELECT n FROM private")
+    hba.write_text(before, encoding="utf-8")
+    place.execute("DROP TABLE private")
+    place.execute("DROP ROLE tracefleet_backup")
 
 
 def test_an_archive_whose_folder_is_gone_ends_by_itself(place: Place, tmp_path: Path) -> None:

@@ -212,6 +212,20 @@ def test_the_broker_is_started_again_until_its_door_is_there() -> None:
         assert not [key for key in keys if re.match(r"Requires|Requisite|BindsTo|Condition|Assert", key)], unit.name
 
 
+def test_backups_come_by_the_way_that_is_opened_to_their_role() -> None:
+    """Both pages open 127.0.0.1 to it and send it there; its password is the one that the units are shown."""
+    backup = (ROOT / "deploy" / "BACKUP.md").read_text(encoding="utf-8")
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    for page in (backup, readme):
+        assert set(re.findall(r"BACKUP_FROM=(\S+)", page)) == {"127.0.0.1/32"}
+        assert set(re.findall(r"PGHOST=([\w./]+)", page)) == {"127.0.0.1"}
+    (password,) = re.findall(r"BACKUP_PASSWORD=\$\(cat (\S+)\)", readme)
+    units = [path for path in SERVICES if "backup" in _credentials(path)]
+    assert {_credentials(path)["backup"] for path in units} == {password}
+    folder = {value for path in units for value in _of(path, "Service", "ReadWritePaths")}
+    assert set(re.findall(r"BACKUP_DIR=(\S+)", readme)) == folder
+
+
 def test_every_file_is_described_and_installed() -> None:
     """README.md tells of each; install.sh puts it somewhere, by its name or by its kind."""
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
