@@ -278,6 +278,7 @@ def test_selectors_take_the_pods_they_mean() -> None:
     """Of workloads, services, budgets and monitors: one kind of pods each, that of their own label."""
     for manifest in of_kind(*WORKLOADS, "Service", "PodDisruptionBudget", "PodMonitor", "NetworkPolicy"):
         spec = manifest["spec"]
+        # Of everybody, and of the pods that an operator makes.
         if manifest["kind"] == "Job" or manifest["metadata"]["name"] in ("tracefleet-default", "tracefleet-database"):
             continue
         selector = spec.get("podSelector", spec.get("selector"))
@@ -294,16 +295,36 @@ def test_services_lead_to_ports_that_are_listened_on() -> None:
             assert port["targetPort"] in pods.ports
             if service["spec"].get("type") != "LoadBalancer":
                 assert port["port"] == pods.ports[port["targetPort"]]
-    for monitor in of_kind("PodMonitor"):
-        component = monitor["metadata"]["labels"]["app.kubernetes.io/component"]
-        assert [end["port"] for end in monitor["spec"]["podMetricsEndpoints"]] == list(PODS[component].ports)
-        assert monitor["spec"]["jobLabel"] == "app.kubernetes.io/component"
-    scraped = {monitor["metadata"]["labels"]["app.kubernetes.io/component"] for monitor in of_kind("PodMonitor")}
+    monitors = {one["metadata"]["labels"]["app.kubernetes.io/component"]: one["spec"] for one in of_kind("PodMonitor")}
+    monitors.pop("database")
+    for component, monitor in monitors.items():
+        assert [end["port"] for end in monitor["podMetricsEndpoints"]] == list(PODS[component].ports)
+        assert monitor["jobLabel"] == "app.kubernetes.io/component"
     prometheus = strict_yaml.read(ROOT / "deploy" / "compose" / "prometheus.yml")
-    assert scraped == {job["job_name"] for job in prometheus["scrape_configs"]}
+    assert monitors.keys() == {job["job_name"] for job in prometheus["scrape_configs"]}
     (ingress,) = of_kind("Ingress")
     backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
     assert (backend["name"], backend["port"]["name"]) == ("tracefleet-api", "http")
+
+
+def test_the_database_is_scraped_by_a_monitor_of_ours() -> None:
+    """Found as the policy finds the pods that opens their port to Prometheus; the exporter may enter the database."""
+    (cluster,) = of_kind("Cluster")
+    # The operator's own switch is to go.
+    assert "monitoring" not in cluster["spec"]
+    statements = cluster["spec"]["bootstrap"]["initdb"]["postInitApplicationSQL"]
+    assert "GRANT CONNECT ON DATABASE tracefleet TO pg_monitor" in statements
+    (monitor,) = (one for one in of_kind("PodMonitor") if one["metadata"]["name"] == "tracefleet-database")
+    assert monitor["spec"]["selector"] == _policies()["database"]["podSelector"]
+    assert monitor["spec"]["selector"] == {"matchLabels": {"cnpg.io/cluster": cluster["metadata"]["name"]}}
+    assert [end["port"] for end in monitor["spec"]["podMetricsEndpoints"]] == ["metrics"]
+    opened = {
+        peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]: rule["ports"]
+        for rule in _policies()["database"]["ingress"]
+        for peer in rule["from"]
+        if "podSelector" not in peer
+    }
+    assert opened["monitoring"] == [{"port": 9187, "protocol": "TCP"}]
 
 
 def _policies() -> dict[str, Manifest]:
