@@ -173,14 +173,15 @@ def test_the_example_of_a_database_makes_what_the_pods_expect() -> None:
     assert not [role for role in cluster["spec"]["managed"]["roles"] if "inRoles" in role or "superuser" in role]
 
 
-def test_dashboards_are_kept_from_long_queries_as_in_compose() -> None:
-    """By the same settings of the role, which is there before them."""
+def test_roles_are_there_before_the_first_migration_and_set_as_in_compose() -> None:
+    """Those that `managed` gives their passwords to, later; the dashboards kept from writing and from long queries."""
     (cluster,) = of_kind("Cluster")
     statements = cluster["spec"]["bootstrap"]["initdb"]["postInitApplicationSQL"]
     compose = (ROOT / "deploy" / "compose" / "roles.sql").read_text(encoding="utf-8")
     settings = re.findall(r"^(ALTER ROLE .+);$", compose, re.MULTILINE)
     assert len(settings) == 2
-    assert [one for one in statements if "ROLE" in one] == ["CREATE ROLE tracefleet_dashboards", *settings]
+    made = [f"CREATE ROLE {role['name']}" for role in cluster["spec"]["managed"]["roles"]]
+    assert [one for one in statements if "ROLE" in one] == [*made, *settings]
 
 
 def test_no_manifest_holds_a_secret() -> None:

@@ -47,13 +47,20 @@ def make_roles(url: str, secrets: Path) -> "subprocess.CompletedProcess[str]":
 @contextmanager
 def a_server(place: Path, secrets: Path) -> Iterator[str]:
     """A superuser's URL of a server of its own, roles being the server's, before the first migration."""
+    with a_bare_server(place) as url:
+        done = make_roles(url, secrets)
+        assert done.returncode == 0, done.stderr
+        yield url
+
+
+@contextmanager
+def a_bare_server(place: Path) -> Iterator[str]:
+    """The same without a role of ours."""
     server = postgres.prepare(place, port=free_port())
     process = server.start()
     try:
         server.wait_ready(process)
         server.create_database()
-        done = make_roles(server.url, secrets)
-        assert done.returncode == 0, done.stderr
         yield server.url
     finally:
         end(process, signal.SIGINT)
