@@ -331,6 +331,12 @@ def test_the_example_of_settings_names_files_and_variables_that_there_are() -> N
     assert {name for name, needed in used if needed} <= told.keys() <= {name for name, _ in used}
 
 
+def test_the_page_asks_for_a_compose_that_knows_what_the_files_say() -> None:
+    """`!override` came with 2.24.4; a folder of the machine is told from a volume by its first letter."""
+    assert "!override" in (DEPLOY / "compose.tls.yaml").read_text(encoding="utf-8")
+    assert re.findall(r"Docker Compose ≥ ([\d.]+\d)", PAGE) == ["2.24.4", "2.24.4"]
+
+
 @pytest.mark.parametrize("page", ["COMPOSE.md", "BACKUP.md", "compose.yaml", "compose.tls.yaml"])
 def test_commands_of_the_pages_name_services_and_no_files(page: str) -> None:
     """A file named at a command would put one's own settings, or TLS, out of force."""
