@@ -73,6 +73,13 @@ def test_service_has_a_health_check_unless_it_ends_by_itself(name: str) -> None:
 
 
 @EVERY_SERVICE
+def test_log_of_a_service_that_lasts_is_bounded(name: str) -> None:
+    """A device that is refused for months fills no disk."""
+    if not _is_one_shot(name):
+        assert SERVICES[name]["logging"] == {"driver": "local", "options": {"max-size": "20m", "max-file": "5"}}
+
+
+@EVERY_SERVICE
 def test_service_waits_for_what_it_needs(name: str) -> None:
     """For the health of what stays, for the success of what ends."""
     for needed, condition in SERVICES[name].get("depends_on", {}).items():

@@ -13,6 +13,7 @@ from typer.main import get_group
 
 from deploy.broker_config import Door, access
 from deploy.cli import app
+from fleet.audit import anchors
 from fleet.identity.answers import Issuer
 from store.settings import PREFIX, Settings
 from store.url_password import with_password
@@ -164,6 +165,14 @@ def test_credentials_are_those_of_compose() -> None:
     names = {Path(source).name for source in sources if source.startswith("/etc/tracefleet/credentials/")}
     assert names - {"tracefleet.key"} <= set(script.split())
     assert "tracefleet.key" in readme
+
+
+def test_administrators_read_the_anchors_that_fleet_writes() -> None:
+    """Else a tail of the audit that was cut off would look whole to them."""
+    [fleet] = [path for path in OURS if path.name == "tracefleet-fleet.service"]
+    folder = dict(_entries(fleet, "Service"))["StateDirectory"]
+    admin = (FOLDER / "admin.env").read_text(encoding="utf-8").splitlines()
+    assert f"TRACEFLEET_AUDIT_ANCHOR_FILE=/var/lib/{folder}/{anchors.FILE_NAME}" in admin
 
 
 @pytest.mark.parametrize("path", LASTING, ids=lambda path: path.name)
