@@ -12,6 +12,7 @@ from api.callers import PUBLIC, READERS, Caller, identify
 from api.database import DatabaseDep
 from api.html import page, prose, table
 from api.problems import ProblemError
+from api.problems_zh import CHINESE
 from api.readiness import Check, Readiness
 
 router = APIRouter(include_in_schema=False, dependencies=PUBLIC)
@@ -64,8 +65,8 @@ async def catalogue() -> HTMLResponse:
         [
             f'<span id="{kind.slug}"><code>{kind.slug}</code></span>',
             str(kind.status),
-            escape(kind.title),
-            prose(kind.remedy),
+            f"{escape(kind.title)}<br>{escape(CHINESE[kind.slug][0])}",
+            f"{prose(kind.remedy)}<br>{prose(CHINESE[kind.slug][1])}",
         ]
         for kind in problems.CATALOGUE
     ]

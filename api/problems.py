@@ -9,7 +9,11 @@ from typing import Any, Final
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import Headers
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from api.problems_zh import CHINESE, is_asked_for
 
 MEDIA_TYPE: Final = "application/problem+json"
 CATALOGUE_PATH: Final = "/api/v1/problems"
@@ -291,9 +295,9 @@ def answer(
 ) -> Response:
     """The response that tells of a problem; every 429 and 503 says when to try again.
 
-    *detail* gets the remedy of its kind.
+    *detail* gets the remedy of its kind; who asks for Chinese has title and remedy in Chinese.
     """
-    problem = Problem(
+    in_english = Problem(
         type=kind.type,
         title=kind.title,
         status=status or kind.status,
@@ -301,12 +305,33 @@ def answer(
         errors=list(errors) if errors is not None else None,
         allowed=list(allowed) if allowed is not None else None,
     )
-    return Response(
-        orjson.dumps(problem.model_dump(by_alias=True, exclude_none=True)),
-        status_code=problem.status,
-        headers={**_OF_STATUS.get(problem.status, {}), **(headers or {})},
-        media_type=MEDIA_TYPE,
-    )
+    title, remedy = CHINESE[kind.slug]
+    in_chinese = in_english.model_copy(update={"title": title, "detail": f"{detail} {remedy}"})
+    return _Answer(in_english, in_chinese, {**_OF_STATUS.get(in_english.status, {}), **(headers or {})})
+
+
+class _Answer(Response):
+    """A problem in the language that its caller asks for, which is known when it is sent."""
+
+    def __init__(self, in_english: Problem, in_chinese: Problem, headers: Mapping[str, str]) -> None:
+        super().__init__(
+            _written(in_english),
+            status_code=in_english.status,
+            headers={**headers, "Content-Language": "en", "Vary": "Accept-Language"},
+            media_type=MEDIA_TYPE,
+        )
+        self._in_chinese = in_chinese
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        if is_asked_for(Headers(scope=scope).get("accept-language")):
+            self.body = _written(self._in_chinese)
+            self.headers.update({"Content-Length": str(len(self.body)), "Content-Language": "zh"})
+        await super().__call__(scope, receive, send)
+
+
+def _written(problem: Problem) -> bytes:
+    return orjson.dumps(problem.model_dump(by_alias=True, exclude_none=True))
 
 
 # What every route may answer that reads a body.

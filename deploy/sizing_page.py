@@ -66,7 +66,8 @@ BASIS: Final = """
 - The load is the simulator's city: wet markets, cold stores, supermarkets, a wholesale market; all devices well, each
   message as it comes; loggers send several records in one, so there are fewer messages than records. Real cities bring
   less: Jinan reported 280,000 records a day.
-  负载为模拟城市（农贸市场、冷库、超市、批发市场），设备全部正常，逐条上报（冷链记录仪一条消息含多条记录，故消息少于记录）；真实城市更少：济南日均 28 万条。
+  负载为模拟城市（农贸市场、冷库、超市、批发市场），设备全部正常，逐条上报；
+  冷链记录仪一条消息含多条记录，故消息少于记录。真实城市更少：济南日均 28 万条。
 - Cores: the pipeline is half idle at its busiest; one for the API, dashboards and the system; one for each 50,000
   devices that are judged, compressed and backed up. Memory: the services, the indexes of two days, 10 KB a device; up
   to a power of two.
