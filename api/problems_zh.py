@@ -28,8 +28,8 @@ CHINESE: Final[Mapping[str, tuple[str, str]]] = {
     "too-often": (
         "请求过于频繁",
         (
-            "没有任何更改。请在 `Retry-After` 秒后重试；加大每页条数可减少请求。上限由 TRACEFLEET_API_READS_PER_MINUTE 和 "
-            "TRACEFLEET_API_WRITES_PER_MINUTE 设定。"
+            "没有任何更改。请在 `Retry-After` 秒后重试；加大每页条数可减少请求。"
+            "上限由 TRACEFLEET_API_READS_PER_MINUTE 和 TRACEFLEET_API_WRITES_PER_MINUTE 设定。"
         ),
     ),
     "unknown-entry": ("台账中没有该条目", "没有任何更改。请核对编号后更正。"),
