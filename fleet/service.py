@@ -36,7 +36,7 @@ from fleet.sweep import sweep_forever
 from fleet.sweeps import sweeps
 from store.exporter import Exporter
 from store.settings import Settings
-from store.stopping import told_to_stop
+from store.stopping import end, told_to_stop
 
 log = structlog.get_logger()
 
@@ -67,8 +67,7 @@ async def run(settings: Settings) -> None:
                 door = keep_the_door(settings, settings.nats_url, metrics=metrics, checks=checks)
                 tasks.append(group.create_task(door, name="door"))
             await stop.wait()
-            for task in tasks:
-                task.cancel()
+            await end(*tasks)
 
 
 def _checks(settings: Settings) -> dict[str, str | None]:

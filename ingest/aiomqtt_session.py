@@ -22,6 +22,7 @@ from ingest.subscription import Subscription, UnfitBrokerError
 from ingest.topic import mark_of
 from store.backoff import Backoff
 from store.peer import Peer
+from store.stopping import end
 
 RECONNECT_CAP_SECONDS: Final = 30.0
 KEEPALIVE_SECONDS: Final = 15
@@ -162,8 +163,7 @@ class AiomqttSession:
                 async for _ in client.messages:
                     pass
             finally:
-                settling.cancel()
-                await asyncio.wait({settling})
+                await end(settling)
                 # A connection that ends at once is no success: two processes with one client id throw each other out.
                 if time.monotonic() - subscribed_seconds > STEADY_SECONDS:
                     backoff.reset()

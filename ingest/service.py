@@ -35,7 +35,7 @@ from store.database import connect_service
 from store.exporter import Exporter
 from store.peer import peer_of
 from store.settings import Settings
-from store.stopping import told_to_stop
+from store.stopping import end, told_to_stop
 
 # Of the ten seconds a stop may take; the rest is for cancelling a statement on a server that does not answer.
 DRAIN_SECONDS = 4.0
@@ -132,9 +132,7 @@ class Service:
             await asyncio.wait({pump, stopping, *parts}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await self._drain(pump)
-            for task in (stopping, *parts):
-                task.cancel()
-            await asyncio.wait({stopping, *parts})
+            await end(stopping, *parts)
         for task in (pump, *parts):
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
@@ -192,9 +190,8 @@ class Service:
         self._pump.drain()
         done, _ = await asyncio.wait({pump}, timeout=DRAIN_SECONDS)
         if not done:
-            pump.cancel()
             log.warning("stopped with messages unwritten; the broker will deliver them again")
-            await asyncio.wait({pump})
+            await end(pump)
 
     def _resume(self) -> None:
         self._session.resume()

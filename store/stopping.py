@@ -2,10 +2,13 @@
 
 import asyncio
 import signal
+from typing import Any, Final
 
 import structlog
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# Longer than a part takes to take leave.
+CANCEL_AGAIN_SECONDS: Final = 2.0
 
 log = structlog.get_logger()
 
@@ -28,3 +31,16 @@ def told_to_stop() -> asyncio.Event:
     for number in SIGNALS:
         loop.add_signal_handler(number, on_signal, number)
     return stop
+
+
+async def end(*parts: "asyncio.Future[Any]") -> None:
+    """Cancel *parts*, and return when they have ended, whatever it was of.
+
+    Again and again: until Python 3.12 a cancellation is lost that comes in the very moment in which what
+    ``asyncio.wait_for`` waits for is done, and clients of brokers wait with it. A part that goes on would hold up the
+    process for ever.
+    """
+    while under_way := {part for part in parts if not part.done()}:
+        for part in under_way:
+            part.cancel()
+        await asyncio.wait(under_way, timeout=CANCEL_AGAIN_SECONDS)

@@ -27,6 +27,7 @@ from store.backoff import Backoff
 from store.database import connect_once
 from store.errors import DatabaseError
 from store.settings import Settings
+from store.stopping import end
 
 CHECKS: Final = ("identities", "logins", "revocation", "accesses")
 LONGEST_WAIT_SECONDS: Final = 2.0
@@ -104,6 +105,4 @@ async def _while_connected(bus: Bus, work: Awaitable[None]) -> None:
         if working.done():
             working.result()
     finally:
-        working.cancel()
-        ended.cancel()
-        await asyncio.gather(working, ended, return_exceptions=True)
+        await end(working, ended)

@@ -77,7 +77,7 @@ def test_disk_of_the_embedded_database_lasts_for_days(
     (tmp_path / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n", encoding="utf-8")
     _stored(connection, 10_000_000)
     assert "lasts for the 750 days that are kept" in growth(connection, settings, 100 * TERABYTE)[1]
-    verdict, detail, remedy = growth(connection, settings, TERABYTE // 2)
+    verdict, detail, remedy = growth(connection, settings, TERABYTE // 4)
     assert (verdict, "the disk here lasts for" in detail) == ("ok", True)
     verdict, detail, remedy = growth(connection, settings, TERABYTE // 100)
     assert verdict == "warning"
