@@ -8,10 +8,9 @@ from typing import Annotated, Any, Final
 
 import orjson
 import typer
-from rich.console import Console
 
 from deploy.commands.clock import clock
-from deploy.commands.tables import table_of
+from deploy.commands.tables import print_table, table_of
 from fleet.business_day import SHANGHAI
 from store.errors import TracefleetError
 from store.settings import load
@@ -71,7 +70,7 @@ def list_(as_json: AsJson = False) -> None:
     table = table_of("complete", "MB", "folder")
     for base in bases:
         table.add_row(clock(base.complete_at), f"{base.bytes / MEGABYTE:.0f}", base.name)
-    Console().print(table)
+    print_table(table, none="There is no base backup yet. 还没有基础备份。")
     reach = f"last written {clock(written_at)}" if written_at is not None else "nothing was streamed yet"
     typer.echo(f"Log · 日志: {backups.log_bytes() / MEGABYTE:.0f} MB, {reach}")
 

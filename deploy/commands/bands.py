@@ -7,12 +7,11 @@ from typing import Annotated, Any, Final
 import orjson
 import typer
 from psycopg import Connection
-from rich.console import Console
 from rich.markup import escape
 
 from deploy.commands import desk
 from deploy.commands.span import span
-from deploy.commands.tables import table_of
+from deploy.commands.tables import print_table, table_of
 from fleet.days import bands
 from fleet.days.bands import Band, Order, Place
 
@@ -155,4 +154,4 @@ def _print(found: list[Band], *, as_json: bool) -> None:
             str(each.interval_seconds),
             escape(each.basis),
         )
-    Console().print(table)
+    print_table(table, none="There is no band. 没有温度区间。")

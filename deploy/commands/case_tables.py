@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from rich.console import Console
 from rich.markup import escape
 
 from deploy.commands.clock import clock
-from deploy.commands.tables import table_of
+from deploy.commands.tables import print_table, screen, table_of
 from fleet.retirement.next_steps import Told
 from fleet.retirement.report import Report
 from fleet.retirement.states import NAMES, PATH_NAMES, STEPS, is_step
@@ -29,14 +28,13 @@ def show_list(rows: Sequence[Mapping[str, Any]]) -> None:
             f"{row['proposed_by'] or ''}\n{row['approved_by'] or ''}",
         )
         table.add_row(*map(escape, cells))
-    console = Console()
-    console.print(table)
-    console.print("1 case." if len(rows) == 1 else f"{len(rows)} cases.", highlight=False)
+    print_table(table, none="No case. 没有处置单。")
+    screen().print("1 case." if len(rows) == 1 else f"{len(rows)} cases.", highlight=False)
 
 
 def show_case(told: Told) -> None:
     """One case: where it stands, what was done, what may follow and what is missing."""
-    console = Console()
+    console = screen()
     case, facts = told.case, told.facts
     (chinese, english), (path_zh, path_en) = NAMES[case.state], PATH_NAMES[case.path]
     head = f"{case.case_no}  {case.device_no}  {english} · {chinese}  ({path_en} · {path_zh})"
@@ -72,7 +70,7 @@ def show_case(told: Told) -> None:
 
 def show_report(report: Report) -> None:
     """What became of orders."""
-    console = Console()
+    console = screen()
     if report.errors:
         errors = table_of("row", "case", "device", "column", "what is wrong, and what to do", title="Errors · 错误")
         for error in report.errors[:SHOWN]:

@@ -5,10 +5,9 @@ from typing import Any, Final
 
 import orjson
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from deploy.commands.tables import print_table, table_of
 from fleet.audit.differences import Difference
 from fleet.audit.history import Change
 from fleet.business_day import SHANGHAI
@@ -22,9 +21,7 @@ def show_changes(changes: Sequence[Change], *, as_json: bool) -> None:
     if as_json:
         typer.echo(orjson.dumps(list(changes), option=orjson.OPT_INDENT_2).decode())
         return
-    table = Table("seal", "when", "who, from where", "what", "changed", "why")
-    for column in table.columns:
-        column.no_wrap, column.overflow = column.header in ("seal", "when"), "fold"
+    table = table_of("seal", "when", "who, from where", "what", "changed", "why")
     for change in changes:
         table.add_row(
             "waits" if change.seal_no is None else str(change.seal_no),
@@ -34,7 +31,7 @@ def show_changes(changes: Sequence[Change], *, as_json: bool) -> None:
             _text(_told(change.differences)),
             _text(change.reason or ""),
         )
-    Console().print(table)
+    print_table(table, none="Nothing was changed. 没有变更。")
 
 
 def show_fields(fields: dict[str, Any], *, as_json: bool) -> None:

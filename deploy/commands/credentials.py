@@ -10,15 +10,14 @@ from urllib.parse import urlsplit
 
 import typer
 from psycopg import Connection
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from api.logins import login_of
 from deploy.commands.clock import clock
 from deploy.commands.desk import change, read
 from deploy.commands.files import content_of
 from deploy.commands.span import span
+from deploy.commands.tables import print_table, table_of
 from fleet.identity.certificate import sha256_of_pem
 from fleet.identity.credentials import Credential, Issued, add_certificate, credentials_of, issue, rotate
 from fleet.identity.credentials import revoke as revoke_credentials
@@ -88,13 +87,12 @@ def credentials(device_no: DeviceNo, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(_json([asdict(one) for one in found]))
         return
-    if not found:
-        typer.echo(f"{device_no} has none: the broker does not let it in. `tracefleet devices credential {device_no}`")
-        return
-    table = Table("id", "kind", "state", "note", "made", "by", "ends", "last used", "from")
+    table = table_of("id", "kind", "state", "note", "made", "by", "ends", "last used", "host")
     for one in found:
         table.add_row(*_cells(one))
-    Console().print(table)
+    print_table(
+        table, none=f"{device_no} has none: the broker does not let it in. `tracefleet devices credential {device_no}`"
+    )
 
 
 def _cells(one: Credential) -> list[str]:

@@ -9,12 +9,11 @@ import orjson
 import typer
 from psycopg import Connection
 from psycopg.rows import dict_row
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from deploy.commands import desk
-from deploy.commands.tables import table_of
+from deploy.commands.tables import print_table, table_of
 from deploy.commands.words import known_kind, known_rule
 from fleet.business_day import today
 from fleet.days.due import is_whole
@@ -61,7 +60,7 @@ def findings(
     for row in rows:
         why = f"{row['sentence_zh']}\n{row['sentence_en']}"
         _row(table, row["finding_id"], row["device_no"], row["rule"], row["found_on"], row["gone_since"], why)
-    Console().print(table)
+    print_table(table, none="Nothing was found. 没有判定依据。")
 
 
 def flags(
@@ -82,7 +81,7 @@ def flags(
     for row in rows:
         why = f"{row['sentence_zh']}\n{row['sentence_en']}"
         _row(table, row["device_no"], row["site_no"], row["flagged_on"], row["score"], why)
-    Console().print(table)
+    print_table(table, none="No device ought to go. 没有建议淘汰的设备。")
 
 
 def explain(

@@ -9,11 +9,10 @@ import orjson
 import typer
 from psycopg import Connection
 from psycopg.rows import dict_row
-from rich.console import Console
 from rich.markup import escape
 
 from deploy.commands import desk
-from deploy.commands.tables import table_of
+from deploy.commands.tables import print_table, table_of
 from deploy.commands.words import known_kind
 from fleet.business_day import today
 from fleet.health import listing
@@ -58,8 +57,7 @@ def health(
         presence = f"{row['presence']}\n{row['excused_by'] or ''}".rstrip()
         cells = (row["device_no"], place, row["score"], presence, why)
         table.add_row(*(escape("" if cell is None else str(cell)) for cell in cells))
-    if rows:
-        Console().print(table)
+    print_table(table, none="No device matches. 没有符合条件的设备。")
     counted = ", ".join(f"{band} {bands[band]}" for band in sorted(bands))
     typer.echo(f"{len(rows)} of {sum(bands.values())}. {counted}")
 
@@ -85,10 +83,9 @@ def health_history(
     for row in rows:
         why = "; ".join(reason["sentence_en"] for reason in row["reasons"])
         table.add_row(str(row["day"]), _score(row), row["presence"], escape(why))
-    if rows:
-        Console().print(table)
-    else:
-        typer.echo("No day was kept yet: the history begins at the first midnight after fleet runs.")
+    print_table(
+        table, none="No day was kept yet: the history begins at the first midnight after fleet runs. 尚无历史。"
+    )
 
 
 def add_to(fleet: typer.Typer) -> None:

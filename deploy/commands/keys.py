@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from deploy.commands import desk
 from deploy.commands.clock import clock
 from deploy.commands.span import span
+from deploy.commands.tables import print_table, table_of
 from fleet.identity import api_keys
 from fleet.identity.api_keys import ApiKey
 from fleet.identity.roles import ROLES, Role
@@ -91,7 +90,7 @@ def list_(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(_json([_told(key) for key in keys]))
         return
-    table = Table("id", "name", "owner", "roles", "where", "state", "expires", "last used")
+    table = table_of("id", "name", "owner", "roles", "where", "state", "expires", "last used")
     for key in keys:
         told = _told(key)
         table.add_row(
@@ -104,7 +103,7 @@ def list_(as_json: AsJson = False) -> None:
             _day(key.expires_at),
             _day(key.last_used_at),
         )
-    Console().print(table)
+    print_table(table, none="There is no key yet. 还没有密钥。")
 
 
 @app.command(epilog="Example: tracefleet keys revoke k3x9m2ab")

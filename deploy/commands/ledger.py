@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -15,6 +14,7 @@ from deploy.commands import sheets
 from deploy.commands.acting import actor
 from deploy.commands.files import content_of
 from deploy.commands.import_progress import progress
+from deploy.commands.tables import screen, table_of
 from fleet.acting import acting
 from fleet.errors import SheetError
 from fleet.keys import Keys
@@ -106,7 +106,7 @@ def _run(noun: Noun, file: Path, *, apply: bool, reason: str) -> Report:
 
 
 def _show(report: Report, file: Path) -> None:
-    console = Console()
+    console = screen()
     for title, complaints in (("Errors", report.errors), ("Warnings", report.warnings)):
         if complaints:
             console.print(_complaints(title, complaints))
@@ -119,7 +119,7 @@ def _show(report: Report, file: Path) -> None:
 
 
 def _complaints(title: str, complaints: Sequence[RowError]) -> Table:
-    table = Table("row", "column", "value", "what is wrong", "what to do", title=title)
+    table = table_of("row", "column", "value", "what is wrong", "what to do", title=title)
     for error in complaints[:SHOWN]:
         value = error.value if error.value.isprintable() else repr(error.value)
         table.add_row(str(error.row), *map(escape, (error.column, value, error.problem, error.remedy)))
@@ -127,7 +127,7 @@ def _complaints(title: str, complaints: Sequence[RowError]) -> Table:
 
 
 def _changes(report: Report) -> Table:
-    table = Table("row", "entry", "column", "before", "after", title="Changes")
+    table = table_of("row", "entry", "column", "before", "after", title="Changes")
     for change in report.changed[:SHOWN]:
         for field in change.fields:
             before, after = ("" if value is None else str(value) for value in (field.before, field.after))

@@ -8,12 +8,11 @@ from typing import Annotated, Any, Final
 import orjson
 import typer
 from psycopg import Connection
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from deploy.commands import desk
 from deploy.commands.files import content_of
+from deploy.commands.tables import print_table, table_of
 from fleet.business_day import day_of
 from fleet.lookups.lookup import Outcome
 from fleet.lookups.sheet import lookups_sheet
@@ -49,10 +48,10 @@ def add_to(app: typer.Typer) -> None:
 
 def _show(outcome: Outcome) -> None:
     if outcome.errors:
-        table = Table("row", "column", "what is wrong, and what to do", title="Errors · 错误")
+        table = table_of("row", "column", "what is wrong, and what to do", title="Errors · 错误")
         for error in outcome.errors[:SHOWN]:
             table.add_row(str(error.row), escape(error.column), escape(error.sentence))
-        Console().print(table)
+        print_table(table, none="Nothing is wrong. 没有问题。")
         typer.echo(f"{outcome.told} rows, {len(outcome.errors)} errors. Nothing was changed · 未作任何变更")
     elif outcome.applied:
         typer.echo(

@@ -7,12 +7,11 @@ from typing import Annotated, Any, Final
 import orjson
 import typer
 from psycopg import Connection
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from deploy.commands import desk
 from deploy.commands.files import content_of
+from deploy.commands.tables import screen, table_of
 from fleet.errors import UnknownEntryError
 from fleet.lifecycle.move import SORTS, Move, MoveKind
 from fleet.lifecycle.moves import carry_out
@@ -193,14 +192,14 @@ def _run(
 
 
 def _show(report: Report) -> None:
-    console = Console()
+    console = screen()
     if report.errors:
-        errors = Table("row", "device", "column", "what is wrong, and what to do", title="Errors · 错误")
+        errors = table_of("row", "device", "column", "what is wrong, and what to do", title="Errors · 错误")
         for error in report.errors[:SHOWN]:
             errors.add_row(str(error.row), *map(escape, (error.device_no, error.column, error.sentence)))
         console.print(errors)
     if report.changed:
-        changes = Table("row", "device", "state", "changed", title="Changes · 变更")
+        changes = table_of("row", "device", "state", "changed", title="Changes · 变更")
         for change in report.changed[:SHOWN]:
             changes.add_row(str(change.row), escape(change.device_no), " → ".join(change.states), _fields(change))
         console.print(changes)

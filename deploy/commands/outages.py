@@ -8,12 +8,11 @@ import orjson
 import typer
 from psycopg import Connection
 from psycopg.rows import class_row
-from rich.console import Console
 from rich.markup import escape
 
 from deploy.commands import desk
 from deploy.commands.clock import clock
-from deploy.commands.tables import table_of
+from deploy.commands.tables import print_table, table_of
 from fleet.business_day import SHANGHAI, day_of
 from fleet.days.rolling import roll
 from fleet.errors import RefusedError
@@ -58,7 +57,7 @@ def show_outages(
     for each in found:
         ended = "dismissed" if each.dismissed_at else "lasts" if each.ended_at is None else clock(each.ended_at)
         table.add_row(str(each.outage_id), each.subject, clock(each.began_at), ended, each.source, escape(each.reason))
-    Console().print(table)
+    print_table(table, none="No outage is on record. 没有中断记录。")
 
 
 def declare(

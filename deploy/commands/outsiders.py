@@ -9,12 +9,11 @@ import orjson
 import typer
 from psycopg import Connection
 from psycopg.rows import dict_row
-from rich.console import Console
 from rich.markup import escape
 
 from deploy.commands import desk
 from deploy.commands.clock import clock
-from deploy.commands.tables import table_of
+from deploy.commands.tables import print_table, table_of
 from fleet.identity.outsiders import LISTINGS, ListName, look
 from fleet.keys import Keys
 from fleet.ledger.deleting import TOMBSTONES, delete_draft
@@ -55,8 +54,8 @@ def _add(command: str, name: ListName) -> None:
             _print_json({"total": seen.total, "items": seen.rows, "remedy": remedy})
             return
         _table(f"{listing.title_en} · {listing.title_zh}", seen.rows)
-        typer.echo(f"{len(seen.rows)} of {seen.total}.")
         if seen.rows:
+            typer.echo(f"{len(seen.rows)} of {seen.total}.")
             typer.echo(f"{listing.remedy_en}\n{listing.remedy_zh}")
 
 
@@ -154,8 +153,7 @@ def _table(title: str, rows: list[dict[str, Any]]) -> None:
     table = table_of(*(rows[0] if rows else ()), title=title)
     for row in rows:
         table.add_row(*(escape(_text(value)) for value in row.values()))
-    if rows:
-        Console().print(table)
+    print_table(table, none=f"{title}: none · 无")
 
 
 def _text(value: object) -> str:

@@ -8,12 +8,11 @@ from typing import Annotated, Any, Final
 import orjson
 import typer
 from psycopg import Connection
-from rich.console import Console
 from rich.markup import escape
 
 from deploy.commands import desk
 from deploy.commands.sheets import written
-from deploy.commands.tables import table_of
+from deploy.commands.tables import print_table, screen, table_of
 from fleet.business_day import today
 from fleet.ledger.export import FileFormat
 from fleet.ledger.workbook import Language
@@ -50,7 +49,7 @@ def list_programmes(on: On = None, as_json: AsJson = False) -> None:
         numbers = (figures.devices, figures.target, figures.retired, figures.remaining)
         name = f"{one.name_zh} {one.name_en}"
         table.add_row(one.programme_no, escape(name), str(one.due_on), *map(str, numbers), _rate(figures))
-    Console().print(table)
+    print_table(table, none="There is no programme yet. 还没有淘汰任务。")
 
 
 def show(number: Number, on: On = None, as_json: AsJson = False) -> None:
@@ -193,7 +192,7 @@ def _day(on: datetime | None) -> date:
 
 
 def _show(found: Programme, told: Progress) -> None:
-    console, figures = Console(), told.figures
+    console, figures = screen(), told.figures
     console.print(f"{found.programme_no}: {found.name_zh} {found.name_en}", markup=False, highlight=False)
     console.print(
         f"{figures.day}: {figures.retired} of {figures.target} retired ({_rate(figures)} %), {figures.remaining} "

@@ -9,13 +9,12 @@ from typing import Annotated, Any, Final
 import orjson
 import typer
 from psycopg import Connection
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from deploy.commands import desk
 from deploy.commands.files import content_of
-from deploy.commands.tables import table_of
+from deploy.commands.tables import print_table, table_of
 from fleet.business_day import today
 from fleet.obsolescence import versions
 from fleet.obsolescence.rules import RULES
@@ -55,7 +54,7 @@ def rules(
         parameters = "\n".join(f"{name}={_text(value)}" for name, value in _version(version)["parameters"].items())
         name = f"{version.name_zh} {version.name_en}{'' if version.is_enabled else ' (disabled 停用)'}"
         _row(table, f"{version.rule}\n{name}", f"{version.version}\n{version.effective_from}", weight, parameters)
-    Console().print(table)
+    print_table(table, none="There is no rule then. 当日没有规则。")
 
 
 def rule_set(
@@ -129,12 +128,11 @@ def try_rules(
     for title, of in (("rule", told.by_rule), ("kind", told.by_kind), ("region", told.by_region)):
         typer.echo(f"  by {title}: {', '.join(f'{name} {number}' for name, number in sorted(of.items())) or 'none'}")
     for title, devices in (("More · 增加", told.added), ("Spared · 减少", told.spared)):
-        if devices:
-            table = table_of("device", "first", "rules", "why", title=title)
-            for device in devices[:SHOWN]:
-                why = f"{device.sentence_zh}\n{device.sentence_en}"
-                _row(table, device.device_no, device.first_day, ", ".join(device.rules), why)
-            Console().print(table)
+        table = table_of("device", "first", "rules", "why", title=title)
+        for device in devices[:SHOWN]:
+            why = f"{device.sentence_zh}\n{device.sentence_en}"
+            _row(table, device.device_no, device.first_day, ", ".join(device.rules), why)
+        print_table(table, none=f"{title}: none · 无")
 
 
 def add_to(app: typer.Typer) -> None:

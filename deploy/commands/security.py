@@ -5,12 +5,11 @@ from typing import Annotated, Any, Final
 
 import orjson
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from deploy.commands import desk
 from deploy.commands.clock import clock
-from deploy.commands.tables import table_of
+from deploy.commands.tables import print_table, table_of
 from fleet.security.attempts import Channel
 from fleet.security.events import REMEDY_EN, REMEDY_ZH, look, settle
 
@@ -38,11 +37,10 @@ def security(
     is_open = any(row["settled_at"] is None for row in rows)
     if as_json:
         _print_json({"items": rows, "remedy": {"zh": REMEDY_ZH, "en": REMEDY_EN}})
-    elif not rows:
-        typer.echo("No retired identity speaks. 没有已注销设备在尝试。")
     else:
         _print_table(rows)
-        typer.echo(f"{REMEDY_EN}\n{REMEDY_ZH}")
+        if rows:
+            typer.echo(f"{REMEDY_EN}\n{REMEDY_ZH}")
     if is_open:
         raise typer.Exit(1)
 
@@ -82,7 +80,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             row["settled_by"] or "",
         )
         table.add_row(*map(escape, cells))
-    Console().print(table)
+    print_table(table, none="No retired identity speaks. 没有已注销设备在尝试。")
 
 
 def _print_json(value: object) -> None:

@@ -7,12 +7,11 @@ from typing import Annotated, Any, Final
 import orjson
 import typer
 from psycopg import Connection
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from deploy.commands import desk
 from deploy.commands.span import span
+from deploy.commands.tables import print_table, table_of
 from fleet.presence import thresholds
 from fleet.presence.thresholds import Threshold
 
@@ -86,7 +85,7 @@ def _print(found: list[Threshold], *, as_json: bool) -> None:
     if as_json:
         typer.echo(orjson.dumps([asdict(each) for each in found], option=orjson.OPT_INDENT_2).decode())
         return
-    table = Table("no.", "kind", "model", "kind of site", "late after s", "silent after s")
+    table = table_of("no.", "kind", "model", "kind of site", "late after s", "silent after s")
     for each in found:
         table.add_row(*("" if value is None else escape(str(value)) for value in asdict(each).values()))
-    Console().print(table)
+    print_table(table, none="There is no threshold. 没有阈值。")

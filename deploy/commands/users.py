@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from deploy.commands import desk
 from deploy.commands.clock import clock
 from deploy.commands.keys import OF_REGIONS, OF_SITES, AsJson, role_of, where
+from deploy.commands.tables import print_table, table_of
 from fleet.identity import users
 from fleet.identity.roles import PEOPLE
 from fleet.identity.scope import EVERYWHERE, scope_as_asked
@@ -54,7 +53,7 @@ def list_(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(_json([_told(user) for user in found]))
         return
-    table = Table("name", "called", "roles", "where", "state", "last log-in")
+    table = table_of("user", "called", "roles", "where", "state", "last log-in")
     for user in found:
         table.add_row(
             user.name,
@@ -64,7 +63,7 @@ def list_(as_json: AsJson = False) -> None:
             user.state(datetime.now(UTC)),
             clock(user.last_login_at),
         )
-    Console().print(table)
+    print_table(table, none="There is nobody yet. 还没有用户。")
 
 
 @app.command(epilog="Example: tracefleet users roles wang.li --role operator --role approver --region 4101")

@@ -6,11 +6,10 @@ from typing import Annotated, Final
 
 import orjson
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from deploy.commands.clock import clock
+from deploy.commands.tables import print_table, table_of
 from deploy.ports import free_port
 from ingest.roster import NAME, Worker, workers_of
 from store import log
@@ -72,9 +71,7 @@ def _settings() -> Settings:
 
 
 def _print(workers: list[Worker]) -> None:
-    table = Table("worker", "state", "reads", "last heard", "broker", "trouble")
-    for column in table.columns:
-        column.no_wrap = column.header not in ("reads", "trouble")
+    table = table_of("worker", "state", "reads", "last heard", "broker", "trouble")
     for one in workers:
         reads = "everything" if set(one.reads) == set(READABLE) else " ".join(one.reads) or "nothing yet"
         table.add_row(
@@ -85,7 +82,7 @@ def _print(workers: list[Worker]) -> None:
             one.broker or "",
             escape(one.stopped_reason or ""),
         )
-    Console().print(table)
+    print_table(table, none="No ingest process has reported yet. 还没有接入进程。")
 
 
 def _ago(worker: Worker) -> str:

@@ -99,3 +99,14 @@ def test_key_of_somebody_and_of_a_place(run: Run, database_url: str) -> None:
     assert isinstance(run("create", "--name", "x", "--role", "viewer", "--region", "4").exception, RefusedError)
     assert isinstance(run("create", "--name", "x", "--role", "admin", "--region", "41").exception, RefusedError)
     assert isinstance(run("create", "--name", "x", "--role", "viewer", "--owner", "li").exception, UnknownEntryError)
+
+
+def test_id_is_whole_on_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has to be typed to rotate or revoke; times are whole, too, and nobody's keys are a sentence."""
+    assert run("list").stdout == "There is no key yet. 还没有密钥。\n"
+    key = json.loads(run("create", "--name", "erp", "--role", "viewer", "--expires", "365d", "--json").stdout)
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = run("list").stdout
+    assert key["key_id"] in listed
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d\n", listed)
+    assert "…" not in listed
