@@ -105,11 +105,22 @@ class Choice:
 
 
 async def choose(
-    connection: AsyncConnection[Any], choice: Choice, *, limit: int, after: int = 0, head_bytes: int = HEAD_BYTES
+    connection: AsyncConnection[Any],
+    choice: Choice,
+    *,
+    limit: int,
+    after: int = 0,
+    through: int = NO_END,
+    order: Order = "asc",
+    head_bytes: int = HEAD_BYTES,
 ) -> list[Kept]:
-    """Up to *limit* dead letters with an id above *after*, oldest first, with at most *head_bytes* of each payload."""
+    """Up to *limit* dead letters with an id above *after*, up to *through*, in that *order* of their ids.
+
+    Of each payload at most *head_bytes*.
+    """
+    asked = choice.within(after=after, through=through) | {"limit": limit, "head_bytes": head_bytes}
     async with connection.cursor(row_factory=class_row(Kept)) as cursor:
-        await cursor.execute(LIST["asc"], choice.within(after=after) | {"limit": limit, "head_bytes": head_bytes})
+        await cursor.execute(LIST[order], asked)
         return await cursor.fetchall()
 
 

@@ -3,19 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, TypeVar
 
 import orjson
 import psycopg
 import typer
 from psycopg import AsyncConnection
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from deploy.commands.clock import clock
 from deploy.commands.progress import Bar
-from ingest.quarantine import OLDEST_DAYS, Choice, Kept, choose, count, count_older, cutoff, purge
+from deploy.commands.tables import print_table, table_of
+from ingest.quarantine import OLDEST_DAYS, Choice, Kept, Order, choose, count, count_older, cutoff, purge
 from ingest.refusal import REASONS, Reason
 from ingest.replay import Replayed, replay, waiting
 from store.database import connect_service, remedy_for
@@ -41,36 +41,45 @@ def list_(
     reason: ReasonOption = None,
     device: DeviceOption = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
-    after: Annotated[int, typer.Option(min=0, max=ID_MAX, help="Only ids above this one, to page on.")] = 0,
+    before: Annotated[
+        int, typer.Option(min=1, max=ID_MAX, help="Only ids below this one, to page on to older ones.")
+    ] = ID_MAX,
+    after: Annotated[
+        int | None, typer.Option(min=0, max=ID_MAX, help="Only ids above this one, and the oldest first.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters that wait, in the order in which they were kept."""
+    """List dead letters that wait, those kept last first; with --after, in the order in which they were kept."""
     choice = Choice(reason=_reason(reason), device_no=device, replayed=False)
-    letters, total = _run(lambda connection: _page(connection, choice, limit=limit, after=after))
+    letters, total = _run(lambda connection: _page(connection, choice, limit=limit, after=after, before=before))
     if as_json:
         _print_json([_as_json(letter) for letter in letters])
         return
-    table = Table("id", "received", "reason", "from", "detail")
-    for column in table.columns:
-        # Whole words are what one types next; a narrow screen breaks the others instead of hiding their ends.
-        column.no_wrap, column.overflow = column.header in ("id", "reason"), "fold"
+    table = table_of("id", "received", "reason", "from", "detail")
+    # One word of those that --reason takes; elsewhere it is prose.
+    table.columns[2].no_wrap = True
     for one in letters:
         table.add_row(
             str(one.dead_letter_id),
-            f"{one.received_at:%m-%d %H:%M:%S}",
+            clock(one.received_at, seconds=True),
             one.reason,
             escape(_origin(one)),
             escape(one.detail),
         )
-    Console().print(table)
+    print_table(table, none="No dead letter waits. 没有待处理的死信。")
     if letters and total > len(letters):
-        typer.echo(f"{len(letters)} of {total} that wait; the next with --after {letters[-1].dead_letter_id}.")
+        onward = "--before" if after is None else "--after"
+        typer.echo(f"{len(letters)} of {total} that wait; the next with {onward} {letters[-1].dead_letter_id}.")
 
 
-async def _page(connection: AsyncConnection[Any], choice: Choice, *, limit: int, after: int) -> tuple[list[Kept], int]:
+async def _page(
+    connection: AsyncConnection[Any], choice: Choice, *, limit: int, after: int | None, before: int
+) -> tuple[list[Kept], int]:
     """A page, and how many wait in all."""
     total, _ = await count(connection, choice)
-    return await choose(connection, choice, limit=limit, after=after), total
+    order: Order = "desc" if after is None else "asc"
+    page = await choose(connection, choice, limit=limit, after=after or 0, through=before - 1, order=order)
+    return page, total
 
 
 def _origin(letter: Kept) -> str:
@@ -91,7 +100,8 @@ def show(dead_letter_id: Annotated[int, typer.Argument(min=0, max=ID_MAX)], as_j
         _print_json(_as_json(letters[0]))
         return
     for name, value in _as_json(letters[0]).items():
-        typer.echo(f"{name:>14}: {value}")
+        shown = f"{clock(value, seconds=True)} (Asia/Shanghai)" if isinstance(value, datetime) else value
+        typer.echo(f"{name:>14}: {shown}")
 
 
 @app.command(

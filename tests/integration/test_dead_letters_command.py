@@ -99,20 +99,44 @@ def test_replay_says_what_became_of_it_by_its_status(
 
 @pytest.mark.usefixtures("stranger")
 def test_letters_are_listed_and_shown(command: Command) -> None:
-    """As a table and as JSON, with the same ids."""
+    """As a table and as JSON, with the same ids; the newest first, or from an id on in the order in which they came."""
     listed = json.loads(command("list", "--json", "--device", "D", "--limit", "2").stdout)
-    assert [letter["reason"] for letter in listed] == ["unknown_device"] * 2
-    after = str(listed[-1]["dead_letter_id"])
-    [last] = json.loads(command("list", "--json", "--after", after).stdout)
-    shown = json.loads(command("show", str(last["dead_letter_id"]), "--json").stdout)
-    assert shown == last
-    assert json.loads(shown["payload"])["seq"] == 2
+    assert [(letter["reason"], json.loads(letter["payload"])["seq"]) for letter in listed] == [
+        ("unknown_device", 2),
+        ("unknown_device", 1),
+    ]
+    before = str(listed[-1]["dead_letter_id"])
+    [first] = json.loads(command("list", "--json", "--before", before).stdout)
+    shown = json.loads(command("show", str(first["dead_letter_id"]), "--json").stdout)
+    assert shown == first
+    assert json.loads(shown["payload"])["seq"] == 0
+    onward = json.loads(command("list", "--json", "--after", str(first["dead_letter_id"])).stdout)
+    assert onward == listed[::-1]
     whole, page = command("list").stdout, command("list", "--limit", "2").stdout
     assert "unknown_device" in whole
     assert "that wait" not in whole
-    assert f"2 of 3 that wait; the next with --after {after}." in page
+    assert f"2 of 3 that wait; the next with --before {before}." in page
+    oldest = command("list", "--limit", "2", "--after", "0").stdout
+    assert f"2 of 3 that wait; the next with --after {before}." in oldest
     missing = command("show", "999999")
     assert (missing.returncode, missing.stderr.startswith("There is no dead letter 999999.")) == (2, True)
+
+
+@pytest.mark.usefixtures("stranger")
+def test_times_of_letters_are_china_time_and_say_so(command: Command, connection: Connection) -> None:
+    """In the list and in one of them; JSON keeps UTC."""
+    connection.execute("UPDATE dead_letters SET received_at = '2026-11-28T20:15:16Z'")
+    listed = command("list").stdout
+    assert "2026-11-29 04:15:16" in listed
+    assert "Asia/Shanghai" in listed
+    [letter, *_] = json.loads(command("list", "--json").stdout)
+    assert letter["received_at"] == "2026-11-28T20:15:16+00:00"
+    assert "received_at: 2026-11-29 04:15:16 (Asia/Shanghai)" in command("show", str(letter["dead_letter_id"])).stdout
+
+
+def test_list_without_letters_is_a_sentence(command: Command) -> None:
+    """No empty frame."""
+    assert command("list").stdout == "No dead letter waits. 没有待处理的死信。\n"
 
 
 @pytest.mark.usefixtures("stranger")
