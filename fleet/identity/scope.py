@@ -18,6 +18,13 @@ SELECT asked.site_no FROM unnest(%(sites)s::text[]) AS asked (site_no)
 WHERE NOT EXISTS (SELECT FROM sites AS s WHERE s.site_no = asked.site_no)
 LIMIT 1
 """
+# A region that has sites is one, even if nobody entered its name.
+UNKNOWN_REGIONS: Final = """
+SELECT asked.code FROM unnest(%(regions)s::text[]) AS asked (code)
+WHERE NOT EXISTS (SELECT FROM regions AS r WHERE starts_with(r.region_code, asked.code))
+  AND NOT EXISTS (SELECT FROM sites AS s WHERE starts_with(s.region_code, asked.code))
+LIMIT 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,13 @@ def require_for(roles: Iterable[str], scope: Scope) -> None:
 
 
 def require_known(connection: Connection[Any], scope: Scope) -> None:
-    """Raise UnknownEntryError when a site of *scope* is not in the ledger."""
+    """Raise UnknownEntryError when a site of *scope* is not in the ledger, or nothing there lies in a region of it."""
+    regionless = connection.execute(UNKNOWN_REGIONS, {"regions": list(scope.regions or ())}).fetchone()
+    if regionless is not None:
+        raise UnknownEntryError(
+            f"no region of the ledger begins with {regionless[0]!r}: correct the digits, or enter the region first "
+            f"(`tracefleet regions import`); `tracefleet regions export -` shows all."
+        )
     unknown = connection.execute(UNKNOWN_SITES, {"sites": list(scope.sites or ())}).fetchone()
     if unknown is not None:
         raise UnknownEntryError(f"no site has the number {unknown[0]!r}: `tracefleet sites export -` shows all.")

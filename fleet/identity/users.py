@@ -136,7 +136,8 @@ def make(
             f"nobody can be called {name!r}: 1 to 63 small letters, digits, dots, dashes, underlines and @, beginning "
             f"with a letter or digit, and not {ANONYMOUS!r}. The display name takes any script."
         )
-    _require_sound(connection, roles, scope, display_name)
+    _require_sound(roles, scope, display_name)
+    require_known(connection, scope)
     password = passwords.one_time()
     password_hash = passwords.hash_of(password)
     connection.execute(MAKE_ALONE)
@@ -179,7 +180,10 @@ def amend(connection: Connection[Any], name: str, change: Change) -> User:
     scope = before.scope if change.scope is None else change.scope
     display_name = before.display_name if change.display_name is None else change.display_name
     disabled = before.disabled_at is not None if change.disabled is None else change.disabled
-    _require_sound(connection, roles, scope, display_name)
+    _require_sound(roles, scope, display_name)
+    if change.scope is not None:
+        # Where he was before may have left the ledger since; that is no reason not to disable him.
+        require_known(connection, scope)
     was_admin = ADMIN in before.roles and before.disabled_at is None
     stays_admin = ADMIN in roles and not disabled
     if was_admin and not stays_admin and not _is(connection, OTHER_ADMINS, {"user_id": before.user_id}):
@@ -244,13 +248,12 @@ def one(connection: Connection[Any], name: str) -> User:
     return found
 
 
-def _require_sound(connection: Connection[Any], roles: Sequence[Role], scope: Scope, display_name: str) -> None:
+def _require_sound(roles: Sequence[Role], scope: Scope, display_name: str) -> None:
     if not roles or not set(roles) <= set(PEOPLE):
         raise RefusedError(f"a user has one or several of the roles {', '.join(PEOPLE)}; programs have keys.")
     if not _DISPLAY_NAME.fullmatch(display_name) or not display_name.isprintable():
         raise RefusedError("a display name has at most 64 printable characters, on one line.")
     require_for(roles, scope)
-    require_known(connection, scope)
 
 
 def _columns(display_name: str, roles: Sequence[Role], scope: Scope) -> dict[str, object]:

@@ -16,6 +16,12 @@ from store.database import connect_service
 
 
 @pytest.fixture
+def zhengzhou(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """The region 410100 is in the ledger."""
+    connection.execute("INSERT INTO regions (region_code, name_zh, name_en) VALUES ('410100', '郑州市', 'Zhengzhou')")
+
+
+@pytest.fixture
 def register(connection: psycopg.Connection[tuple[object, ...]]) -> Callable[..., None]:
     """Puts a device of a kind, a logger unless told otherwise, into the ledger."""
 

@@ -86,6 +86,7 @@ def test_key_is_rotated_with_an_overlap(run: Run, database_url: str) -> None:
         assert connection.execute("SELECT count(*) FROM audit_unsealed").fetchone() == (0,)
 
 
+@pytest.mark.usefixtures("zhengzhou")
 def test_key_of_somebody_and_of_a_place(run: Run, database_url: str) -> None:
     """An owner who is a user, regions by their digits; an admin's key is good everywhere."""
     with psycopg.connect(database_url) as connection:
@@ -97,6 +98,7 @@ def test_key_of_somebody_and_of_a_place(run: Run, database_url: str) -> None:
     assert "wang.li" in run("list").stdout
     assert isinstance(run("create", "--name", "wang.li", "--role", "viewer").exception, RefusedError)
     assert isinstance(run("create", "--name", "x", "--role", "viewer", "--region", "4").exception, RefusedError)
+    assert isinstance(run("create", "--name", "x", "--role", "viewer", "--region", "99").exception, UnknownEntryError)
     assert isinstance(run("create", "--name", "x", "--role", "admin", "--region", "41").exception, RefusedError)
     assert isinstance(run("create", "--name", "x", "--role", "viewer", "--owner", "li").exception, UnknownEntryError)
 

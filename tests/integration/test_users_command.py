@@ -39,6 +39,7 @@ def listed(run: Run) -> dict[str, dict[str, object]]:
     return {user["name"]: user for user in json.loads(run("list", "--json").stdout)}
 
 
+@pytest.mark.usefixtures("zhengzhou")
 def test_user_is_made_told_once_changed_and_disabled(run: Run, database_url: str) -> None:
     """The password alone on standard output; who did what and why is in the audit, sealed."""
     arguments = ("create", "wang.li", "--display-name", "王丽", "--role", "operator", "--region", "4101")
@@ -166,3 +167,24 @@ def test_api_prints_the_first_password_which_opens_the_door_once(settings: Setti
             assert process.wait(20) == 0
     assert f"{url}/login" in told[0]
     assert "密码" not in told[1]
+
+
+@pytest.mark.usefixtures("zhengzhou")
+def test_region_that_the_ledger_does_not_have_is_refused(
+    run: Run, connection: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    """With what to do. Who was given it before the region went can be disabled all the same."""
+    refused = run("create", "x", "--role", "viewer", "--region", "4101", "--region", "9999").exception
+    assert isinstance(refused, UnknownEntryError)
+    assert "no region of the ledger begins with '9999'" in str(refused)
+    assert "enter the region first" in str(refused)
+    for prefix in ("41", "4101", "410100"):
+        assert run("create", f"of-{prefix}", "--role", "viewer", "--region", prefix).exit_code == 0
+    connection.execute("DELETE FROM regions")
+    assert isinstance(run("roles", "of-41", "--region", "4101").exception, UnknownEntryError)
+    assert run("disable", "of-41").exit_code == 0
+    connection.execute(
+        "INSERT INTO sites (site_no, name_zh, name_en, kind, region_code)"
+        " VALUES ('S', '店', 'S', 'wet_market', '420100')"
+    )
+    assert run("roles", "of-4101", "--region", "4201").exit_code == 0

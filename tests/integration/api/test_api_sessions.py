@@ -85,6 +85,7 @@ def kind(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["type"].partition("#")[2]
 
 
+@pytest.mark.usefixtures("zhengzhou")
 async def test_login_opens_what_the_roles_open_and_logout_ends_it(browser: httpx.AsyncClient, make: Make) -> None:
     """The cookie is the session; after the log-out its token is good no more, wherever somebody kept it."""
     make("wang.li", "operator", scope=Scope(("4101",), None))
@@ -252,6 +253,7 @@ async def test_password_is_not_changed_by_a_key(
     assert kind(answer) == (403, "forbidden")
 
 
+@pytest.mark.usefixtures("zhengzhou")
 async def test_session_ends_with_the_user_and_its_roles_are_those_of_now(
     browser: httpx.AsyncClient, make: Make, connection: Connection, settings: Settings
 ) -> None:

@@ -20,6 +20,7 @@ def kind(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["type"].partition("#")[2]
 
 
+@pytest.mark.usefixtures("zhengzhou")
 async def test_user_is_created_changed_reset_and_disabled(
     client: httpx.AsyncClient, as_role: Headers, connection: Connection
 ) -> None:
@@ -60,6 +61,7 @@ async def test_user_is_created_changed_reset_and_disabled(
         ({"name": "a", "roles": ["gateway"]}, (422, "invalid-request")),
         ({"name": "a", "roles": ["viewer"], "regions": ["410"]}, (409, "rule-broken")),
         ({"name": "a", "roles": ["viewer"], "sites": ["410199999"]}, (404, "unknown-entry")),
+        ({"name": "a", "roles": ["viewer"], "regions": ["4101", "9999"]}, (404, "unknown-entry")),
         ({"name": "a", "roles": ["admin"], "regions": ["4101"]}, (409, "rule-broken")),
         ({"name": "a", "roles": ["viewer"], "display_name": "a\nb"}, (409, "rule-broken")),
         ({"name": "a", "roles": ["viewer"], "display_name": "a\u0000b"}, (409, "rule-broken")),
@@ -86,6 +88,7 @@ async def test_last_administrator_stays_one(client: httpx.AsyncClient, as_role: 
     assert kind(await client.post(USERS, json=third, headers=admin)) == (403, "forbidden")
 
 
+@pytest.mark.usefixtures("zhengzhou")
 async def test_key_of_somebody_may_no_more_than_he(
     client: httpx.AsyncClient, as_role: Headers, connection: Connection
 ) -> None:
