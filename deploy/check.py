@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-# A warning is worth knowing, and things work; a problem needs somebody.
-Verdict = Literal["ok", "warning", "problem"]
+# A warning is worth knowing, and things work; a problem needs somebody; what was skipped nobody has looked at.
+Verdict = Literal["ok", "warning", "problem", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How one thing is. *remedy* is empty where nothing is to be done."""
+    """How one thing is. *remedy* is empty where nothing is to be done; of what was skipped, how to look."""
 
     what: str
     verdict: Verdict

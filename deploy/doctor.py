@@ -44,8 +44,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield from _database(settings)
     yield _broker(settings)
     yield from broker_certificate(settings)
-    if settings.nats_url is not None:
-        yield _logins(settings.nats_url.get_secret_value())
+    yield _logins(settings.nats_url.get_secret_value() if settings.nats_url is not None else None)
     yield _disk(settings.data_dir)
     for service in SERVICES:
         yield _port(settings, service)
@@ -179,7 +178,12 @@ def _broker(settings: Settings) -> Check:
     return Check("broker", "problem", f"{place}: {refusal}", remedy)
 
 
-def _logins(url: str) -> Check:
+def _logins(url: str | None) -> Check:
+    if url is None:
+        remedy = (
+            "Run doctor where fleet runs, with its settings. With a broker that asks over HTTP there is nothing to see."
+        )
+        return Check("logins", "skipped", f"not looked at: {PREFIX}NATS_URL is not set here", remedy)
     where = urlsplit(url)
     place = f"{where.hostname}:{where.port or 4222}"
     try:
@@ -221,7 +225,7 @@ def _port(settings: Settings, service: Service) -> Check:
             what, "problem", f"{wanted.purpose} cannot listen on {wanted.host}: {error.strerror}", wanted.remedy
         )
     if free:
-        return Check(what, "ok", f"free for {wanted.purpose}")
+        return Check(what, "ok", f"free here for {wanted.purpose}; what runs on another machine is not looked at")
     if _is_ours(wanted.host, wanted.port):
         return Check(what, "ok", f"tracefleet serves {wanted.purpose} there")
     return Check(what, "problem", f"taken, and not by {wanted.purpose}: perhaps by {wanted.suspects}", wanted.remedy)

@@ -16,14 +16,21 @@ WAIT_SECONDS: Final = 5.0
 _SUCCESS: Final = re.compile(r'^tracefleet_fleet_sweep_success_timestamp_seconds\{sweep="(\w+)"\} (\S+)$', re.MULTILINE)
 _STARTED: Final = re.compile(r"^process_start_time_seconds (\S+)$", re.MULTILINE)
 _FINDINGS: Final = re.compile(r"^tracefleet_fleet_audit_findings (\S+)$", re.MULTILINE)
+ELSEWHERE: Final = (
+    "Run doctor where fleet runs, such as in its container; or ask its /readyz, and `tracefleet audit verify`."
+)
 VERIFY: Final = "`tracefleet audit verify` says what, and what each means; keep the database as it is until then."
 
 
 def rounds(settings: Settings) -> Iterator[Check]:
-    """Two checks; none where no fleet runs here, which is for the ports to say."""
+    """Two checks, skipped where no fleet serves its metrics."""
     text = _served(settings)
     if text is not None:
         yield from judged(text, now_seconds=time.time())
+        return
+    where = f"{reachable_host(settings.metrics_host)}:{settings.fleet_metrics_port}"
+    for what in ("rounds", "audit"):
+        yield Check(what, "skipped", f"not looked at: no fleet serves its metrics at {where}", ELSEWHERE)
 
 
 def judged(text: str, *, now_seconds: float) -> Iterator[Check]:

@@ -11,7 +11,7 @@ from rich.text import Text
 from deploy.invocation import as_typed
 from store.settings import load
 
-COLOURS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
+COLOURS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red", "skipped": "cyan"}
 
 
 def doctor(
@@ -19,7 +19,8 @@ def doctor(
 ) -> None:
     """Check database, schema, clock, broker, disk, ports, and what alerts tell: one line each, with the remedy.
 
-    Exit status 1 when there is a problem; a warning is worth knowing, and things work.
+    Exit status 1 when there is a problem; a warning is worth knowing, and things work. What can only be seen where
+    another process runs is skipped, with where to look.
     """
     from deploy.doctor import examine  # noqa: PLC0415 - heavy: only when it runs
 

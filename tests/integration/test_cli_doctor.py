@@ -90,6 +90,22 @@ def test_schema_of_the_past_is_a_problem(make_settings: Callable[..., Settings],
     assert (check.verdict, check.remedy) == ("problem", "Run `tracefleet migrate`.")
 
 
+def test_what_only_the_fleet_knows_is_skipped_elsewhere(settings: Settings) -> None:
+    """Each says that it was not looked at, and where to look; a free port is no process that is down."""
+    checks = _named(settings)
+    for what in ("logins", "rounds", "audit"):
+        assert checks[what].verdict == "skipped", what
+        assert checks[what].detail.startswith("not looked at: ")
+        assert "where fleet runs" in checks[what].remedy
+    assert "TRACEFLEET_NATS_URL" in checks["logins"].detail
+    assert f"127.0.0.1:{settings.fleet_metrics_port}" in checks["rounds"].detail
+    port = checks[f"port {settings.ingest_metrics_port}"]
+    assert (port.verdict, port.detail) == (
+        "ok",
+        "free here for the metrics of ingest; what runs on another machine is not looked at",
+    )
+
+
 def test_clock_that_differs_is_a_problem() -> None:
     """In either direction, with the amount."""
     assert _clock(timedelta(seconds=-1.5)).verdict == "ok"
