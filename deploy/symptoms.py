@@ -10,11 +10,11 @@ from typing import Final
 import psycopg
 
 from deploy.check import Check
+from deploy.ledger_symptoms import ledger_symptoms
 from fleet.business_day import day_of
 from fleet.days.completeness import READ
 from fleet.health.counting import EXPECTED
 from fleet.identity.ending import COUNT
-from grafana.alert import Sql
 from grafana.database_alerts import DATABASE_ALERTS
 from grafana.metric_alerts import (
     COMMIT_MINUTES,
@@ -74,7 +74,7 @@ def symptoms(connection: Connection, settings: Settings) -> Iterator[Check]:
     yield _waiting(connection, settings)
     yield _credentials(connection, now)
     yield _jobs(connection)
-    yield from _ledger(connection)
+    yield from ledger_symptoms(connection)
 
 
 def _flow(connection: Connection) -> Iterator[Check]:
@@ -148,18 +148,6 @@ def _jobs(connection: Connection) -> Check:
     return Check(
         "jobs", "problem", detail, "Mend that, and the next run is within the hour: what is old stays until then."
     )
-
-
-def _ledger(connection: Connection) -> Iterator[Check]:
-    """What the ledger's alerts tell: nothing of it hinders the installation."""
-    told = 0
-    for alert in DATABASE_ALERTS:
-        if isinstance(alert.asks, Sql) and (rows := connection.execute(alert.asks.statement.encode()).fetchall()):
-            told += 1
-            remedy = f"See {alert.name} in deploy/README.md."
-            yield Check("ledger", "warning", f"{alert.title.en}: {len(rows)} alerts", remedy)
-    if not told:
-        yield Check("ledger", "ok", "nothing that an alert would tell")
 
 
 def _number(value: object) -> float:

@@ -74,8 +74,25 @@ WRONG = [
     ),
     ("credentials", "warning", "ended, or ending within 7 days: 3 device (7d)", CREDENTIALS),
     ("jobs", "problem", "retention scan: disk full", JOB),
-    ("ledger", "warning", "An outage lasts: 1 alerts", OUTAGE),
+    ("ledger", "warning", "An outage lasts: 1 place, S", OUTAGE),
 ]
+SPEAKING = """
+INSERT INTO security_events (device_id, channel, first_at, last_at, attempts, noted_at)
+SELECT device_id, 'broker', now(), now(), 1, now() FROM devices WHERE device_no <= '{last}'
+"""
+PROBE = """
+INSERT INTO models (model_no, kind, vendor) VALUES ('L', 'logger', 'V');
+INSERT INTO devices (device_no, model_id, site_id, state) SELECT 'P', model_id, site_id, 'in_service'
+FROM models, sites WHERE model_no = 'L';
+INSERT INTO latest (device_id, stream, at, seq, received_at, record)
+SELECT device_id, 'coldchain', now() - interval '1 minute', 9, now(), '{"temperature_c": 12.5}' FROM devices
+WHERE device_no = 'P';
+"""
+READING = """
+INSERT INTO coldchain (device_id, at, boot_id, seq, received_at, clock_ahead, temperature_c)
+SELECT device_id, now() - make_interval(mins => %(minutes)s), 1, %(minutes)s, now(), false, %(temperature_c)s
+FROM devices WHERE device_no = 'P'
+"""
 NOW = datetime(2026, 11, 28, 8, tzinfo=UTC).timestamp()
 SERVED = """
 tracefleet_fleet_audit_findings {found}
@@ -99,6 +116,45 @@ def test_symptom_is_named_with_its_remedy(
     check = _named(settings)[what]
     assert (check.verdict, check.detail) == (verdict, detail)
     assert check.remedy
+
+
+@pytest.mark.parametrize(
+    ("last", "detail"),
+    [
+        ("D1", "A retired identity speaks: 1 device, D1"),
+        ("D2", "A retired identity speaks: 3 devices, D1, D10, D2"),
+        ("D9", "A retired identity speaks: 10 devices, D1, D10, D2 and 7 more"),
+    ],
+)
+def test_retired_identity_that_speaks_is_a_problem(
+    last: str, detail: str, settings: Settings, connection: Connection
+) -> None:
+    """As its alert is critical; the first are named."""
+    connection.execute(LEDGER.encode())
+    connection.execute(SPEAKING.format(last=last).encode())
+    check = _named(settings)["ledger"]
+    assert (check.verdict, check.detail) == ("problem", detail)
+
+
+@pytest.mark.parametrize(
+    ("readings", "verdict"),
+    [
+        ({45: 12.0, 35: 12.0, 1: 12.5}, "problem"),
+        ({45: 5.0, 20: 12.0, 1: 12.5}, "warning"),
+        ({45: 12.0, 35: 12.0, 20: 5.0, 1: 12.5}, "warning"),
+        ({1: 12.5}, "warning"),
+    ],
+)
+def test_excursion_is_a_problem_once_it_has_lasted(
+    readings: dict[int, float], verdict: str, settings: Settings, connection: Connection
+) -> None:
+    """For as long as its alert waits: a door that was open is worth knowing."""
+    connection.execute(LEDGER.encode())
+    connection.execute(PROBE.encode())
+    for minutes, temperature_c in readings.items():
+        connection.execute(READING.encode(), {"minutes": minutes, "temperature_c": temperature_c})
+    check = _named(settings)["ledger"]
+    assert (check.verdict, check.detail) == (verdict, "A cold store is out of its band: 1 site, S")
 
 
 def test_worker_that_was_just_started_has_stored_nothing_yet(settings: Settings, connection: Connection) -> None:
