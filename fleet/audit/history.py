@@ -11,6 +11,7 @@ from uuid import UUID
 
 from fleet.audit.differences import Difference, Names, differences, fields_of, referred_to
 from fleet.business_day import SHANGHAI
+from fleet.ledger.nouns_devices import DEVICES
 
 # A day is one of the place where the devices stand.
 FIRST_PAGE: Final = 2**63 - 1
@@ -76,6 +77,17 @@ FROM unnest(%(entities)s::text[], %(ids)s::text[]) AS w (entity, id)
 JOIN audit AS a ON a.entity = w.entity AND a.entity_id = w.id AND a.at < %(end)s
 ORDER BY w.entity, w.id, a.audit_id DESC
 """
+# A row of JSON has its fields by the length of their names. What one looks for first comes first, then the groups of
+# the sheet, as the API's device has them; what the sheet does not have comes last.
+_FIRST: Final = ("device_no", "state", "state_since", "model_no", "site_no")
+_PLACES: Final = {
+    name: place
+    for place, name in enumerate(
+        dict.fromkeys(
+            (*_FIRST, *(name for one in DEVICES.columns for name in (one.name, one.stored, f"{one.name}_masked")))
+        )
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +143,9 @@ def changes_of(rows: Sequence[Mapping[str, Any]], names: Names) -> list[Change]:
 
 
 def state_of(row: Mapping[str, Any], names: Names) -> dict[str, Any]:
-    """The device in a row of ON_DAY, which is not of a deletion."""
-    return fields_of("devices", row["after"], names)
+    """The device in a row of ON_DAY, which is not of a deletion; its fields in the groups of the ledger's sheet."""
+    fields = fields_of("devices", row["after"], names)
+    return dict(sorted(fields.items(), key=lambda field: _PLACES.get(field[0], len(_PLACES))))
 
 
 def why_unknown(device_no: str, day: date, last: Mapping[str, Any] | None, first: Mapping[str, Any] | None) -> str:

@@ -118,6 +118,18 @@ def test_device_is_shown_as_it_was_on_a_day(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("device")
+def test_fields_of_a_device_stand_by_their_meaning(run: Run) -> None:
+    """What it is, then the groups of the ledger's sheet: not by the length of their names, as the database has them."""
+    told = list(json.loads(run("devices", "show", "D-1", "--json").stdout))
+    assert told[:5] == ["device_no", "state", "state_since", "model_no", "site_no"]
+    groups = ["name", "imei_masked", "asset_no", "original_value_fen", "address", "custodian_phone_masked", "max_g"]
+    groups += ["verified_until", "protocol", "gateway_no", "commissioned_on"]
+    assert [name for name in told if name in groups] == groups
+    lines = run("devices", "show", "D-1").stdout.splitlines()
+    assert [line.split(":")[0].strip() for line in lines][:2] == ["device_no", "state"]
+
+
+@pytest.mark.usefixtures("device")
 def test_day_without_a_state_is_explained(run: Run, change: Change) -> None:
     """Before it came, after it was deleted, and of a number that never was."""
     early = run("devices", "show", "D-1", "--on", "2026-01-09")
