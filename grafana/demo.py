@@ -6,6 +6,7 @@ own in the demo's database that reads the dashboards' views. JSON is YAML, so ev
 
 import argparse
 import json
+import os
 import secrets
 import sys
 from collections.abc import Mapping
@@ -28,10 +29,14 @@ SELECT table_name FROM information_schema.views WHERE table_schema = 'public' AN
 """
 # Where the files are in the containers.
 _MOUNT: Final = "/etc/tracefleet"
+# Read by docker compose as whoever runs it. The users of the containers have to read the other files, so no password is
+# in those; Grafana takes it from its environment.
+_ENV_FILE: Final = "password.env"
+_VARIABLE: Final = "DASHBOARDS_PASSWORD"
 
 
-def files(runtime: Mapping[str, Any], password: str) -> dict[str, str]:
-    """The text of each file by its name, for the system that *runtime* describes."""
+def files(runtime: Mapping[str, Any]) -> dict[str, str]:
+    """The text of each file by its name but the one with the password, for the system that *runtime* describes."""
     database = urlsplit(runtime["database_url"])
     sources = [
         {
@@ -50,7 +55,7 @@ def files(runtime: Mapping[str, Any], password: str) -> dict[str, str]:
             "access": "proxy",
             "url": f"{database.hostname}:{database.port}",
             "user": ROLE,
-            "secureJsonData": {"password": password},
+            "secureJsonData": {"password": f"${_VARIABLE}"},
             "jsonData": {"database": database.path.lstrip("/"), "sslmode": "disable", "postgresVersion": 1700},
         },
     ]
@@ -81,6 +86,7 @@ def _services() -> dict[str, Any]:
         "grafana": on_the_host
         | {
             "image": GRAFANA_IMAGE,
+            "env_file": [_ENV_FILE],
             # Whoever is on this machine may look; nobody can log in, so nobody can change anything.
             "environment": {
                 "GF_SERVER_HTTP_ADDR": "127.0.0.1",
@@ -108,6 +114,13 @@ def make_reader(connection: psycopg.Connection[Any], password: str) -> None:
         connection.execute(SQL("GRANT SELECT ON {} TO {}").format(Identifier(view), role))
 
 
+def _write_private(path: Path, text: str) -> None:
+    """*text* as a new file, its owner's alone from the first byte."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Write the files beside the runtime file; 1 with a sentence when nothing runs."""
     parser = argparse.ArgumentParser(
@@ -129,9 +142,10 @@ def main(arguments: list[str] | None = None) -> int:
     with psycopg.connect(runtime["database_url"], autocommit=True) as connection:
         make_reader(connection, password)
     folder = given.runtime.parent / "grafana"
-    for name, text in files(runtime, password).items():
+    for name, text in files(runtime).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
+    _write_private(folder / _ENV_FILE, f"{_VARIABLE}={password}\n")
     sys.stdout.write(
         f"docker compose -f {folder / 'compose.yaml'} up\n"
         "http://127.0.0.1:3000 (Linux; ports 3000 and 9090 must be free · 需要 Linux，3000 与 9090 端口须空闲)\n"

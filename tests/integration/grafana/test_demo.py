@@ -2,6 +2,7 @@
 
 import json
 import re
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -73,7 +74,10 @@ def test_role_of_the_demo_reads_the_views_and_nothing_else(written: Path, databa
     source = _yaml(written / "provisioning/datasources/tracefleet.yaml")["datasources"][1]
     server = urlsplit(database_url)
     assert source["url"] == f"{server.hostname}:{server.port}"
-    password = quote(source["secureJsonData"]["password"])
+    assert source["secureJsonData"]["password"] == "$DASHBOARDS_PASSWORD"
+    name, _, password = (written / "password.env").read_text(encoding="utf-8").strip().partition("=")
+    assert name == "DASHBOARDS_PASSWORD"
+    password = quote(password)
     url = f"postgresql://{source['user']}:{password}@{source['url']}/{source['jsonData']['database']}"
     with psycopg.connect(url, autocommit=True) as connection:
         assert connection.execute("SELECT count(*) FROM grafana_devices").fetchone() == (0,)
@@ -81,6 +85,20 @@ def test_role_of_the_demo_reads_the_views_and_nothing_else(written: Path, databa
             connection.execute("SELECT 1 FROM devices")
         with pytest.raises(ReadOnlySqlTransaction):
             connection.execute("CREATE TABLE mine (n int)")
+
+
+def test_password_is_in_one_file_of_its_owner_alone(written: Path, database_url: str) -> None:
+    """Also where an earlier run left one that others may read; the containers read the other files as other users."""
+    secret = written / "password.env"
+    assert _yaml(written / "compose.yaml")["services"]["grafana"]["env_file"] == [secret.name]
+    secret.chmod(0o644)
+    urls = {"database_url": database_url, "api_url": "http://127.0.0.1:8000", "metrics_urls": METRICS}
+    (written.parent / "runtime.json").write_text(json.dumps(urls), encoding="utf-8")
+    assert _run(written.parent / "runtime.json").returncode == 0
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    password = secret.read_text(encoding="utf-8").strip().partition("=")[2]
+    holders = [path.name for path in written.rglob("*") if path.is_file() and password in path.read_text("utf-8")]
+    assert holders == [secret.name]
 
 
 def test_nothing_runs(tmp_path: Path) -> None:
