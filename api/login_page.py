@@ -40,7 +40,7 @@ Every other log-in of yours ends.</p>
 SCRIPT: Final = """
 const byId = (id) => document.getElementById(id);
 const WORDS = { "login-refused": "用户名或密码不正确，或账号不可用。", "login-throttled": "尝试次数过多，请稍候再试。",
-  "rule-broken": "新密码不符合要求。", "unauthenticated": "登录已失效，请重新登录。" };
+  "weak-password": "新密码不符合要求。", "unauthenticated": "登录已失效，请重新登录。" };
 let known = "";
 function show(part) {
   for (const id of ["login", "change", "inside"]) byId(id).hidden = id !== part;

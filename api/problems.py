@@ -132,6 +132,12 @@ PASSWORD_MUST_CHANGE: Final = Kind(
     "The password has to be changed first",
     "Choose one of your own at `/login`, or with `PUT /api/v1/password`; until then nothing else is open.",
 )
+WEAK_PASSWORD: Final = Kind(
+    "weak-password",
+    422,
+    "The new password is not good enough",
+    "Nothing was changed. Take a few words, without the name, that are not the password of before.",
+)
 LOGIN_REFUSED: Final = Kind(
     "login-refused",
     401,
@@ -210,6 +216,7 @@ CATALOGUE: Final = (
     FORBIDDEN,
     CROSS_SITE,
     PASSWORD_MUST_CHANGE,
+    WEAK_PASSWORD,
     LOGIN_REFUSED,
     LOGIN_THROTTLED,
     ENROLMENT_REFUSED,

@@ -30,8 +30,8 @@ from api.problems import (
     NOT_MIGRATED,
     OF_BODIES,
     OF_CHANGES,
-    RULE_BROKEN,
     UNAVAILABLE,
+    WEAK_PASSWORD,
     ProblemError,
     documented,
 )
@@ -148,7 +148,9 @@ async def log_out(request: Request, response: Response, caller: CallerDep, desk:
     "/password",
     summary="Change the password",
     openapi_extra=described(PasswordChange),
-    responses=documented(LOGIN_REFUSED, LOGIN_THROTTLED, FORBIDDEN, BUSY, *OF_BODIES, besides=OF_CHANGES),
+    responses=documented(
+        WEAK_PASSWORD, LOGIN_REFUSED, LOGIN_THROTTLED, FORBIDDEN, BUSY, *OF_BODIES, besides=OF_CHANGES
+    ),
     dependencies=ACCOUNT,
 )
 async def change_password(
@@ -178,9 +180,9 @@ def _require_good(asked: PasswordChange, name: str) -> None:
     try:
         passwords.require_good(asked.new, name=name)
     except RefusedError as error:
-        raise ProblemError(RULE_BROKEN, str(error)) from error
+        raise ProblemError(WEAK_PASSWORD, str(error)) from error
     if asked.new == asked.current:
-        raise ProblemError(RULE_BROKEN, "The new password is the old one: choose another.")
+        raise ProblemError(WEAK_PASSWORD, "The new password is the old one: choose another.")
 
 
 async def _proved(request: Request, desk: Desk, checks: PasswordChecks, name: str, password: str) -> Account:
