@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
                 encode, content_type = choose_encoder(self.headers.get("Accept", ""))
                 self._answer(HTTPStatus.OK, encode(self.server.registry), content_type)
             case "/livez":
-                self._answer_json(HTTPStatus.OK, {"status": "alive"})
+                self._answer_json(HTTPStatus.OK, {"alive": True})
             case "/readyz":
                 self._answer_readiness()
             case _:
@@ -123,9 +123,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def _answer_readiness(self) -> None:
-        checks = dict(self.server.readiness())
-        ready = all(reason is None for reason in checks.values())
-        body = {"status": "ready" if ready else "not ready", "checks": checks}
+        # In the shape of the API's own.
+        reasons = self.server.readiness()
+        checks = {name: {"ok": reason is None, "reason": reason or "fine"} for name, reason in reasons.items()}
+        ready = all(check["ok"] for check in checks.values())
+        body = {"ready": ready, "checks": checks}
         self._answer_json(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, body)
 
     def _answer_json(self, status: HTTPStatus, body: Mapping[str, object]) -> None:

@@ -95,9 +95,10 @@ class Ingest:
         return status == http.HTTPStatus.OK
 
     def readiness(self) -> tuple[int, dict[str, str | None]]:
-        """The status of ``/readyz`` and its checks; (0, {}) when nobody answers."""
+        """The status of ``/readyz`` and what is wrong by check, None where it is fine; (0, {}) when nobody answers."""
         status, body = self._get("/readyz")
-        return status, json.loads(body)["checks"] if body else {}
+        checks = json.loads(body)["checks"] if body else {}
+        return status, {name: None if check["ok"] else check["reason"] for name, check in checks.items()}
 
     def complains_of(self, *words: str) -> bool:
         """Whether ``/readyz`` answers 503 and its reasons hold all of *words*."""

@@ -8,6 +8,7 @@ import time
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from api.readiness import Check, Readiness
 from deploy.ports import free_port
 from store.errors import PortTakenError, TracefleetError
 from store.exporter import Exporter
@@ -49,10 +50,16 @@ def test_readiness_gives_each_check_with_its_reason() -> None:
     with _exporter(port, reasons=reasons):
         status, content_type, body = _get(port, "/readyz")
         assert (status, content_type) == (503, "application/json")
-        assert json.loads(body) == {"status": "not ready", "checks": {"database": "it is away", "census": None}}
-        assert _get(port, "/livez")[0] == 200
+        checks = {"database": {"ok": False, "reason": "it is away"}, "census": {"ok": True, "reason": "fine"}}
+        assert json.loads(body) == {"ready": False, "checks": checks}
+        # As the API says it, so that one reader reads all.
+        assert Readiness.model_fields.keys() == json.loads(body).keys()
+        assert Check.model_fields.keys() == checks["database"].keys()
+        status, _, body = _get(port, "/livez")
+        assert (status, json.loads(body)) == (200, {"alive": True})
         reasons["database"] = None
-        assert _get(port, "/readyz")[0] == 200
+        status, _, body = _get(port, "/readyz")
+        assert (status, json.loads(body)["ready"]) == (200, True)
 
 
 def test_other_paths_are_not_found_and_head_has_no_body() -> None:
