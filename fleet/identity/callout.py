@@ -6,6 +6,7 @@ its starts, so it would prove nothing; whoever can ask here is a user of the sys
 
 import base64
 import hashlib
+import re
 import ssl
 import time
 from datetime import UTC, datetime
@@ -26,6 +27,9 @@ SUBJECT: Final = "$SYS.REQ.USER.AUTH"
 QUEUE: Final = "tracefleet-fleet"
 # nats-server's account of those that belong to none: what it has stored before it asked anybody is there, too.
 ACCOUNT: Final = "$G"
+
+# What nats-server calls a client that gave no id: a NUID, new at each connect.
+_MADE_UP: Final = re.compile(r"[0-9A-Za-z]{22}", re.ASCII)
 
 log = structlog.get_logger()
 
@@ -103,7 +107,11 @@ class Callout:
         user, server, host = asked.user_nkey, asked.server_id.id, asked.client_info.host
         if isinstance(outcome, Denied):
             self._metrics.broker_logins[outcome.reason].inc()
-            self._accesses.refused(given.user, client_id, host, outcome, now)
+            # A name of the broker's own making is nobody's: each port scan would be a stranger to be looked for.
+            named = (
+                client_id if given.user or outcome.device_id is not None or not _MADE_UP.fullmatch(client_id) else ""
+            )
+            self._accesses.refused(given.user, named, host, outcome, now)
             return self._issuer.refuse(user=user, server=server, reason=outcome.reason, now=now)
         self._metrics.broker_logins["admitted"].inc()
         self._accesses.admitted(outcome, host, now)

@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from deploy.embedded.broker import EmbeddedBroker
+from fleet.identity.outsiders import look
 from tests.conftest import end
 from tests.faults.proxy import Proxy
 from tests.integration.door.device import NOT_AUTHORISED, Device
@@ -67,6 +68,19 @@ def test_anybody_else_is_refused(
     assert fleet.logins(reason) == before + 1
     names = ((username or "")[:64], client_id[:64])
     assert remembered(shared, REFUSED, reason, *names) == [(*names, "127.0.0.1", device_no, 1)]
+
+
+def test_who_gives_no_name_at_all_is_no_stranger(world: World) -> None:
+    """The broker makes a name up at each connect: they are counted together, and nobody is asked to register them."""
+    fleet = world.start_fleet()
+    for _ in range(3):
+        assert Device(world.url_of(None, None), "").answer == NOT_AUTHORISED
+    assert Device(world.url_of(None, None), "TD-410100-TH-000777-6").answer == NOT_AUTHORISED
+    assert fleet.logins("no_credentials") == 4
+    named = "no_credentials", "", "TD-410100-TH-000777-6"
+    assert remembered(world, REFUSED, *named) == [(*named[1:], "127.0.0.1", None, 1)]
+    assert [row[4] for row in remembered(world, REFUSED, "no_credentials", "", "")] == [3]
+    assert [row["device_no"] for row in look(world.connection, "strangers").rows] == ["TD-410100-TH-000777-6"]
 
 
 def test_revoked_credential_is_refused(world: World) -> None:
