@@ -48,7 +48,9 @@ def judged(text: str, *, now_seconds: float) -> Iterator[Check]:
         yield Check("rounds", "ok", f"{len(ages)} sweeps of fleet come round")
     found = sum(float(number) for number in _FINDINGS.findall(text))
     if found:
-        yield Check("audit", "problem", f"the last verification found {found:.0f} things", VERIFY)
+        yield Check(
+            "audit", "problem", f"the last verification found {found:.0f} {'thing' if found == 1 else 'things'}", VERIFY
+        )
     elif verified_seconds > UNVERIFIED_SECONDS:
         remedy = "`tracefleet audit verify` does it now; the log of fleet says why it does not: no key, mostly."
         yield Check("audit", "warning", "not verified lately", remedy)

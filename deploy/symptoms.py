@@ -83,7 +83,7 @@ def _flow(connection: Connection) -> Iterator[Check]:
     detail = f"{received:.0f} records in {COMMIT_MINUTES} minutes"
     if devices and not received and not just_started:
         remedy = "Start ingest and the broker; the lines above and `tracefleet workers list` say what keeps them."
-        yield Check("stored", "problem", f"{detail}, though {devices:.0f} devices are in service", remedy)
+        yield Check("stored", "problem", f"{detail}, though {_devices(devices)} in service", remedy)
     else:
         yield Check("stored", "ok", detail)
     share = refused / received if received else 0.0
@@ -148,6 +148,10 @@ def _jobs(connection: Connection) -> Check:
     return Check(
         "jobs", "problem", detail, "Mend that, and the next run is within the hour: what is old stays until then."
     )
+
+
+def _devices(number: float) -> str:
+    return "1 device is" if number == 1 else f"{number:.0f} devices are"
 
 
 def _number(value: object) -> float:

@@ -193,6 +193,7 @@ def test_every_alert_has_a_check(settings: Settings, connection: Connection) -> 
     [
         (0, 15, 3600, {"rounds": "ok", "audit": "ok"}),
         (0, 7200, 3600, {"rounds": "problem", "audit": "ok"}),
+        (1, 15, 3600, {"rounds": "ok", "audit": "problem"}),
         (2, 15, 3600, {"rounds": "ok", "audit": "problem"}),
         (0, 15, 14 * 3600, {"rounds": "ok", "audit": "warning"}),
     ],
@@ -202,7 +203,10 @@ def test_rounds_of_the_fleet_are_judged(
 ) -> None:
     """By what its process serves."""
     text = SERVED.format(found=found, census=NOW - census_ago, verification=NOW - verified_ago)
-    assert {check.what: check.verdict for check in rounds.judged(text, now_seconds=NOW)} == expected
+    judged = {check.what: check for check in rounds.judged(text, now_seconds=NOW)}
+    assert {what: check.verdict for what, check in judged.items()} == expected
+    if found:
+        assert judged["audit"].detail == f"the last verification found {found} {'thing' if found == 1 else 'things'}"
 
 
 def test_fleet_that_was_just_started_is_not_late() -> None:
