@@ -1,5 +1,6 @@
 """Strangers, ghosts and identities gone astray: the lists as commands, adoption, deletion and retired numbers."""
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -53,12 +54,22 @@ async def test_stranger_is_listed_and_not_adopted_against_a_rule(
     assert connection.execute("SELECT count(*) FROM devices").fetchone() == (1,)
 
 
+def test_strangers_are_records_where_their_columns_have_no_room(
+    run: Run, receive: Callable[..., Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve columns are no table at 110: the number and the times are whole all the same."""
+    asyncio.run(receive("TD-410100-TH-000777-6", RECORD))  # type: ignore[arg-type]
+    monkeypatch.setenv("COLUMNS", "110")
+    told = run("outsiders", "strangers").stdout
+    assert re.search(r"^ +device_no  TD-410100-TH-000777-6$", told, re.MULTILINE)
+    assert re.search(r"^ +last_received_at  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$", told, re.MULTILINE)
+    assert "Asia/Shanghai" in told
+
+
 def test_adoption_stores_what_was_said(
     run: Run, connection: Connection, receive: Callable[..., Awaitable[None]]
 ) -> None:
     """The letters are replayed, and the stranger is one no more."""
-    import asyncio  # noqa: PLC0415 - the command runs a loop of its own, so this test has none
-
     asyncio.run(receive("X-1", RECORD))  # type: ignore[arg-type]
     done = run("adopt", "X-1", "--model", "logger", "--site", "S", "--reason", "seen there", "--apply", "--json")
     assert json.loads(done.stdout)["replay"]["stored"] == 1
