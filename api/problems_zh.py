@@ -54,7 +54,7 @@ CHINESE: Final[Mapping[str, tuple[str, str]]] = {
         "须先更改密码",
         "请在 `/login` 或用 `PUT /api/v1/password` 设置自己的密码；在此之前不能做其他操作。",
     ),
-    "weak-password": ("新密码不够安全", "没有任何更改。请用几个词组成容易记住的长密码。"),
+    "weak-password": ("新密码不够安全", "没有任何更改。请用几个词组成密码，不含用户名，且不同于原密码。"),
     "login-refused": ("登录被拒绝", "请核对用户名和密码。管理员可用 `tracefleet users reset` 重设。"),
     "login-throttled": ("尝试次数过多", "请等待 `Retry-After` 秒；再次失败会延长等待。"),
     "enrolment-refused": (
