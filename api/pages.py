@@ -71,7 +71,8 @@ async def catalogue() -> HTMLResponse:
         for kind in problems.CATALOGUE
     ]
     return page(
-        "tracefleet problems", f"<h1>Problems 错误说明</h1>{table(['type', 'status', 'what', 'what to do'], rows)}"
+        "tracefleet problems",
+        f"<h1>Problems 错误说明</h1>{table(['type 类型', 'status 状态码', 'what 说明', 'what to do 处置'], rows)}",
     )
 
 
