@@ -19,7 +19,7 @@ from ingest.decode import MAX_BYTES
 from ingest.fast import STUMBLES
 from ingest.refusal import Refusal, Refused
 from ingest.registry import Registry
-from ingest.topic import ROOT, is_downward
+from ingest.topic import ROOT, is_downward, parse
 
 UNPACKED_BYTES_MAX: Final = 8 * 1024 * 1024
 LINES_MAX: Final = 1000
@@ -123,12 +123,12 @@ def read(line: bytes) -> tuple[str, bytes]:
 
 
 def device_no_of(line: bytes) -> str | None:
-    """Whom a line is of; None where :func:`read` refuses it, for it is nobody's then."""
+    """Of which device a line is; None where it is no telemetry of any, as :func:`take_in` then finds, too."""
     try:
         topic, _ = read(line)
+        return parse(topic)[0]
     except Exception:  # noqa: BLE001 - whatever it is, take_in() files it as nobody's
         return None
-    return topic.removeprefix(f"{ROOT}/").partition("/")[0]
 
 
 def _read_slowly(line: bytes) -> tuple[str, str, bytes]:

@@ -45,8 +45,6 @@ DEVICES_WITHIN: Final[LiteralString] = f"""
 SELECT d.device_no FROM devices AS d JOIN sites AS s USING (site_id)
 WHERE d.device_no = ANY (%(named)s) AND {scopes.IN_SQL}
 """  # noqa: S608 - constants of ours
-# Of devices that are not there; the caller knows the others.
-NAMED_MAX: Final = 5
 
 # Reads that are the same for the whole city: they name no site and nothing that stands at one.
 CITY_WIDE: Final = frozenset(
@@ -119,7 +117,7 @@ OF_ONE: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
 }
-# Changes of what their body names: the route itself asks require_device, require_devices or require_site.
+# Changes of what their body names: the route itself asks require_device, devices_within or require_site.
 ASKS_ITSELF: Final[Mapping[str, frozenset[str]]] = {
     "POST": frozenset({"/api/v1/cases", "/api/v1/outages", "/api/v1/telemetry"})
 }
@@ -154,17 +152,11 @@ async def require_device(request: Request, scope: Scope, device_no: str | None) 
         await _require(request, scope, "device_no", device_no)
 
 
-async def require_devices(request: Request, scope: Scope, numbers: AbstractSet[str]) -> None:
-    """Return when all devices that a body names are in *scope*. Raises ProblemError, as of unknown ones."""
+async def devices_within(request: Request, scope: Scope, numbers: AbstractSet[str]) -> set[str]:
+    """Those of *numbers*, of the form of a device's, that are of devices in *scope*. Raises what a read raises."""
     database: Database = request.app.state.database
-    # No number has a NUL, and the server takes none.
-    named = [number for number in numbers if "\0" not in number]
-    found = await database.fetch(DEVICES_WITHIN, {"named": named, **scopes.parameters(scope)})
-    beyond = sorted(numbers - {row["device_no"] for row in found})
-    if beyond:
-        more = f" and {len(beyond) - NAMED_MAX} more" if len(beyond) > NAMED_MAX else ""
-        shown = ", ".join(map(repr, beyond[:NAMED_MAX]))
-        raise ProblemError(UNKNOWN_DEVICE, f"No device has the number {shown}{more}: nothing of the body was stored.")
+    rows = await database.fetch(DEVICES_WITHIN, {"named": list(numbers), **scopes.parameters(scope)})
+    return {str(row["device_no"]) for row in rows}
 
 
 async def require_site(request: Request, scope: Scope, site_no: str | None) -> None:

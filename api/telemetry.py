@@ -5,8 +5,12 @@ The answer comes after the commit. Everything between the line and the commit is
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from functools import partial
+from operator import attrgetter
+from typing import Any, Final, Literal, TypeAlias
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,7 +28,6 @@ from api.problems import (
     NOT_WRITTEN,
     OF_BODIES,
     TOO_LARGE,
-    UNKNOWN_DEVICE,
     UNREADABLE,
     UNSUPPORTED_MEDIA,
     ProblemError,
@@ -44,6 +47,8 @@ MEDIA_TYPE: Final = "application/x-ndjson"
 # As many as ingest puts into one transaction: what is more would hold up other requests for seconds.
 RECORDS_MAX: Final = 20_000
 REFUSALS_MAX: Final = 50
+# Those of some numbers of devices that the caller may report for.
+Within: TypeAlias = Callable[[AbstractSet[str]], Awaitable[set[str]]]
 _CHARSET = re.compile(r';\s*charset="?([^";\s]+)', re.IGNORECASE)
 
 
@@ -57,8 +62,9 @@ class RefusedRecord(BaseModel):
     records: int = Field(description="how many records it stands for", examples=[1])
     reason: Reason = Field(description="one of a closed set", examples=["out_of_range"])
     detail: str = Field(description="for people: where it is wrong and what was expected")
-    outcome: Literal["dead_lettered", "duplicate"] = Field(
-        description="duplicate: the same bytes had been refused before"
+    outcome: Literal["dead_lettered", "duplicate", "not_taken"] = Field(
+        description="duplicate: the same bytes had been refused before; not_taken: the caller does not report for that "
+        "device, and nothing was kept"
     )
 
 
@@ -137,7 +143,7 @@ _REQUEST: Final[dict[str, Any]] = {
 @router.post(
     "",
     summary="Report telemetry",
-    responses=documented(*OF_BODIES, UNKNOWN_DEVICE, BUSY, NOT_WRITTEN, LEDGER_UNKNOWN, besides=[NOT_MIGRATED]),
+    responses=documented(*OF_BODIES, BUSY, NOT_WRITTEN, LEDGER_UNKNOWN, besides=[NOT_MIGRATED]),
     openapi_extra=_REQUEST,
     dependencies=[Depends(require("gateway", "operator", "fleet_admin"))],
 )
@@ -148,13 +154,13 @@ async def post_telemetry(request: Request, bodies: BodiesDep, writers: WritersDe
     there before is counted as `duplicate`. A line or a record that cannot be stored costs its neighbours nothing: it
     is kept as a dead letter with its bytes, is told in `refusals`, and the answer is 200 all the same.
 
-    A caller of some regions and sites reports for devices there: nothing is taken of a body that names another one.
+    A caller of some regions and sites reports for devices there. A line of another one is told as `not_taken`: it is
+    in no count and kept nowhere, since a replay would store it in that device's name.
     """
     is_packed = _is_packed(request)
     body = await bodies.receive(request)
-    delivery = Delivery(body, is_packed=is_packed)
-    if not caller.scope.is_everywhere:
-        await reach.require_devices(request, caller.scope, delivery.device_nos())
+    within = None if caller.scope.is_everywhere else partial(reach.devices_within, request, caller.scope)
+    delivery = Delivery(body, is_packed=is_packed, within=within)
     entered = await writers.store(delivery.fill)
     writers.metrics.unknown_fields.inc(delivery.unknown_fields)
     return delivery.receipt(entered)
@@ -163,7 +169,10 @@ async def post_telemetry(request: Request, bodies: BodiesDep, writers: WritersDe
 class Delivery:
     """The body of one request on its way, and from which line each message of the batch came."""
 
-    def __init__(self, body: bytes, *, is_packed: bool) -> None:
+    def __init__(self, body: bytes, *, is_packed: bool, within: Within | None = None) -> None:
+        """*within* says of which devices the caller may report; None: of all."""
+        self._within = within
+        self._not_taken: list[int] = []
         self._received_at = datetime.now(UTC)
         self._body = body
         self._is_packed = is_packed
@@ -171,13 +180,14 @@ class Delivery:
         # By the arrival itself, not its value: two lines may be the same.
         self._lines: dict[int, tuple[int, Arrival]] = {}
 
-    def device_nos(self) -> set[str]:
-        """Of the devices that it reports for. Raises ProblemError as :meth:`fill` does."""
-        return {number for _, line in self._lines_of_body() if (number := ndjson.device_no_of(line)) is not None}
-
     async def fill(self, registry: Registry, batch: Batch) -> None:
         """Put every line into *batch*. Raises ProblemError when the body cannot be read or holds too much."""
-        for number, line in self._lines_of_body():
+        lines = self._lines_of_body()
+        self._not_taken = await self._beyond(lines)
+        passed_over = frozenset(self._not_taken)
+        for number, line in lines:
+            if number in passed_over:
+                continue
             arrival, unknown_fields = ndjson.take_in(line, self._received_at, registry, batch)
             self._lines[id(arrival)] = number, arrival
             if batch.records > RECORDS_MAX:
@@ -185,6 +195,18 @@ class Delivery:
             self.unknown_fields += unknown_fields
             # A line may hold 500 records that have to be explained: other requests get their turn in between.
             await asyncio.sleep(0)
+
+    async def _beyond(self, lines: list[tuple[int, bytes]]) -> list[int]:
+        """The numbers of the lines of devices that the caller does not report for."""
+        if self._within is None:
+            return []
+        told: dict[int, str] = {}
+        for number, line in lines:
+            if (device_no := ndjson.device_no_of(line)) is not None:
+                told[number] = device_no
+            await asyncio.sleep(0)  # as above: a line may take long
+        allowed = await self._within(set(told.values()))
+        return [number for number, device_no in told.items() if device_no not in allowed]
 
     def _lines_of_body(self) -> list[tuple[int, bytes]]:
         if not self._is_packed and self._body.startswith(ndjson.GZIP_MAGIC):
@@ -201,14 +223,17 @@ class Delivery:
             [*((one, False) for one in entered.buried), *((one, True) for one in entered.refused_again)],
             key=lambda known: (self._line_of(known[0].arrival), known[0].refusal.record_index),
         )
+        refusals = [self._refused(letter, again=again) for letter, again in letters]
+        if self._not_taken:
+            refusals = sorted([*refusals, *map(_not_taken, self._not_taken)], key=attrgetter("line"))
         return Receipt(
             total=Account.model_validate(total, from_attributes=True),
             streams=[
                 StreamAccount(stream=stream, **Account.model_validate(counts, from_attributes=True).model_dump())
                 for stream, counts in sorted(entered.streams.items())
             ],
-            refusals=[self._refused(letter, again=again) for letter, again in letters[:REFUSALS_MAX]],
-            refusals_left_out=max(0, len(letters) - REFUSALS_MAX),
+            refusals=refusals[:REFUSALS_MAX],
+            refusals_left_out=max(0, len(refusals) - REFUSALS_MAX),
         )
 
     def _line_of(self, arrival: Arrival) -> int:
@@ -232,6 +257,14 @@ class Delivery:
             detail=refusal.detail.encode("utf-8", "backslashreplace").decode(),
             outcome="duplicate" if again else "dead_lettered",
         )
+
+
+def _not_taken(line: int) -> RefusedRecord:
+    # Whether there is such a device elsewhere is not for this caller to know.
+    detail = "the ledger has no such device where your rights count; the line was not kept"
+    return RefusedRecord(
+        line=line, record_index=None, records=1, reason="unknown_device", detail=detail, outcome="not_taken"
+    )
 
 
 def _is_packed(request: Request) -> bool:

@@ -38,7 +38,9 @@ def judged(text: str, *, now_seconds: float) -> Iterator[Check]:
     started = _STARTED.search(text)
     # What was just started has not come round yet, and is not late for that.
     earliest = float(started[1]) if started is not None else 0.0
-    ages = {sweep: now_seconds - max(earliest, float(at)) for sweep, at in _SUCCESS.findall(text)}
+    succeeded = _SUCCESS.findall(text)
+    ages = {sweep: now_seconds - max(earliest, float(at)) for sweep, at in succeeded}
+    is_verified = float(dict(succeeded).get(VERIFICATION, 0)) > 0
     verified_seconds = ages.pop(VERIFICATION, now_seconds)
     late = sorted(sweep for sweep, age in ages.items() if age > STALLED_SECONDS)
     if late:
@@ -54,8 +56,12 @@ def judged(text: str, *, now_seconds: float) -> Iterator[Check]:
     elif verified_seconds > UNVERIFIED_SECONDS:
         remedy = "`tracefleet audit verify` does it now; the log of fleet says why it does not: no key, mostly."
         yield Check("audit", "warning", "not verified lately", remedy)
-    else:
+    elif is_verified:
         yield Check("audit", "ok", f"nothing found {verified_seconds / 60:.0f} min ago")
+    else:
+        yield Check(
+            "audit", "skipped", "not verified yet since fleet began", "Its log and /readyz say why, if it lasts."
+        )
 
 
 def _served(settings: Settings) -> str | None:

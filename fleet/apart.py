@@ -6,9 +6,12 @@ milliseconds each, and half as many would get in.
 
 import asyncio
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -58,9 +61,23 @@ async def apart(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
 def _there(theirs: Connection, work: Callable[..., object], given: tuple[object, ...], named: dict[str, Any]) -> None:
     # Ctrl-C of a terminal is for those who started us: they stop us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(NICENESS)
+    threading.Thread(target=_end_with_them, daemon=True).start()
+    # A hardened unit may not: then it goes on as fast as the others.
+    with suppress(OSError):
+        os.nice(NICENESS)
     try:
-        theirs.send((work(*given, **named), None))
+        told: tuple[object, str | None] = (work(*given, **named), None)
     # Anything else is a mistake of ours, which the log then has in full.
     except (TracefleetError, psycopg.Error, OSError) as error:
-        theirs.send((None, " ".join(str(error).split())))
+        told = (None, " ".join(str(error).split()))
+    # Nobody is there to hear it where we were just given up.
+    with suppress(BrokenPipeError):
+        theirs.send(told)
+
+
+def _end_with_them() -> None:
+    """End this process with the one that started it, however that ends."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)

@@ -79,11 +79,14 @@ async def in_a_thread(work: Callable[[Connection[Any]], object], database_url: s
     try:
         await asyncio.shield(working)
     except asyncio.CancelledError:
-        # Again and again: a cancellation that comes between two statements breaks off neither.
+        # Again and again: a cancellation that comes between two statements breaks off neither. We go no sooner, though
+        # we be cancelled again: the thread has the connection.
         while not working.done():
-            with suppress(psycopg.Error):  # there may be no server to ask: then the thread ends of that
+            # There may be no server to ask: then the thread ends of that.
+            with suppress(psycopg.Error, asyncio.CancelledError):
                 await asyncio.to_thread(connection.cancel_safe)
-            await asyncio.wait([working], timeout=CANCEL_AGAIN_SECONDS)
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([working], timeout=CANCEL_AGAIN_SECONDS)
         # Looked at, so that nobody complains of an error that nobody saw.
         working.exception()
         raise

@@ -45,7 +45,7 @@ LONG = (
 ROLE_PASSWORD = "of-tests"
 MEMORY = "/dev/shm"
 # Of each worker; in a container there is often next to nothing.
-MEMORY_BYTES = 4 * 2**30
+MEMORY_BYTES = 2 * 2**30
 
 # Before they are imported: pytest explains the asserts of no other modules than tests and conftest files.
 pytest.register_assert_rewrite("tests.faults.reconcile", "tests.faults.stage", "tests.faults.server")
@@ -123,7 +123,9 @@ def _in_memory() -> str | None:
         room = shutil.disk_usage(MEMORY).free
     except OSError:
         return None
-    return MEMORY if room >= MEMORY_BYTES else None
+    # Each worker looks before the others have filled anything.
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return MEMORY if room >= workers * MEMORY_BYTES else None
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from typing import Final, LiteralString
 
 # Hysteresis: a default of ours 默认值, 可配置.
 INSIDE_C: Final = 0.5
-# A silent probe has a row of each day on which its device is expected, so it is remembered for as long as that; over
-# days on which nothing is expected, for a week.
+# A probe that falls silent is a gap for as long as its device is silent, over a week of days at most on which nothing
+# is expected; one whose device goes on telling of others was taken away or renamed, and is one for a week.
 REMEMBERED_DAYS: Final = 7
 _DAY: Final[LiteralString] = "at >= %(begins)s::timestamptz AND at < %(ends)s::timestamptz"
 _SECONDS: Final[LiteralString] = "extract(epoch FROM until - at)::float8"
@@ -88,13 +88,17 @@ WITH told AS MATERIALIZED (
     SELECT device_id, probe, count(temperature_c) AS readings, count(fault) AS faults, min(temperature_c) AS coldest,
            max(temperature_c) AS warmest
     FROM told GROUP BY device_id, probe
+), remembered AS MATERIALIZED (
+    SELECT device_id, probe, bool_or(readings + faults > 0) AS has_told FROM coldchain_days
+    WHERE day BETWEEN %(day)s::date - {REMEMBERED_DAYS} AND %(day)s::date - 1 {some} GROUP BY device_id, probe
 ), probes AS (
     SELECT device_id, probe FROM counted
     UNION
     -- Those that told something before and not a word today, though something was expected: all of it is a gap.
-    SELECT k.device_id, k.probe FROM coldchain_days AS k JOIN device_days AS x USING (device_id)
-    WHERE k.day BETWEEN %(day)s::date - {REMEMBERED_DAYS} AND %(day)s::date - 1
-      AND x.day = %(day)s::date AND x.expected_slots > 0 {some}
+    SELECT k.device_id, k.probe FROM remembered AS k JOIN device_days AS x USING (device_id)
+    WHERE x.day = %(day)s::date AND x.expected_slots > 0 {some}
+      AND (k.has_told OR k.device_id <> ALL (ARRAY(
+          SELECT device_id FROM remembered WHERE has_told UNION SELECT device_id FROM counted)))
 )
 INSERT INTO coldchain_days AS kept (
     device_id, day, probe, low_c, high_c, readings, faults, temperature_c_min, temperature_c_max, held_seconds,
@@ -104,9 +108,10 @@ SELECT device_id, %(day)s::date, probe, b.low_c, b.high_c, coalesce(c.readings, 
        c.coldest, c.warmest,
        coalesce(m.held, 0), coalesce(m.temperature_sum, 0), coalesce(m.kinetic_sum, 0), coalesce(m.outside, 0),
        coalesce(e.excursions, '[]'), coalesce(o.openings, 0), coalesce(o.seconds, 0), coalesce(o.longest, 0),
-       -- A probe that could not be read all day: one gap.
-       coalesce(m.gaps, 1),
-       coalesce(m.gap_seconds, extract(epoch FROM %(so_far)s::timestamptz - %(begins)s::timestamptz)::float8)
+       -- A probe that could not be read all day, or so far: one gap, once it is one.
+       coalesce(m.gaps, CASE WHEN %(so_far)s::timestamptz - %(begins)s::timestamptz > b.hold THEN 1 ELSE 0 END),
+       coalesce(m.gap_seconds, CASE WHEN %(so_far)s::timestamptz - %(begins)s::timestamptz > b.hold
+           THEN extract(epoch FROM %(so_far)s::timestamptz - %(begins)s::timestamptz) ELSE 0 END::float8)
 FROM probes JOIN bands AS b USING (device_id) LEFT JOIN counted AS c USING (device_id, probe)
 LEFT JOIN means AS m USING (device_id, probe)
 LEFT JOIN excursions AS e USING (device_id, probe) LEFT JOIN opened AS o USING (device_id, probe)

@@ -297,8 +297,11 @@ async def test_thread_is_broken_off_between_two_statements(database_url: str) ->
         sweep = led(Lock.SECURITY, partial(in_a_thread, work, database_url, name="test"))
         task = asyncio.ensure_future(sweep(connection))
         await _eventually(begun.is_set)
-        task.cancel()
-        await asyncio.wait({task}, timeout=0.1)
+        # Told again while its thread reckons, it goes no sooner: the thread has the connection.
+        for _ in range(3):
+            task.cancel()
+            await asyncio.wait({task}, timeout=0.1)
+            assert not task.done()
         go_on.set()
         async with asyncio.timeout(LIMIT_SECONDS):
             await asyncio.wait({task})

@@ -3,7 +3,10 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -82,3 +85,68 @@ async def test_process_ends_when_nobody_waits_for_it(tmp_path: Path) -> None:
         await asyncio.wait({task})
     assert task.cancelled()
     assert not psutil.pid_exists(number)
+
+
+# The kernel refuses setpriority (and with it nice), as a hardened systemd unit has it do.
+UNDER_A_FILTER = """
+import asyncio, ctypes, operator, platform, struct, sys
+from fleet.apart import apart
+
+def deny(number):
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(38, 1, 0, 0, 0)
+    steps = ((0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000))
+    code = b"".join(struct.pack("HBBI", *step) for step in steps)
+    held = ctypes.create_string_buffer(code, len(code))
+    class Filter(ctypes.Structure):
+        _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+    made = Filter(len(steps), ctypes.addressof(held))
+    if libc.prctl(22, 2, ctypes.byref(made), 0, 0):
+        sys.exit(3)
+
+if __name__ == "__main__":
+    deny({"x86_64": 141, "aarch64": 140}[platform.machine()])
+    print(asyncio.run(apart(operator.add, 1, 2)))
+"""
+
+
+def test_work_is_done_where_nobody_may_give_way(tmp_path: Path) -> None:
+    """By a unit that filters system calls, say: as fast as the others then."""
+    script = tmp_path / "filtered.py"
+    script.write_text(UNDER_A_FILTER, encoding="utf-8")
+    environment = dict(os.environ) | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    if done.returncode == 3:
+        pytest.skip("this kernel lets nobody filter system calls")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3\n", "")
+
+
+def test_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
+    """However that ends."""
+    file, script = tmp_path / "number", tmp_path / "parent.py"
+    script.write_text(
+        "import asyncio, sys\n"
+        "from pathlib import Path\n"
+        "from fleet.apart import apart\n"
+        "from tests.unit.test_fleet_apart import lasts\n"
+        f"if __name__ == '__main__':\n    asyncio.run(apart(lasts, Path({str(file)!r})))\n",
+        encoding="utf-8",
+    )
+    environment = dict(os.environ) | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    parent = subprocess.Popen([sys.executable, str(script)], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        _until(lambda: file.exists() and file.read_text() != "")
+    finally:
+        parent.kill()
+        parent.wait()
+    number = int(file.read_text())
+    _until(lambda: not psutil.pid_exists(number) or psutil.Process(number).status() == psutil.STATUS_ZOMBIE)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -457,7 +457,7 @@ async def test_openapi_shows_the_body_the_answer_and_the_limits(client: httpx.As
     assert [json.loads(one)["stream"] for one in content["example"].splitlines()] == ["scan", "presence"]
     for limit in (BODY_BYTES_MAX, UNPACKED_BYTES_MAX, LINES_MAX, RECORDS_MAX):
         assert str(limit) in operation["requestBody"]["description"]
-    assert set(operation["responses"]) == {"200", "401", "403", "404", "408", "413", "415", "422", "429", "500", "503"}
+    assert set(operation["responses"]) == {"200", "401", "403", "408", "413", "415", "422", "429", "500", "503"}
     for status, slug in (("408", "slow-body"), ("413", "too-large"), ("422", "unreadable-body"), ("429", "busy")):
         refusal = operation["responses"][status]
         assert f"`{slug}`" in refusal["description"]

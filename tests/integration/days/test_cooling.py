@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from fleet.business_day import begin_of
 from tests.integration.days.conftest import DAY, LATER, World, at
 
 
@@ -118,6 +119,34 @@ def test_probe_that_is_silent_all_day_is_one_gap(store: World) -> None:
     assert [row[0] for row in told] == days[1:-1]
     assert told[0][1:3] == (96, 1)
     assert told[2:] == [(day, 0, 1, 24 * 3600) for day in days[3:-1]]
+
+
+def test_probe_that_was_renamed_is_missed_for_a_week(store: World) -> None:
+    """Its device goes on telling of another; whatever was rolled up just after midnight."""
+    _read(store, at(8), 5.0, 5.0, probe="old")
+    last = DAY + timedelta(days=12)
+    for number in range(13):
+        day = DAY + timedelta(days=number)
+        if number:
+            store.roll(day, now=begin_of(day) + timedelta(minutes=1))
+            _read(store, begin_of(day) + timedelta(hours=8), 5.0, 5.0, probe="new")
+        store.roll(day, now=LATER + timedelta(days=30))
+    days = store.connection.execute("SELECT day FROM coldchain_days WHERE probe = 'old' ORDER BY day").fetchall()
+    assert days == [(DAY + timedelta(days=number),) for number in range(8)]
+    assert store.value("SELECT count(*) FROM coldchain_days WHERE probe = 'new' AND day = %s", last) == 1
+
+
+def test_running_day_is_no_gap_before_it_is_one(store: World) -> None:
+    """Two intervals after midnight, and not sooner."""
+    _read(store, at(8), *[5.0] * 96)
+    store.roll(DAY, now=LATER)
+    tomorrow = DAY + timedelta(days=1)
+    for minutes, expected in ((20, (0, 0.0)), (31, (1, 31 * 60.0))):
+        store.roll(tomorrow, now=begin_of(tomorrow) + timedelta(minutes=minutes))
+        found = store.connection.execute(
+            "SELECT gaps, gap_seconds FROM coldchain_days WHERE day = %s", (tomorrow,)
+        ).fetchone()
+        assert found == expected
 
 
 def test_open_doors_are_counted(store: World) -> None:
