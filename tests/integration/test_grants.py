@@ -16,6 +16,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 TABLES = """
 SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') ORDER BY 1
 """
+ROLLUPS = ("coldchain_5m", "coldchain_1h", "weighing_1h", "scan_1h")
 RELATIONS = """
 SELECT relname FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm') AND NOT relispartition
@@ -166,6 +167,10 @@ def test_migration_names_the_roles_that_it_may_not_let_in(closed: Connection) ->
         closed.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}, tracefleet_api").format(_name(closed), owner))
         for (relation,) in closed.execute(RELATIONS).fetchall():
             closed.execute(sql.SQL("ALTER TABLE {} OWNER TO {}").format(sql.Identifier(str(relation)), owner))
+        if closed.execute("SELECT telemetry_is_hypertable()").fetchone() == (True,):
+            # What they are made of goes with the roll-ups, and not with the views that show them.
+            for rollup in ROLLUPS:
+                closed.execute(sql.SQL("ALTER MATERIALIZED VIEW {} OWNER TO {}").format(sql.Identifier(rollup), owner))
         closed.execute(sql.SQL("SET LOCAL ROLE {}").format(owner))
         assert grants.apply(closed) == list(RIGHTS)
     assert {entry["role"] for entry in logs} == RIGHTS.keys() - {"tracefleet_api"}
