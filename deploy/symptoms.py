@@ -12,7 +12,7 @@ import psycopg
 from deploy.check import Check
 from deploy.ledger_symptoms import ledger_symptoms
 from fleet.business_day import day_of
-from fleet.days.completeness import READ
+from fleet.days.completeness import READ, WORST
 from fleet.health.counting import EXPECTED
 from fleet.identity.ending import COUNT
 from grafana.database_alerts import DATABASE_ALERTS
@@ -96,12 +96,11 @@ def _flow(connection: Connection) -> Iterator[Check]:
 
 def _missing(connection: Connection, now: datetime) -> Check:
     today = day_of(now)
-    row = connection.execute(READ, {"today": today, "yesterday": today - timedelta(days=1)}).fetchone()
-    *sums, worst = row or (0, 0, None)
-    received, missing = map(_number, sums)
+    asked = {"today": today, "yesterday": today - timedelta(days=1)}
+    received, missing = map(_number, connection.execute(READ.encode(), asked).fetchone() or (0, 0))
     share = missing / (received + missing) if missing else 0.0
-    most = f", most of {', '.join(map(str, worst))}" if isinstance(worst, list) else ""
-    detail = f"{share:.2%} of the records of today and yesterday{most}"
+    worst = ", ".join(str(device_no) for (device_no,) in connection.execute(WORST.encode(), asked))
+    detail = f"{share:.2%} of the records of today and yesterday{f', most of {worst}' if worst else ''}"
     if share <= MISSING_SHARE:
         return Check("missing", "ok", detail)
     remedy = "`tracefleet fleet health` has those with gaps first: look at their backlog, gateway and the broker's log."

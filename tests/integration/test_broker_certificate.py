@@ -21,6 +21,7 @@ from ingest.broker_certificate import ends_seconds
 from ingest.inbox import Inbox
 from ingest.mqtt5_session import Mqtt5Session
 from ingest.subscription import Subscription
+from store import stopping
 from store.peer import peer_of
 from store.settings import Settings
 from tests.conftest import end
@@ -86,8 +87,7 @@ async def test_session_knows_when_it_ends(version: str, broker_over_tls: str) ->
             while not session.connected:  # noqa: ASYNC110 - a session sets no event
                 await asyncio.sleep(0.02)
     finally:
-        running.cancel()
-        await asyncio.wait({running})
+        await stopping.end(running)
     assert session.certificate_ends_seconds == pytest.approx(time.time() + DAYS * 86_400, abs=600)
 
 
