@@ -20,6 +20,7 @@ from ingest.subscription import EVERYTHING, Subscription
 from store.errors import SettingsError
 from store.peer import peer_of
 from store.settings import Settings
+from store.stopping import end
 from tests.conftest import end, free_port
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -228,8 +229,7 @@ async def test_stale_subscription_of_3_1_1_is_taken_back_once_its_messages_are_h
         running = asyncio.create_task(made.run())
         await until(lambda: made.connected)
         yield made
-        running.cancel()
-        await asyncio.wait({running})
+        await end(running)
 
     async with publisher(url) as publish:
         async with session(Subscription()):

@@ -261,8 +261,7 @@ async def test_version_5_is_taken_where_the_broker_speaks_it(mosquitto_url: str)
     run = asyncio.create_task(fitting.run())
     await until(lambda: fitting.connected)
     assert sessions[0].connected
-    run.cancel()
-    await asyncio.wait({run})
+    await end(run)
 
 
 async def test_broker_of_3_1_1_is_spoken_to_in_its_version(broker_url: str) -> None:
@@ -277,5 +276,4 @@ async def test_broker_of_3_1_1_is_spoken_to_in_its_version(broker_url: str) -> N
     run = asyncio.create_task(fitting.run())
     await until(lambda: fitting.connected)
     assert old.connected
-    run.cancel()
-    await asyncio.wait({run})
+    await end(run)
