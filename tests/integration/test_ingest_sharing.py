@@ -17,10 +17,10 @@ from ingest.aiomqtt_session import AiomqttSession
 from ingest.inbox import Inbox
 from ingest.service import Service
 from ingest.subscription import EVERYTHING, Subscription
+from store import stopping
 from store.errors import SettingsError
 from store.peer import peer_of
 from store.settings import Settings
-from store.stopping import end
 from tests.conftest import end, free_port
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -229,7 +229,7 @@ async def test_stale_subscription_of_3_1_1_is_taken_back_once_its_messages_are_h
         running = asyncio.create_task(made.run())
         await until(lambda: made.connected)
         yield made
-        await end(running)
+        await stopping.end(running)
 
     async with publisher(url) as publish:
         async with session(Subscription()):
