@@ -96,7 +96,7 @@ def take_in(line: bytes, received_at: datetime, registry: Registry, batch: Batch
         refusal = Refusal("crashed", f"{type(error).__name__}: {error}"[:300])
     else:
         arrival = Arrival(topic, payload, received_at)
-        return arrival, intake.take_in(arrival, registry, batch)
+        return arrival, intake.take_in([arrival], registry, batch)
     arrival = Arrival(NO_TOPIC, line, received_at)
     batch.arrivals.append(arrival)
     batch.records += refusal.records

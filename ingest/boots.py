@@ -15,7 +15,6 @@ from psycopg.types.multirange import Multirange
 
 from ingest.batch import Birth, DeviceBoot, Telling
 from ingest.clock import after
-from ingest.message import Message
 from ingest.refusal import Refused
 from ingest.rounds import Run
 from store.arrays import Int4s, Int8s, Texts, times
@@ -67,10 +66,10 @@ class Boot:
     known_firsts: Sequence[int] = ()
     known_ends: Sequence[int] = ()
 
-    def knows(self, message: Message) -> bool:
-        """Whether a number of *message* may have been here before."""
-        place = bisect_right(self.known_ends, message.seq)
-        return place < len(self.known_firsts) and self.known_firsts[place] < message.end
+    def knows(self, seq: int) -> bool:
+        """Whether *seq* may have been here before."""
+        place = bisect_right(self.known_ends, seq)
+        return place < len(self.known_firsts) and self.known_firsts[place] <= seq
 
 
 async def advance(
@@ -113,11 +112,14 @@ class _Told:
 
     def add(self, run: Run) -> None:
         """All ranges of *run*."""
-        received_at = min(telling.arrival.received_at for telling in run.tellings)
-        spans = [telling.message.span for telling in run.tellings if telling.message.span is not None]
-        first_at, last_at = (min(spans)[0], max(span[1] for span in spans)) if spans else (None, None)
-        booted_ats = [_booted_at(telling) for telling in run.tellings if telling.message.is_clockless]
-        booted_at = min((at for at in booted_ats if at is not None), default=None)
+        tellings = run.tellings
+        messages = [telling.message for telling in tellings]
+        received_at = min([telling.arrival.received_at for telling in tellings])
+        first_at = min([at for one in messages if (at := one.oldest_at) is not None], default=None)
+        last_at = max([at for one in messages if (at := one.newest_at) is not None], default=None)
+        clockless = {one.is_clockless for one in messages} != {False}
+        booted_ats = [_booted_at(telling) for telling in tellings if telling.message.is_clockless] if clockless else []
+        booted_at = min([at for at in booted_ats if at is not None], default=None)
         for first, end in run.ranges():
             # An end beyond the type stands for an open range.
             self._row(run.device_id, run.boot, first, end if end <= _SEQ_END else 0, received_at)
@@ -157,7 +159,7 @@ def _booted_at(telling: Telling) -> datetime | None:
 
     The last, because a backlog begins with old records; the earliest such time of a batch is kept for good.
     """
-    uptime_ms = next(moment for moment in reversed(telling.message.moments) if isinstance(moment, int))
+    uptime_ms = next(moment for moment, *_ in reversed(telling.message.readings) if isinstance(moment, int))
     try:
         return after(telling.arrival.received_at, -uptime_ms)
     except Refused:

@@ -6,30 +6,34 @@ one is explained (:mod:`ingest.explain`): one bad record never costs its neighbo
 explained as a whole.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from operator import attrgetter, itemgetter
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import orjson
+from msgspec.structs import astuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from ingest import explain
 from ingest.clock import LONGEST_UPTIME_MS, NEWEST, OLDEST, check_window, is_beyond_int64, parse_at
-from ingest.fast import CLOCK_FIELDS, STUMBLES, decoders_of
-from ingest.message import Fields, Message, Moment, Presence
+from ingest.fast import BEFORE_READING, STUMBLES, decoders_of
+from ingest.message import Message, Moment, Presence, Reading
 from ingest.refusal import Refusal, Refused
 from store.records import TELEMETRY, Stream
 
 MAX_BYTES: Final = 256 * 1024
 MAX_RECORDS: Final = 500
 MAX_SEQ: Final = 2**63 - 1
+_SEQ_END: Final = MAX_SEQ + 1
 
+_BOOT: Final = "[0-9A-Za-z]{1,32}"
 # A bounded integer, since a Literal takes true for 1.
 Version = Annotated[int, Field(ge=1, le=1)]
-Boot = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,32}$")]
+Boot = Annotated[str, Field(pattern=f"^{_BOOT}$")]
 
 
 class Envelope(BaseModel):
@@ -55,7 +59,13 @@ class PresenceBody(BaseModel):
 
 # Fields of the envelope that are known but not read here.
 _ENVELOPE_FIELDS: Final = frozenset(Envelope.model_fields) | {"sent_at"}
-_DECODERS: Final = {name: decoders_of(stream, Envelope.model_fields) for name, stream in TELEMETRY.items()}
+# The decoder sees to the boot's length alone: its own look at a pattern costs half of what decoding does. The rest is
+# asked once of each boot, and as those are short, many may be remembered.
+_SHORT: Final = FieldInfo(annotation=str, min_length=1, max_length=32)
+_DECODERS: Final = {
+    name: decoders_of(stream, Envelope.model_fields | {"boot": _SHORT}) for name, stream in TELEMETRY.items()
+}
+_is_boot: Final = lru_cache(maxsize=1 << 16)(re.compile(_BOOT).fullmatch)
 _RECORD_FIELDS: Final = {
     stream.model: frozenset(stream.model.model_fields) | {"at", "uptime_ms"} for stream in TELEMETRY.values()
 }
@@ -63,9 +73,8 @@ _RECORD_FIELDS: Final = {
 _ENVELOPE_VALUE: Final = 2
 _RECORD_VALUE: Final = 4
 _AROUND_A_RECORD: Final = 2
-# Both in C: a comprehension costs more than decoding does.
-_AT: Final = attrgetter("at")
-_fields_of: Final = itemgetter(slice(CLOCK_FIELDS, None))
+# What stands in the places of a message's records, made once.
+_PLACES: Final = tuple(map(range, range(MAX_RECORDS + 1)))
 # JSON can write NUL only like this, so looking for it costs one search of the bytes.
 _NUL: Final = b"\\u0000"
 
@@ -79,7 +88,13 @@ def decode(payload: bytes, stream: Stream, received_at: datetime) -> Message:
         raise Refused("too_large", f"{len(payload)} bytes; at most {MAX_BYTES} are accepted")
     message = None
     if _NUL not in payload:
-        message = _short_way(payload, stream, received_at)
+        decoders = _DECODERS[stream.name]
+        try:
+            envelope = decoders.strict.decode(payload)
+        except STUMBLES:
+            message = _with_strangers(payload, stream, received_at)
+        else:
+            message = _read(envelope, stream, received_at)
     if message is None:
         message = _record_by_record(payload, stream, received_at)
     return message if message is not None else _explained(payload, stream, received_at)
@@ -97,66 +112,57 @@ def decode_presence(payload: bytes) -> Presence:
     return Presence(told.boot, told.state)
 
 
-def _short_way(payload: bytes, stream: Stream, received_at: datetime) -> Message | None:
-    """The message, when all its fields are as they should be; None when somebody has to look closer."""
-    decoders = _DECODERS[stream.name]
+def _with_strangers(payload: bytes, stream: Stream, received_at: datetime) -> Message | None:
+    """The message, when fields that nobody knows are all that is amiss; None when somebody has to look closer."""
     try:
-        envelope = decoders.strict.decode(payload)
-    except STUMBLES:
-        try:
-            envelope = decoders.lenient.decode(payload)
-            body = orjson.loads(payload)
-        except (*STUMBLES, orjson.JSONDecodeError):
-            return None
-    else:
-        body = None
-    if not _is_boot(envelope.boot) or (stream.rule is not None and not all(map(stream.rule, envelope.records))):
-        return None
-    message = _assemble(envelope, received_at)
-    if body is not None:
-        try:
+        envelope = _DECODERS[stream.name].lenient.decode(payload)
+        body = orjson.loads(payload)
+        message = _read(envelope, stream, received_at)
+        if message is not None:
             message.unknown_fields = _count_strangers(body, stream)
-        except Refused:  # one of them is nested too deeply: its record has to be found
-            return None
+            message.is_plain = False
+    except (*STUMBLES, orjson.JSONDecodeError, Refused):  # Refused is one that is nested too deeply
+        return None
     return message
 
 
-def _is_boot(boot: str) -> bool:
-    """What is left to ask of it: the decoder's ``$`` lets a trailing newline pass, the other engine's does not."""
-    return boot[-1] != "\n"
+def _read(envelope: Any, stream: Stream, received_at: datetime) -> Message | None:  # noqa: ANN401 - the decoder's own struct
+    """The message, when all its fields are as they should be; None when somebody has to look closer."""
+    if _is_boot(envelope.boot) is None:
+        return None
+    records, rule = envelope.records, stream.rule
+    if rule is not None:
+        for record in records:
+            if not rule(record):
+                return None
+    readings = [astuple(record)[BEFORE_READING:] for record in records]
+    count = len(readings)
+    oldest_at = newest_at = readings[0][0]
+    first, last = _window_at(received_at)
+    try:
+        if count > 1:
+            ats = [reading[0] for reading in readings]
+            oldest_at, newest_at = min(ats), max(ats)
+        is_believed = first <= oldest_at and newest_at <= last
+    except TypeError:  # some are no times
+        is_believed = False
+    seq = envelope.seq
+    if not is_believed or seq + count > _SEQ_END:
+        return _sifted(envelope, readings, received_at)
+    return Message(envelope.boot, seq, count, _PLACES[count], readings, oldest_at, newest_at, envelope.sent_at, True)
 
 
-def _assemble(envelope: Any, received_at: datetime) -> Message:  # noqa: ANN401 - the decoder's own struct
-    seq, records = envelope.seq, envelope.records
-    count = len(records)
-    moments = list(map(_AT, records))
-    fields = list(map(_fields_of, map(msgspec.structs.astuple, records)))
-    span = _believed_span(moments, received_at)
-    if span is not None and seq + count - 1 <= MAX_SEQ:
-        message = Message(envelope.boot, seq, count, range(count), moments, fields, [], span)
-    else:
-        message = _begun(envelope)
-        clocks = [(record.at, record.uptime_ms) for record in records]
-        for index, ((at, uptime_ms), values) in enumerate(zip(clocks, fields, strict=True)):
-            try:
-                _add(message, index, _moment(seq + index, at, uptime_ms, received_at), values)
-            except Refused as refused:
-                message.refusals.append(Refusal(refused.reason, refused.detail, index))
-        message.measure()
+def _sifted(envelope: Any, readings: list[Reading], received_at: datetime) -> Message:  # noqa: ANN401 - the decoder's own struct
+    """The message with a look at the time of each of its records."""
+    message = _begun(envelope)
+    for index, (record, (at, *fields)) in enumerate(zip(envelope.records, readings, strict=True)):
+        try:
+            _add(message, index, _moment(message.seq + index, at, record.uptime_ms, received_at), fields)
+        except Refused as refused:
+            _refuse(message, index, refused)
+    message.measure()
     message.sent_at = envelope.sent_at
     return message
-
-
-def _believed_span(ats: list[Any], received_at: datetime) -> tuple[datetime, datetime] | None:
-    """The oldest and the newest, when all are times and believed, as nearly always; else None."""
-    try:
-        oldest, newest = min(ats), max(ats)
-    except TypeError:  # some are something else
-        return None
-    if not isinstance(oldest, datetime):
-        return None
-    first, last = _window_at(received_at)
-    return (oldest, newest) if first <= oldest and newest <= last else None
 
 
 # The messages of one read came at the same instant.
@@ -166,13 +172,16 @@ def _window_at(received_at: datetime) -> tuple[datetime, datetime]:
 
 
 def _begun(envelope: Any) -> Message:  # noqa: ANN401 - whatever has a boot, a seq and records
-    return Message(envelope.boot, envelope.seq, len(envelope.records), [], [], [], [])
+    return Message(envelope.boot, envelope.seq, len(envelope.records), [], [], refusals=[])
 
 
-def _add(message: Message, index: int, moment: Moment, fields: Fields) -> None:
+def _add(message: Message, index: int, moment: Moment, fields: Iterable[object]) -> None:
     message.indexes.append(index)  # type: ignore[attr-defined]  # a list where it was begun
-    message.moments.append(moment)
-    message.fields.append(fields)
+    message.readings.append((moment, *fields))
+
+
+def _refuse(message: Message, index: int, refused: Refused) -> None:
+    message.refusals.append(Refusal(refused.reason, refused.detail, index))  # type: ignore[attr-defined]  # likewise
 
 
 def _moment(seq: int, at: object, uptime_ms: object, received_at: datetime) -> Moment:
@@ -213,7 +222,7 @@ def _record_by_record(payload: bytes, stream: Stream, received_at: datetime) -> 
         envelope = decoders.envelope.decode(payload)
     except STUMBLES:
         return None
-    if not _is_boot(envelope.boot):
+    if _is_boot(envelope.boot) is None:
         return None
     message = _begun(envelope)
     for index, raw in enumerate(map(bytes, envelope.records)):
@@ -228,11 +237,11 @@ def _record_by_record(payload: bytes, stream: Stream, received_at: datetime) -> 
                 return None
             _explain_record(message, index, value, stream, received_at)
             continue
-        fields = _fields_of(msgspec.structs.astuple(record))
+        at, *fields = astuple(record)[BEFORE_READING:]
         try:
-            _add(message, index, _moment(message.seq + index, record.at, record.uptime_ms, received_at), fields)
+            _add(message, index, _moment(message.seq + index, at, record.uptime_ms, received_at), fields)
         except Refused as refused:
-            message.refusals.append(Refusal(refused.reason, refused.detail, index))
+            _refuse(message, index, refused)
     message.measure()
     message.sent_at = envelope.sent_at
     return message
@@ -261,6 +270,6 @@ def _explain_record(message: Message, index: int, raw: Any, stream: Stream, rece
         record = explain.read_record(raw, stream.model)
         message.unknown_fields += _count_unknown(raw, _RECORD_FIELDS[stream.model], _RECORD_VALUE)
         moment = _moment(message.seq + index, raw.get("at"), raw.get("uptime_ms"), received_at)
-        _add(message, index, moment, tuple(record.__dict__.values()))
+        _add(message, index, moment, record.__dict__.values())
     except Refused as refused:
-        message.refusals.append(Refusal(refused.reason, refused.detail, index))
+        _refuse(message, index, refused)

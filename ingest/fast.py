@@ -15,8 +15,9 @@ from store.records import Stream
 
 # Everything a decoder may raise on bytes that are not a message; the slow way finds out what it was.
 STUMBLES: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-# The first fields of every decoded record; those of the stream follow in the order of its columns.
-CLOCK_FIELDS: Final = 2
+# The first field of every decoded record is none of its reading, which follows: ``at``, and the stream's fields in the
+# order of its columns.
+BEFORE_READING: Final = 1
 
 # What pydantic's metadata and msgspec's call by the same names.
 _BOUNDS: Final = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern")
@@ -26,7 +27,7 @@ _BOUNDS: Final = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern")
 class Decoders:
     """Of one stream.
 
-    A message has ``boot``, ``seq``, ``sent_at``, ``records``; a record ``at``, ``uptime_ms`` and the stream's fields.
+    A message has ``boot``, ``seq``, ``sent_at``, ``records``; a record ``uptime_ms``, ``at`` and the stream's fields.
     """
 
     strict: "msgspec.json.Decoder[Any]"
@@ -52,8 +53,8 @@ def _record_of(stream: Stream, *, strangers: bool) -> type[Any]:
     return msgspec.defstruct(
         stream.name.title(),
         [
-            ("at", Annotated[datetime, msgspec.Meta(tz=True)] | int | None, None),
             ("uptime_ms", Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None, None),
+            ("at", Annotated[datetime, msgspec.Meta(tz=True)] | int | None, None),
             *(_field(name, field) for name, field in stream.model.model_fields.items()),
         ],
         kw_only=True,

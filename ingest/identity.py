@@ -40,7 +40,7 @@ class Suspect:
     @property
     def stream(self) -> str:
         """Where it is to be stored."""
-        return self.portion.telling.stream
+        return self.portion.stream
 
     @property
     def identity(self) -> Row:
@@ -112,13 +112,16 @@ RETURNING device_id, boot_id, seq, body_hash
 
 
 async def settle(connection: AsyncConnection[Any], portions: Sequence[Portion]) -> Settled:
-    """Take out of suspect *portions* what must not be stored, and say what it was; what stays is new after all.
+    """Take out of *portions* what was here before, and say what it was; what stays is new.
 
     Evidence of the conflicts is written; a conflict told twice is a duplicate.
     """
-    suspects = [Suspect(portion, row) for portion in portions for row in portion.rows]
+    suspects: list[Suspect] = []
     for portion in portions:
-        portion.keep([])
+        known = [row for row in portion.rows if portion.boot.knows(row[SEQ])]
+        if known:
+            suspects += [Suspect(portion, row) for row in known]
+            portion.keep([row for row in portion.rows if not portion.boot.knows(row[SEQ])])
     settled = Settled()
     missing: list[Suspect] = []
     contradicting: list[tuple[Suspect, bytes]] = []
@@ -148,7 +151,7 @@ def _let_in(
         if (first := elsewhere.get(place)) is not None:
             yield suspect, first
         elif (twin := new.setdefault(suspect.identity, suspect)) is suspect:
-            suspect.portion.rows.append(suspect.row)
+            suspect.portion.give_back(suspect.row)
         elif twin.evidence == suspect.evidence:
             settled.duplicates[suspect.stream] += 1
         else:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -21,7 +21,8 @@ class Inbox:
     def __init__(self, *, limit_bytes: int, on_room: Callable[[], None]) -> None:
         self._limit_bytes = limit_bytes
         self._on_room = on_room
-        self._arrivals: deque[Arrival] = deque()
+        # Together with the size of each: what came in one read goes on as one.
+        self._reads: deque[tuple[Sequence[Arrival], int]] = deque()
         self.is_full = False
         # Read by the thread that serves metrics, too.
         self.held_bytes = 0
@@ -29,33 +30,41 @@ class Inbox:
         self.stirred = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._arrivals)
+        return sum(len(arrivals) for arrivals, _ in self._reads)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._reads
 
     @property
     def oldest_at(self) -> datetime | None:
         """When the message came that has waited longest; None when none does."""
         try:
-            return self._arrivals[0].received_at
+            return self._reads[0][0][0].received_at
         except IndexError:  # asked from another thread, so looking first would not help
             return None
 
-    def put(self, arrival: Arrival) -> None:
-        """Take *arrival*, full or not: it is here already."""
-        self._arrivals.append(arrival)
-        self.held_bytes += len(arrival.payload) + OVERHEAD_BYTES
+    def put(self, *arrivals: Arrival) -> None:
+        """Take *arrivals*, full or not: they are here already."""
+        if not arrivals:
+            return
+        size_bytes = sum([len(arrival.payload) for arrival in arrivals]) + len(arrivals) * OVERHEAD_BYTES
+        self._reads.append((arrivals, size_bytes))
+        self.held_bytes += size_bytes
         if self.held_bytes >= self._limit_bytes:
             self.is_full = True
         self.stirred.set()
 
-    def take(self, about_bytes: int) -> list[Arrival]:
-        """The oldest messages up to *about_bytes*, at least one when there is any."""
+    def take(self, about_bytes: int) -> Sequence[Arrival]:
+        """The oldest messages, read by read, until they are *about_bytes*; none when there are none."""
         taken: list[Arrival] = []
-        left_bytes = about_bytes
-        while self._arrivals and left_bytes > 0:
-            arrival = self._arrivals.popleft()
-            left_bytes -= len(arrival.payload) + OVERHEAD_BYTES
-            taken.append(arrival)
-        self.held_bytes -= about_bytes - left_bytes
+        taken_bytes = 0
+        while self._reads and taken_bytes < about_bytes:
+            arrivals, size_bytes = self._reads.popleft()
+            taken += arrivals
+            taken_bytes += size_bytes
+        self.held_bytes -= taken_bytes
         if self.is_full and self.held_bytes <= self._limit_bytes // 2:
             self.is_full = False
             self._on_room()

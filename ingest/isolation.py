@@ -77,7 +77,7 @@ async def copy_sound(connection: AsyncConnection[Any], portions: Iterable[Portio
         rows = [(portion, row) for portion in own for row in portion.rows]
         for place, error in await _SoundCopy(connection, stream).copy([row for _, row in rows]):
             portion, row = rows[place]
-            telling = portion.telling
+            telling = portion.telling_of(row)
             refusal = Refusal(_reason_of(error), _explain(error), row[SEQ] - telling.message.seq)
             letter = DeadLetter(telling.arrival, refusal, telling.device_no, stream)
             rejected.append(Rejected(portion, row, letter))

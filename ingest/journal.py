@@ -1,24 +1,29 @@
-"""Which message is being read right now, in a file that outlives the process.
+"""Which messages are being read right now, in a file that outlives the process.
 
 A file mapped into memory belongs to the kernel: what was written there last is there however the process ends. It costs
-a copy of the message and no call, so it is kept for every message; only the loss of the machine loses it.
+a copy of the messages and no call, so it is kept for every message; only the loss of the machine loses it.
 """
 
 import mmap
 import struct
+from collections.abc import Sequence
 from os import SEEK_END
 from pathlib import Path
 from typing import Final
 
 from ingest.arrival import Arrival
 
-_HEAD: Final = struct.Struct("<II")
+# How many messages, and how long all their topics and all their payloads are.
+_HEAD: Final = struct.Struct("<III")
+_NOTHING: Final = bytes(_HEAD.size)
+# No topic holds it (MQTT 5, section 1.5.4).
+_BETWEEN: Final = "\0"
 # What is longer is refused by its length, and nobody looks inside.
 SIZE_BYTES: Final = 512 * 1024
 
 
 class Journal:
-    """One message at most: the one that was entered last, until somebody leaves."""
+    """The messages that were entered last, until somebody leaves."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,33 +33,44 @@ class Journal:
             file.flush()
             self._map = mmap.mmap(file.fileno(), SIZE_BYTES)
 
-    def left_behind(self) -> tuple[str, bytes] | None:
-        """Topic and payload of the message that was being read when the last process ended; None when none was."""
-        topic_bytes, payload_bytes = _HEAD.unpack_from(self._map)
-        middle = _HEAD.size + topic_bytes
-        if not topic_bytes or middle + payload_bytes > SIZE_BYTES:
-            return None
+    def left_behind(self) -> list[tuple[str, bytes]]:
+        """Topics and payloads of the messages that were being read when the last process ended."""
+        count, topics_bytes, payloads_bytes = _HEAD.unpack_from(self._map)
+        sizes_end = _HEAD.size + 4 * count
+        topics_end = sizes_end + topics_bytes
+        if not count or topics_end + payloads_bytes > SIZE_BYTES:
+            return []
+        sizes = struct.unpack_from(f"<{count}I", self._map, _HEAD.size)
         try:
-            topic = self._map[_HEAD.size : middle].decode("utf-8", "surrogatepass")
+            topics = self._map[sizes_end:topics_end].decode("utf-8", "surrogatepass").split(_BETWEEN)
         except UnicodeDecodeError:  # a machine that went down has written a part of it
-            return None
-        return topic, self._map[middle : middle + payload_bytes]
+            return []
+        if len(topics) != count or sum(sizes) != payloads_bytes:
+            return []
+        payloads, place = [], topics_end
+        for size in sizes:
+            payloads.append(self._map[place : place + size])
+            place += size
+        return list(zip(topics, payloads, strict=True))
 
-    def enter(self, arrival: Arrival) -> None:
-        """*arrival* is about to be read."""
-        topic = arrival.topic.encode("utf-8", "surrogatepass")
-        end = _HEAD.size + len(topic) + len(arrival.payload)
-        if end > SIZE_BYTES:
-            self.leave()
-            return
+    def enter(self, arrivals: Sequence[Arrival]) -> bool:
+        """*arrivals* are about to be read. False, and nothing is entered, when they are too much together."""
+        payloads = [arrival.payload for arrival in arrivals]
+        topics = _BETWEEN.join([arrival.topic for arrival in arrivals]).encode("utf-8", "surrogatepass")
+        sizes = struct.pack(f"<{len(payloads)}I", *map(len, payloads))
+        entry = b"".join([sizes, topics, *payloads])
+        end = _HEAD.size + len(entry)
         # The head last, so that it never speaks of what is not there yet.
-        _HEAD.pack_into(self._map, 0, 0, 0)
-        self._map[_HEAD.size : end] = topic + arrival.payload
-        _HEAD.pack_into(self._map, 0, len(topic), len(arrival.payload))
+        self.leave()
+        if end > SIZE_BYTES:
+            return False
+        self._map[_HEAD.size : end] = entry
+        _HEAD.pack_into(self._map, 0, len(payloads), len(topics), len(entry) - len(sizes) - len(topics))
+        return True
 
     def leave(self) -> None:
-        """It has been read, or refused: whatever happens now is not its doing."""
-        _HEAD.pack_into(self._map, 0, 0, 0)
+        """They have been read, or refused: whatever happens now is not their doing."""
+        self._map[: _HEAD.size] = _NOTHING
 
     def close(self) -> None:
         """Give the file back."""

@@ -31,9 +31,8 @@ async def move_latest(connection: AsyncConnection[Any], portions: Iterable[Porti
     """Put the newest rows of *portions* into the latest values, where they are newer than what is there."""
     newest: dict[tuple[int, str, str], Row] = {}
     for portion in portions:
-        stream = portion.telling.stream
         for probe, row in _newest_of(portion).items():
-            key = (portion.telling.device_id, stream, probe)
+            key = (portion.device_id, portion.stream, probe)
             known = newest.get(key)
             if known is None or _age(row) > _age(known):
                 newest[key] = row
@@ -55,14 +54,14 @@ async def move_latest(connection: AsyncConnection[Any], portions: Iterable[Porti
 
 
 def _newest_of(portion: Portion) -> dict[str, Row]:
-    """The newest of a message's rows; for a logger with several probes, the newest of each."""
+    """The newest of a boot's rows; for a logger with several probes, the newest of each."""
     rows = portion.rows
     if not rows:
         return {}
-    probes = set(map(_probe_of, rows)) if portion.telling.stream == "coldchain" else {None}
+    probes = set(map(_probe_of, rows)) if portion.stream == "coldchain" else {None}
     if len(probes) > 1:
         # In order of age, the newest of a probe is the last one seen.
         return {_probe_of(row) or "": row for row in sorted(rows, key=_age)}
     # They stand in the order of their numbers, nearly always that of their times, too.
-    newest = rows[-1] if rows[-1][AT] == portion.span()[1] else max(rows, key=_age)
+    newest = rows[-1] if portion.is_whole and rows[-1][AT] == portion.newest_at else max(rows, key=_age)
     return {probes.pop() or "": newest}

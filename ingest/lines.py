@@ -4,14 +4,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 from psycopg import AsyncConnection
 
 from ingest.batch import Birth, Telling
 from ingest.boots import Boot
-from ingest.clock import is_late, parse_at
+from ingest.clock import TOLERANCE, parse_at
 from ingest.refusal import Refused
+from ingest.rows import AT, RECEIVED_AT, SEQ, Portion
 from store.arrays import Int4s, Int8s, Texts, times
 
 SLOT_SECONDS: Final = 300
@@ -132,12 +134,22 @@ class Lines:
             self._told.add(birth.device_id)
             self._note(birth.device_id, birth.arrival.received_at, boot, alive=birth.presence.state == "online")
 
-    def heard(self, telling: Telling, boot: Boot, newest_at: datetime) -> None:
-        """A message that brought something new: proof of life when its newest record came in time."""
-        arrival = telling.arrival
-        if not arrival.retained and not is_late(newest_at, arrival.received_at):
-            self._note(telling.device_id, arrival.received_at, boot, alive=True)
-            self._newest[telling.device_id] = telling
+    def heard(self, portion: Portion) -> None:
+        """What brought something new: proof of life when some of it came in time."""
+        if portion.retained:
+            return
+        if portion.is_whole and portion.last_received_at - portion.oldest_at <= TOLERANCE:
+            heard_ats = {telling.arrival.received_at for telling in portion.tellings}
+            newest = portion.tellings[-1]
+        else:
+            in_time = [row for row in portion.rows if row[RECEIVED_AT] - row[AT] <= TOLERANCE]
+            if not in_time:
+                return
+            heard_ats = {row[RECEIVED_AT] for row in in_time}
+            newest = portion.telling_of(max(in_time, key=_arrival))
+        for heard_at in heard_ats:
+            self._note(portion.device_id, heard_at, portion.boot, alive=True)
+        self._newest[portion.device_id] = newest
 
     async def move(self, connection: AsyncConnection[Any]) -> None:
         """Write the lines that say something new, and mark the slots in which devices were heard."""
@@ -220,6 +232,10 @@ def slot_of(instant: datetime) -> Slot:
     """The business day of *instant* and its 5-minute slot, 0 … 287."""
     local = instant.astimezone(BUSINESS_ZONE)
     return local.date(), (local.hour * 3600 + local.minute * 60 + local.second) // SLOT_SECONDS
+
+
+# In the order in which rows came.
+_arrival: Final = itemgetter(RECEIVED_AT, SEQ)
 
 
 def _clock_offset_ms(telling: Telling | None) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -11,14 +11,15 @@ from ingest.refusal import Refusal
 
 # When a record was made: a time, or for a device without a clock the milliseconds since its boot.
 Moment: TypeAlias = datetime | int
-Fields: TypeAlias = tuple[object, ...]
+# The moment, and after it the fields: the end of a row already, since hundreds of thousands come a second.
+Reading: TypeAlias = tuple[Any, ...]
 
 
 class Message(msgspec.Struct, gc=False):
-    """An envelope with the records that can be stored, in columns, and the refusals of those that cannot.
+    """An envelope with the records that can be stored, and the refusals of those that cannot.
 
-    Record *indexes[i]* of the message was made at *moments[i]* and holds *fields[i]*, in the order of the stream's
-    columns; its sequence number is ``seq`` plus its index. Columns, because hundreds of thousands come a second.
+    Record *indexes[i]* of the message is *readings[i]*: when it was made, and its fields in the order of the stream's
+    columns; its sequence number is ``seq`` plus its index.
     """
 
     boot: str
@@ -26,16 +27,18 @@ class Message(msgspec.Struct, gc=False):
     # How many the message holds, the refused ones included.
     records: int
     indexes: Sequence[int]
-    moments: list[Moment]
-    fields: list[Fields]
-    refusals: list[Refusal]
+    readings: list[Reading]
     # The oldest and the newest of its times; None when it has none.
-    span: tuple[datetime, datetime] | None = None
-    # Whether some records have a time only once their boot is known.
-    is_clockless: bool = False
-    unknown_fields: int = 0
+    oldest_at: datetime | None = None
+    newest_at: datetime | None = None
     # As the device wrote it; nobody has read it yet.
     sent_at: str | int | None = None
+    # Whether every record can be stored and has its own time, so that there is nothing more to ask.
+    is_plain: bool = False
+    # Whether some records have a time only once their boot is known.
+    is_clockless: bool = False
+    refusals: Sequence[Refusal] = ()
+    unknown_fields: int = 0
 
     @property
     def end(self) -> int:
@@ -48,18 +51,18 @@ class Message(msgspec.Struct, gc=False):
         part = msgspec.structs.replace(
             self,
             indexes=[self.indexes[place] for place in kept],
-            moments=[self.moments[place] for place in kept],
-            fields=[self.fields[place] for place in kept],
-            refusals=[],
+            readings=[self.readings[place] for place in kept],
+            is_plain=False,
+            refusals=(),
         )
         part.measure()
         return part
 
     def measure(self) -> None:
         """Find out about the times, once all records are in."""
-        times = [moment for moment in self.moments if not isinstance(moment, int)]
-        self.span = (min(times), max(times)) if times else None
-        self.is_clockless = len(times) < len(self.moments)
+        times = [moment for moment, *_ in self.readings if not isinstance(moment, int)]
+        self.oldest_at, self.newest_at = min(times, default=None), max(times, default=None)
+        self.is_clockless = len(times) < len(self.readings)
 
 
 @dataclass(frozen=True, slots=True)

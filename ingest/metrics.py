@@ -2,11 +2,10 @@
 
 import math
 from bisect import bisect_left
-from collections import Counter as Counts
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import HistogramMetricFamily
@@ -22,8 +21,8 @@ RECORDS = (1, 5, 10, 50, 100, 500, 1000, 5000, 10_000, 20_000, 50_000)
 RETRY_CLASSES = ("08", "21", "22", "23", "25", "40", "42", "53", "54", "55", "57", "58", "lost", "driver", "other")
 
 
-class BulkHistogram(Collector):
-    """A histogram that takes the values of a whole batch in one go: one by one, they cost more than decoding does."""
+class AgeHistogram(Collector):
+    """A histogram of ages, which takes a whole batch in one go: one by one, they cost more than decoding does."""
 
     def __init__(self, name: str, documentation: str, *, buckets: Sequence[float], registry: CollectorRegistry) -> None:
         self._name = name
@@ -33,11 +32,15 @@ class BulkHistogram(Collector):
         self._sum = 0.0
         registry.register(self)
 
-    def observe_many(self, values: Sequence[float]) -> None:
-        """Count *values* in."""
-        for place, count in Counts(bisect_left(self._bounds, value) for value in values).items():
-            self._counts[place] += count
-        self._sum += sum(values)
+    def observe(self, now: datetime, ats: Sequence[datetime]) -> None:
+        """Count in how old at *now* is what was made at *ats*; what is of the future is not old at all."""
+        in_order = sorted(ats)
+        past = in_order[: bisect_left(in_order, now)]
+        # How many are older than each bound; the last is beyond all.
+        older = [bisect_left(past, now - timedelta(seconds=bound)) for bound in self._bounds[:-1]]
+        for place, (more, fewer) in enumerate(pairwise([len(in_order), *older, 0])):
+            self._counts[place] += more - fewer
+        self._sum += sum([now - at for at in past], timedelta()).total_seconds()
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         """As Prometheus reads it."""
@@ -84,7 +87,7 @@ class Metrics:
         self.commit_seconds = Histogram(
             "tracefleet_ingest_commit_seconds", "Time to write and commit a batch.", buckets=SECONDS, registry=registry
         )
-        self.lag_seconds = BulkHistogram(
+        self.lag_seconds = AgeHistogram(
             "tracefleet_ingest_lag_seconds",
             "From the making of a message's newest record to its commit.",
             buckets=LAG_SECONDS,
@@ -145,7 +148,7 @@ class Metrics:
             self.clock_ahead.inc(counts.clock_ahead)
         for reason, records in account.reasons.items():
             self.dead_letters.labels(reason).inc(records)
-        self.lag_seconds.observe_many([max(0.0, (now - at).total_seconds()) for at in account.newest_ats])
+        self.lag_seconds.observe(now, account.newest_ats)
         self.batch_records.observe(received)
         self.commit_seconds.observe(seconds)
 

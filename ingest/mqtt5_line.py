@@ -5,6 +5,7 @@ message would cost several times what decoding and storing it does.
 """
 
 import asyncio
+import struct
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn, TypeVar, cast
@@ -13,11 +14,17 @@ import mqtt5
 
 from ingest.arrival import Arrival
 from ingest.inbox import Inbox
-from ingest.mqtt5_malformed import PUBLISH, read_publish
+from ingest.mqtt5_malformed import PUBLISH, Publish, read_publish
 from store.errors import TracefleetError
 
 # What a broker of MQTT 3.1.1 begins its refusal of version 5 with.
 OLD_CONNACK: Final = b"\x20\x02"
+# One buffer for all reads: a new one each time costs the kernel more than the bytes in it.
+READ_BYTES: Final = 64 * 1024
+# Type and length of an acknowledgement that needs no more than the packet id after it (MQTT 5, section 3.4); a batch
+# sends thousands in one write.
+PUBACK: Final = 0x4002
+PUBLISHES: Final = (mqtt5.PublishPacket, Publish)
 
 PacketT = TypeVar("PacketT")
 
@@ -30,15 +37,16 @@ class LineError(ConnectionError):
     """A connection that ended, or never came to be, with the broker's reason where it gave one."""
 
 
-class Line(asyncio.Protocol):
+class Line(asyncio.BufferedProtocol):
     """One connection. Publishes go into the inbox at once, every other packet to who waits for an answer."""
 
     def __init__(self, number: int, inbox: Inbox) -> None:
         self._number = number
         self._inbox = inbox
         self._transport: asyncio.Transport | None = None
-        # A packet that is not whole yet. It grows in place: copied with each read, a large one would take minutes.
-        self._rest = bytearray()
+        # What was read last, and before it what was held of a packet that was not whole.
+        self._buffer = bytearray(READ_BYTES)
+        self._held_bytes = 0
         self._answers: asyncio.Queue[object] = asyncio.Queue()
         self._ended: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
         # Seen, so that asyncio does not complain when nobody waits for the end any more.
@@ -57,16 +65,31 @@ class Line(asyncio.Protocol):
         """Tell whoever waits."""
         self._fail(LineError(str(exc) if exc is not None else "the broker closed the connection"))
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _hint_bytes: int) -> memoryview:
+        """Where the next read goes."""
+        if self._held_bytes == len(
+            self._buffer
+        ):  # a large packet: doubled, since by a read's size it would take minutes
+            self._buffer += bytes(len(self._buffer))
+        return memoryview(self._buffer)[self._held_bytes :]
+
+    def buffer_updated(self, read_bytes: int) -> None:
         """Take every whole packet."""
         self._is_silent = False
         received_at = datetime.now(UTC)
+        arrivals: list[Arrival] = []
         try:
-            if self._rest:
-                self._rest += data
-            for packet in self._packets(self._rest or data):
-                if type(packet) is mqtt5.PublishPacket:
-                    self._take(packet.topic, packet.payload, packet.packet_id, received_at, retained=packet.retain)
+            for packet in self._packets(self._held_bytes + read_bytes):
+                if isinstance(packet, PUBLISHES):
+                    if packet.packet_id is None:  # QoS 0: there is nothing to acknowledge
+                        arrivals.append(Arrival(packet.topic, packet.payload, received_at, packet.retain))
+                        continue
+                    self.unacknowledged += 1
+                    arrivals.append(
+                        Arrival(
+                            packet.topic, packet.payload, received_at, packet.retain, self._number, packet.packet_id
+                        )
+                    )
                 elif isinstance(packet, mqtt5.DisconnectPacket):
                     self._fail(LineError(f"the broker ended the session: {said(packet)}"))
                 elif not isinstance(packet, mqtt5.PingRespPacket | mqtt5.PubAckPacket):  # nobody waits for those
@@ -74,56 +97,44 @@ class Line(asyncio.Protocol):
         except (LineError, OldBrokerError) as error:
             self._fail(error)
             self.close()
+        self._inbox.put(*arrivals)
         if self._inbox.is_full:
             self.pause()
 
-    def _packets(self, data: bytes | bytearray) -> Iterator[object]:
-        view, place = memoryview(data), 0
-        while True:
-            try:
-                packet, size = mqtt5.read(view[place:])
-            except IndexError:  # not whole yet
-                if place or data is not self._rest:
-                    self._rest = bytearray(view[place:])
-                view.release()
-                return
-            except BaseException as error:
-                # The codec panics on a topic that is no UTF-8, and its panic is no Exception. The message must not
-                # come again for ever.
-                if isinstance(error, KeyboardInterrupt | SystemExit):
-                    raise
-                place += self._take_malformed(bytes(view[place:]), error)
-                continue
-            place += size
-            yield packet
-
-    def _take_malformed(self, data: bytes, error: BaseException) -> int:
-        """Take a publish that the codec cannot read, whose topic will be refused; its size."""
-        if data.startswith(OLD_CONNACK):
-            raise OldBrokerError("the broker does not speak MQTT 5")
-        if data[0] >> 4 != PUBLISH:
-            raise LineError(f"the broker sent a packet that cannot be read: {error}")
-        publish, size = read_publish(data)
-        self._take(publish.topic, publish.payload, publish.packet_id, datetime.now(UTC), retained=False)
-        return size
-
-    def _take(
-        self, topic: str, payload: bytes, packet_id: int | None, received_at: datetime, *, retained: bool
-    ) -> None:
-        if packet_id is None:  # QoS 0: there is nothing to acknowledge
-            self._inbox.put(Arrival(topic, payload, received_at, retained))
-            return
-        self.unacknowledged += 1
-        self._inbox.put(Arrival(topic, payload, received_at, retained, self._number, packet_id))
+    def _packets(self, end: int) -> Iterator[object]:
+        """The whole ones before *end* of the buffer; what is left is held."""
+        place = 0
+        with memoryview(self._buffer)[:end] as view:
+            while True:
+                try:
+                    packet, size = mqtt5.read(view[place:])
+                except IndexError:  # not whole yet
+                    break
+                except BaseException as error:
+                    # The codec panics on a topic that is no UTF-8, and its panic is no Exception. The message must not
+                    # come again for ever.
+                    if isinstance(error, KeyboardInterrupt | SystemExit):
+                        raise
+                    publish, size = _malformed(bytes(view[place:]), error)
+                    yield publish
+                else:
+                    yield packet
+                place += size
+        self._held_bytes = end - place
+        if place:  # copied with each read, a large packet would take minutes, too
+            held = self._buffer[place:end]
+            if len(self._buffer) > READ_BYTES >= len(held):
+                self._buffer = bytearray(READ_BYTES)
+            self._buffer[: len(held)] = held
 
     def acknowledge(self, arrivals: Iterable[Arrival]) -> None:
         """Those that came on this connection, in one write."""
-        acknowledgements = [
-            mqtt5.PubAckPacket(arrival.packet_id).write() for arrival in arrivals if arrival.connection == self._number
-        ]
-        self.unacknowledged -= len(acknowledgements)
-        if acknowledgements:
-            self.send(b"".join(acknowledgements))
+        packet_ids = [arrival.packet_id for arrival in arrivals if arrival.connection == self._number]
+        self.unacknowledged -= len(packet_ids)
+        if packet_ids:
+            words = [PUBACK] * (2 * len(packet_ids))
+            words[1::2] = packet_ids
+            self.send(struct.pack(f">{len(words)}H", *words))
 
     def send(self, data: bytes) -> None:
         """Write, unless it has ended."""
@@ -182,6 +193,15 @@ class Line(asyncio.Protocol):
     def _fail(self, error: Exception) -> None:
         if not self._ended.done():
             self._ended.set_exception(error)
+
+
+def _malformed(data: bytes, error: BaseException) -> tuple[Publish, int]:
+    """A publish that the codec cannot read, whose topic will be refused, and its size."""
+    if data.startswith(OLD_CONNACK):
+        raise OldBrokerError("the broker does not speak MQTT 5")
+    if data[0] >> 4 != PUBLISH:
+        raise LineError(f"the broker sent a packet that cannot be read: {error}")
+    return read_publish(data)
 
 
 def said(packet: "mqtt5.ConnAckPacket | mqtt5.DisconnectPacket") -> str:

@@ -18,6 +18,8 @@ class Publish(NamedTuple):
     topic: str
     payload: bytes
     packet_id: int | None
+    # A topic that will be refused; whether the broker remembered it makes no difference.
+    retain: bool = False
 
 
 def read_publish(data: bytes) -> tuple[Publish, int]:

@@ -10,6 +10,7 @@ import asyncio
 import math
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,8 +66,11 @@ class Passing:
         self._mark: _Mark | None = None
         self._last_back_seconds = time.monotonic()
 
-    def take_in(self, arrival: Arrival, registry: Registry, batch: Batch) -> int:
-        """As :func:`ingest.intake.take_in`, unless *arrival* is another worker's."""
+    def take_in(self, arrivals: Sequence[Arrival], registry: Registry, batch: Batch) -> int:
+        """As :func:`ingest.intake.take_in`, but for those of *arrivals* that are another worker's."""
+        return sum(self._take_in(arrival, registry, batch) for arrival in arrivals)
+
+    def _take_in(self, arrival: Arrival, registry: Registry, batch: Batch) -> int:
         if arrival.topic == self._topic:
             self._see(arrival)
         elif (
@@ -77,7 +81,7 @@ class Passing:
             batch.arrivals.append(arrival)
             batch.size_bytes += len(arrival.payload)
             return 0
-        return take_in(arrival, registry, batch)
+        return take_in([arrival], registry, batch)
 
     async def follow(self, session: Session) -> None:
         """Keep in mind who reads what, until cancelled. While the database is away, nothing is passed over."""

@@ -2,10 +2,13 @@
 
 An exception is caught where it is raised. What ends the process at once, as a fault in a compiled library or the kernel
 for want of memory does, leaves the broker's memory of what was not acknowledged, and it comes again. The journal says
-what was being read at a death; a message that was at three is a dead letter, unread.
+what was being read at a death. Many messages are read together; those that were at a death are read one by one when
+they come again, so the next death has one culprit. A message that was at three is a dead letter, unread.
 """
 
 import hashlib
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,18 +16,23 @@ import structlog
 
 from ingest.arrival import Arrival
 from ingest.journal import Journal
+from store.arrays import Blobs
 from store.database import connect_service
 
 # One may be an accident: the process was killed from outside, or the machine ran short, while it read this one.
 DEATHS: Final = 3
+# What a death leaves unacknowledged comes again at once. Later, who is suspected only is read with the others again.
+SUSPECTED_SECONDS: Final = 600.0
 
+# Only who was read alone is any nearer to its end by one more death; of many, most are innocent.
 SUSPECT: Final = """
 INSERT INTO deadly_messages AS d (message_hash, worker, deaths, last_died_at)
-VALUES (%(message_hash)s::bytea, %(worker)s, 1, now())
+SELECT DISTINCT message_hash, %(worker)s, 1, now() FROM unnest(%(hashes)s::bytea[]) AS s (message_hash)
+ORDER BY message_hash
 ON CONFLICT (message_hash) DO UPDATE SET
-    worker = excluded.worker, deaths = d.deaths + 1, last_died_at = excluded.last_died_at
+    worker = excluded.worker, deaths = d.deaths + %(alone)s::int4, last_died_at = excluded.last_died_at
 """
-CONDEMNED: Final = "SELECT message_hash FROM deadly_messages WHERE deaths >= %(deaths)s"
+KNOWN: Final = "SELECT message_hash, deaths >= %(deaths)s FROM deadly_messages"
 # Of a message that has not come again; an upgrade may have mended what it met.
 FORGET: Final = "DELETE FROM deadly_messages WHERE last_died_at < now() - interval '30 days'"
 
@@ -32,13 +40,15 @@ log = structlog.get_logger()
 
 
 class Poison:
-    """What this worker knows of it: its journal, and the messages it will not read."""
+    """What this worker knows of it: its journal, the messages it reads alone, and those it will not read."""
 
     def __init__(self, folder: Path, database_url: str, *, worker: str) -> None:
         self._path = folder / f"{worker}.journal"
         self._database_url = database_url
         self._worker = worker
         self._journal: Journal | None = None
+        self._suspected: set[bytes] = set()
+        self._suspected_until_seconds = 0.0
         self._condemned: frozenset[bytes] = frozenset()
 
     async def open(self) -> None:
@@ -50,28 +60,55 @@ class Poison:
             self._journal = Journal(self._path)
         except OSError as error:
             log.warning("without a journal a message that ends the process comes for ever", error=str(error))
-        left = self._journal.left_behind() if self._journal is not None else None
+        left = self._journal.left_behind() if self._journal is not None else []
         async with await connect_service(
             self._database_url, application_name=f"tracefleet {self._worker} poison"
         ) as connection:
             parameters = {"worker": self._worker, "deaths": DEATHS}
-            if left is not None:
-                log.warning("the last run died while it read a message", topic=left[0], payload_bytes=len(left[1]))
-                await connection.execute(SUSPECT, parameters | {"message_hash": _hash(*left)})
+            if left:
+                log.warning("the last run died while it read", messages=len(left), topics=[one[0] for one in left[:3]])
+                hashes = Blobs(_hash(*one) for one in left)
+                await connection.execute(SUSPECT, parameters | {"hashes": hashes, "alone": int(len(left) == 1)})
             await connection.execute(FORGET)
-            cursor = await connection.execute(CONDEMNED, parameters)
-            condemned: list[tuple[Any, ...]] = list(await cursor.fetchall())
-        self._condemned = frozenset(bytes(message_hash) for (message_hash,) in condemned)
+            cursor = await connection.execute(KNOWN, parameters)
+            known: list[tuple[Any, ...]] = list(await cursor.fetchall())
+        self._condemned = frozenset(bytes(message_hash) for message_hash, condemned in known if condemned)
+        self._suspected = {bytes(message_hash) for message_hash, condemned in known if not condemned}
+        self._suspected_until_seconds = time.monotonic() + SUSPECTED_SECONDS
         self.leave()
 
-    def is_condemned(self, arrival: Arrival) -> bool:
-        """Whether *arrival* has ended the process too often to be read again."""
-        return bool(self._condemned) and _hash(arrival.topic, arrival.payload) in self._condemned
+    def parted(self, arrivals: Sequence[Arrival]) -> Iterator[Sequence[Arrival]]:
+        """*arrivals* in order, those together that may be read together: nearly always all."""
+        if self._suspected and time.monotonic() > self._suspected_until_seconds:
+            self._suspected = set()
+        if not self._suspected and not self._condemned:
+            yield arrivals
+            return
+        together: list[Arrival] = []
+        for arrival in arrivals:
+            message_hash = _hash(arrival.topic, arrival.payload)
+            if message_hash not in self._suspected and message_hash not in self._condemned:
+                together.append(arrival)
+                continue
+            if together:
+                yield together
+                together = []
+            yield [arrival]
+            self._suspected.discard(message_hash)
+        if together:
+            yield together
 
-    def enter(self, arrival: Arrival) -> None:
-        """*arrival* is about to be read."""
-        if self._journal is not None:
-            self._journal.enter(arrival)
+    def is_condemned(self, arrivals: Sequence[Arrival]) -> bool:
+        """Whether *arrivals* are a message that has ended the process too often to be read again."""
+        return (
+            bool(self._condemned)
+            and len(arrivals) == 1
+            and _hash(arrivals[0].topic, arrivals[0].payload) in self._condemned
+        )
+
+    def enter(self, arrivals: Sequence[Arrival]) -> bool:
+        """*arrivals* are about to be read. False when they are too much to be entered together."""
+        return self._journal is None or self._journal.enter(arrivals)
 
     def leave(self) -> None:
         """What was entered has been read."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -125,7 +125,7 @@ class Pump:
                 wait_seconds = opened_seconds + self._max_wait_seconds - time.monotonic()
                 if wait_seconds <= 0:
                     break
-            await self._rest(wait_seconds, more=len(self._inbox) > 0)
+            await self._rest(wait_seconds, more=not self._inbox.is_empty)
         await self._writer_is_free.wait()
 
     async def _rest(self, wait_seconds: float | None, *, more: bool) -> None:
@@ -139,17 +139,19 @@ class Pump:
         except TimeoutError:
             pass
 
-    def _decode(self, arrivals: Iterable[Arrival], batch: Batch) -> None:
-        unknown_fields = 0
-        for arrival in arrivals:
-            if self._poison.is_condemned(arrival):
-                condemn(arrival, batch)
-                continue
-            self._poison.enter(arrival)
-            unknown_fields += self._take_in(arrival, self._registry, batch)
+    def _decode(self, arrivals: Sequence[Arrival], batch: Batch) -> None:
+        unknown_fields = sum(self._read(together, batch) for together in self._poison.parted(arrivals))
         self._poison.leave()
         if unknown_fields:
             self._metrics.unknown_fields.inc(unknown_fields)
+
+    def _read(self, arrivals: Sequence[Arrival], batch: Batch) -> int:
+        if self._poison.is_condemned(arrivals):
+            condemn(arrivals[0], batch)
+            return 0
+        if not self._poison.enter(arrivals) and len(arrivals) > 1:
+            return sum(self._read([arrival], batch) for arrival in arrivals)
+        return self._take_in(arrivals, self._registry, batch)
 
     def _is_full(self, batch: Batch) -> bool:
         # Not every message has a record.

@@ -15,6 +15,7 @@ import structlog
 from psycopg import AsyncConnection
 
 from ingest.refusal import Refused
+from ingest.topic import parse
 from store.backoff import Backoff
 from store.database import connect_service
 
@@ -39,21 +40,38 @@ class Device(msgspec.Struct, frozen=True, gc=False):
     retired: bool
 
 
+class Route(msgspec.Struct, frozen=True, gc=False):
+    """Where a topic leads: who speaks there, and on which stream."""
+
+    device_id: int
+    device_no: str
+    stream: str
+
+
 class Registry:
     """The current snapshot. Empty until the first :meth:`load`."""
 
     def __init__(self) -> None:
         self._devices: Mapping[str, Device] = {}
+        # Of the topics that were asked for, as long as the snapshot lasts: it has at most so many as it has streams.
+        self.routes: dict[str, Route] = {}
         self.loaded = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._devices)
 
-    def admit(self, device_no: str, stream: str) -> Device:
-        """The device, when it may report on *stream*.
+    def route(self, topic: str) -> Route:
+        """Where *topic* leads, when its device may report on its stream.
 
-        Raises Refused: unknown_device, retired_device or wrong_stream.
+        Raises Refused: bad_topic, unknown_device, retired_device or wrong_stream.
         """
+        route = self.routes.get(topic)
+        if route is None:
+            device_no, stream = parse(topic)
+            route = self.routes[topic] = Route(self._admit(device_no, stream).device_id, device_no, stream)
+        return route
+
+    def _admit(self, device_no: str, stream: str) -> Device:
         device = self._devices.get(device_no)
         if device is None:
             raise Refused("unknown_device", f"{device_no} is not in the ledger; register it and replay")
@@ -77,6 +95,7 @@ class Registry:
     def replace(self, devices: Mapping[str, Device]) -> None:
         """Take *devices* for the whole registry from now on."""
         self._devices = devices
+        self.routes = {}
         self.loaded.set()
 
     async def follow(self, database_url: str) -> None:

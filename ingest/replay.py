@@ -233,7 +233,7 @@ async def _batch(letters: Sequence[Letter], payloads: Mapping[int, bytes], regis
     batch = Batch()
     for (topic, payload_id, received_at), indexes in wanted.items():
         part = Batch()
-        take_in(Arrival(topic, payloads[payload_id], received_at), registry, part)
+        take_in([Arrival(topic, payloads[payload_id], received_at)], registry, part)
         if WHOLE_MESSAGE not in indexes:
             _keep_only(part, indexes)
         batch.tellings += part.tellings

@@ -3,7 +3,7 @@
 Nearly always one round. A device that tells different things under one number needs three, however often it does so.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -12,46 +12,61 @@ from ingest.account import Account
 from ingest.batch import DeviceBoot, Telling
 
 
-class Run:
-    """The messages of one boot in a round, in the order of their sequence numbers."""
+def seq_of(telling: Telling) -> int:
+    """The sequence number of its first record."""
+    return telling.message.seq
 
-    __slots__ = ("_end", "_firsts", "boot", "device_id", "tellings")
+
+class Run:
+    """Messages of one boot in a round, in the order of their sequence numbers, of which they share none."""
+
+    __slots__ = ("boot", "device_id", "end", "records", "tellings")
 
     def __init__(self, device_id: int, boot: str) -> None:
         self.device_id = device_id
         self.boot = boot
         self.tellings: list[Telling] = []
-        self._firsts: list[int] = []
-        self._end = 0
+        # The number after the highest, and how many there are.
+        self.end = 0
+        self.records = 0
+
+    @classmethod
+    def of(cls, telling: Telling) -> "Run":
+        """One message by itself."""
+        run = cls(telling.device_id, telling.message.boot)
+        run.take(telling)
+        return run
 
     def twin_of(self, telling: Telling) -> Telling | None:
-        """A message that shares sequence numbers with *telling*, as long as none of ours share any."""
+        """A message that shares sequence numbers with *telling*."""
         message = telling.message
-        if message.seq >= self._end:  # nearly always: devices count upwards
-            return None
-        place = bisect_left(self._firsts, message.seq)
-        if place < len(self._firsts) and self._firsts[place] < message.end:
+        place = bisect_left(self.tellings, message.seq, key=seq_of)
+        if place < len(self.tellings) and self.tellings[place].message.seq < message.end:
             return self.tellings[place]
         if place > 0 and message.seq < (before := self.tellings[place - 1]).message.end:
             return before
         return None
 
     def take(self, telling: Telling) -> None:
-        """Count *telling* in."""
+        """Count *telling* in, which has no twin."""
         message = telling.message
-        place = len(self._firsts) if message.seq >= self._end else bisect_left(self._firsts, message.seq)
-        self._firsts.insert(place, message.seq)
-        self.tellings.insert(place, telling)
-        self._end = max(self._end, message.end)
+        self.tellings.insert(bisect_right(self.tellings, message.seq, key=seq_of), telling)
+        self.end = max(self.end, message.end)
+        self.records += message.records
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """The sequence numbers of its messages, refused records included, as ranges with a gap between each two."""
-        first, end = self.tellings[0].message.seq, self.tellings[0].message.end
+        first = self.tellings[0].message.seq
+        if self.records == self.end - first:  # nearly always: none is missing
+            yield first, self.end
+            return
+        end = first
         for telling in self.tellings:
-            if telling.message.seq > end:
+            message = telling.message
+            if message.seq > end:
                 yield first, end
-                first = telling.message.seq
-            end = max(end, telling.message.end)
+                first = message.seq
+            end = message.end
         yield first, end
 
 
@@ -64,16 +79,26 @@ def rounds_of(tellings: Iterable[Telling], entered: Account) -> list[list[Run]]:
     runs: dict[DeviceBoot, Run] = {}
     overlapping: list[Telling] = []
     for telling in tellings:
-        run = _run_of(runs, telling)
-        if (twin := run.twin_of(telling)) is None:
+        message = telling.message
+        key = (telling.device_id, message.boot)
+        run = runs.get(key)
+        if run is None:
+            run = runs[key] = Run(*key)
+        if message.seq >= run.end:  # nearly always: devices count upwards
+            run.tellings.append(telling)
+            run.end = message.seq + message.records
+            run.records += message.records
+        elif (twin := run.twin_of(telling)) is None:
             run.take(telling)
         elif _is_same(twin, telling):
             counts = entered.of(telling.stream)
-            counts.received += len(telling.message.indexes)
-            counts.duplicate += len(telling.message.indexes)
+            counts.received += len(message.indexes)
+            counts.duplicate += len(message.indexes)
         else:
             overlapping.append(telling)
-    return [round_ for round_ in (list(runs.values()), *map(_together, _parted(overlapping))) if round_]
+    # Those that overlap stay by themselves: whose record it is would else be in doubt.
+    later = (list(map(Run.of, part)) for part in _parted(overlapping))
+    return [round_ for round_ in (list(runs.values()), *later) if round_]
 
 
 def _is_same(one: Telling, other: Telling) -> bool:
@@ -83,21 +108,6 @@ def _is_same(one: Telling, other: Telling) -> bool:
         and one.arrival.payload == other.arrival.payload
         and [*one.message.indexes] == [*other.message.indexes]
     )
-
-
-def _run_of(runs: dict[DeviceBoot, Run], telling: Telling) -> Run:
-    key = (telling.device_id, telling.message.boot)
-    run = runs.get(key)
-    if run is None:
-        run = runs[key] = Run(*key)
-    return run
-
-
-def _together(tellings: Iterable[Telling]) -> list[Run]:
-    runs: dict[DeviceBoot, Run] = {}
-    for telling in tellings:
-        _run_of(runs, telling).take(telling)
-    return list(runs.values())
 
 
 def _parted(tellings: Iterable[Telling]) -> tuple[list[Telling], list[Telling]]:

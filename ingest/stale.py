@@ -1,12 +1,13 @@
 """Days that were over when something of them came: whoever rolls days up is told, and does it again."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from psycopg import AsyncConnection
 
 from ingest.lines import BUSINESS_ZONE
-from ingest.rows import AT, DEVICE_ID, Portion
+from ingest.rows import AT, DEVICE_ID, RECEIVED_AT, Portion
 from store.arrays import Int4s, Texts
 
 # In the order of the key, as every worker does. Counted, and not left as it is: that locks the row until our commit,
@@ -17,7 +18,6 @@ SELECT device_id, day FROM unnest(%(device_ids)s::int4[], %(days)s::text[]::date
 ORDER BY device_id, day
 ON CONFLICT (device_id, day) DO UPDATE SET noted = s.noted + 1
 """
-_DAY: Final = timedelta(days=1)
 
 
 class StaleDays:
@@ -25,22 +25,13 @@ class StaleDays:
 
     def __init__(self) -> None:
         self._days: set[tuple[int, date]] = set()
-        # The day of the last arrival: nearly all of a batch came on one. In UTC, as arrivals are: times of one zone
-        # compare several times as fast.
-        self._begins_at = self._ends_at = datetime.min.replace(tzinfo=UTC)
 
-    def note(self, portion: Portion, oldest_at: datetime) -> None:
-        """Look at *portion*, whose oldest record is of *oldest_at*: two comparisons, where it came on its own day."""
-        received_at = portion.telling.arrival.received_at
-        if not self._begins_at <= received_at < self._ends_at:
-            local = received_at.astimezone(BUSINESS_ZONE)
-            self._begins_at = local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
-            self._ends_at = self._begins_at + _DAY
-        if oldest_at >= self._begins_at:
+    def note(self, portion: Portion) -> None:
+        """Look at *portion*: one comparison, where it came on its own day."""
+        if portion.oldest_at >= _day_begins_at(portion.last_received_at):
             return
-        begins_at = self._begins_at
         for row in portion.rows:
-            if row[AT] < begins_at:
+            if row[AT] < _day_begins_at(row[RECEIVED_AT]):
                 self._days.add((row[DEVICE_ID], row[AT].astimezone(BUSINESS_ZONE).date()))
 
     async def write(self, connection: AsyncConnection[Any]) -> None:
@@ -51,3 +42,11 @@ class StaleDays:
                 NOTE_STALE,
                 {"device_ids": Int4s(each[0] for each in days), "days": Texts(each[1].isoformat() for each in days)},
             )
+
+
+# The messages of one read came at the same instant. In UTC, as arrivals are: times of one zone compare several times as
+# fast.
+@lru_cache(maxsize=1024)
+def _day_begins_at(received_at: datetime) -> datetime:
+    local = received_at.astimezone(BUSINESS_ZONE)
+    return local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)

@@ -22,7 +22,7 @@ from ingest.latest import move_latest
 from ingest.lines import Lines, Memory
 from ingest.refusal import Refusal
 from ingest.rounds import Run, rounds_of
-from ingest.rows import AT, CLOCK_AHEAD, Portion, portion_of
+from ingest.rows import AT, CLOCK_AHEAD, RECEIVED_AT, Portion, portions_of
 from ingest.stale import StaleDays
 from store.database import remedy_for
 from store.records import PRESENCE
@@ -108,25 +108,25 @@ class _Part:
         """Store the records of messages in which no sequence number comes twice; what is new of each."""
         portions: list[Portion] = []
         for run in runs:
-            boot = boots[run.device_id, run.boot]
-            portions += [portion_of(telling, boot, self._letters) for telling in run.tellings]
+            portions += portions_of(run, boots[run.device_id, run.boot], self._letters)
         # A dead letter counts itself as received.
         for portion in portions:
-            self._entered.of(portion.telling.stream).received += portion.count
-        await self._settle([portion for portion in portions if portion.boot.knows(portion.telling.message)])
+            self._entered.of(portion.stream).received += portion.count
+        await self._settle([portion for portion in portions if portion.boot.known_firsts])
         if not self._isolate:
             await copy_rows(self._connection, portions)
             return portions
         for rejected in await isolation.copy_sound(self._connection, portions):
-            rejected.portion.rows.remove(rejected.row)
-            self._entered.of(rejected.portion.telling.stream).received -= 1
+            portion = rejected.portion
+            portion.keep([row for row in portion.rows if row is not rejected.row])
+            self._entered.of(portion.stream).received -= 1
             self._letters.append(rejected.letter)
         return portions
 
-    async def _settle(self, suspects: Sequence[Portion]) -> None:
-        if not suspects:
+    async def _settle(self, portions: Sequence[Portion]) -> None:
+        if not portions:
             return
-        settled = await identity.settle(self._connection, suspects)
+        settled = await identity.settle(self._connection, portions)
         for stream, records in settled.duplicates.items():
             self._entered.of(stream).duplicate += records
         for stream, records in settled.conflicts.items():
@@ -136,19 +136,17 @@ class _Part:
         for portion in portions:
             if not portion.count:
                 continue
-            received_at = portion.telling.arrival.received_at
-            counts = self._entered.of(portion.telling.stream)
+            counts = self._entered.of(portion.stream)
             counts.stored += portion.count
-            oldest_at, newest_at = portion.span()
-            if received_at - oldest_at > TOLERANCE:
-                ats = [row[AT] for row in portion.rows]
-                counts.late += sum(received_at - at > TOLERANCE for at in ats)
-                counts.backfilled += sum(received_at - at > BACKFILL for at in ats)
-            if newest_at - received_at > TOLERANCE:
+            if portion.last_received_at - portion.oldest_at > TOLERANCE:
+                ages = [row[RECEIVED_AT] - row[AT] for row in portion.rows]
+                counts.late += sum(age > TOLERANCE for age in ages)
+                counts.backfilled += sum(age > BACKFILL for age in ages)
+            if portion.newest_at - portion.first_received_at > TOLERANCE:
                 counts.clock_ahead += sum(row[CLOCK_AHEAD] for row in portion.rows)
-            self._stale.note(portion, oldest_at)
-            self.lines.heard(portion.telling, portion.boot, newest_at)
-            self._entered.newest_ats.append(newest_at)
+            self._stale.note(portion)
+            self.lines.heard(portion)
+            self._entered.newest_ats += portion.newest_ats()
 
     async def _write_births(self, births: Sequence[Birth], boots: Mapping[DeviceBoot, Boot]) -> None:
         living: list[tuple[Birth, Boot]] = []
@@ -185,7 +183,7 @@ class _Part:
 
 
 def _count_messages(batch: Batch, entered: Account) -> None:
-    streams: Counter[str | None] = Counter(telling.stream for telling in batch.tellings)
+    streams: Counter[str | None] = Counter([telling.stream for telling in batch.tellings])
     streams[PRESENCE] += len(batch.births)
     # A refused record's message is counted among the tellings.
     streams.update(letter.stream for letter in batch.dead_letters if letter.refusal.record_index < 0)

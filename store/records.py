@@ -119,9 +119,10 @@ class Stream:
         return tuple(self.model.model_fields)
 
 
-# The columns before the fields, the same in every stream's table: the identity, and how the record came.
-IDENTITY_COLUMNS: Final = ("device_id", "at", "boot_id", "seq", "received_at", "clock_ahead")
-IDENTITY_TYPES: Final = ("int4", "timestamptz", "int8", "int8", "timestamptz", "bool")
+# The columns that every stream's table has beside the fields: the identity, how the record came and when it was made.
+# In this order: the last and the fields after it are what a device tells.
+IDENTITY_COLUMNS: Final = ("device_id", "boot_id", "seq", "received_at", "clock_ahead", "at")
+IDENTITY_TYPES: Final = ("int4", "int8", "int8", "timestamptz", "bool", "timestamptz")
 
 TELEMETRY: Final = {
     stream.name: stream

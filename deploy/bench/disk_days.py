@@ -67,7 +67,7 @@ class Days:
         async with await connect_service(database_url, application_name="tracefleet bench") as connection:
             await registry.load(connection)
             for arrival in self._arrivals(end_seconds):
-                take_in(arrival, registry, batch)
+                take_in([arrival], registry, batch)
                 if batch.records >= BATCH_RECORDS:
                     await write(connection, batch, worker="bench", memory=memory)
                     batch = Batch()

@@ -15,6 +15,7 @@ from fleet.identity.snapshot import Identities
 from fleet.keys import Keys
 from ingest.refusal import Refused
 from ingest.registry import Registry
+from ingest.topic import ROOT
 from store.database import connect_once
 from store.errors import TracefleetError
 
@@ -83,7 +84,7 @@ def _insert(connection: Connection[Any], keys: Keys, device_no: str) -> None:
 
 def _admits(registry: Registry, device_no: str) -> bool:
     try:
-        registry.admit(device_no, "status")
+        registry.route(f"{ROOT}/{device_no}/status")
     except Refused:
         return False
     return True

@@ -63,6 +63,9 @@ def route(database_url: str, broker: Broker) -> dict[str, Any]:
                 # The embedded broker speaks 3.1.1 only.
                 "protocol": "v5" if broker.name.startswith("mosquitto") else "v3",
                 "queue_capacity": QUEUE_CAPACITY,
+                # Where the broker is the faster one, the peer without this takes all that it has at once and searches
+                # it for each message: a fifth of the rate, at thirty times the processor's time.
+                "delayed_ack": True,
             }
         },
         "output": {

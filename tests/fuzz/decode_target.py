@@ -87,8 +87,8 @@ def one_input(data: bytes) -> None:
     indexes = [*got.indexes] + [refusal.record_index for refusal in got.refusals]
     assert sorted(indexes) == list(range(got.records)), indexes
     assert all(refusal.reason in REASONS for refusal in got.refusals), got.refusals
-    assert len(got.indexes) == len(got.moments) == len(got.fields), got
-    assert all(len(fields) == len(stream.columns) for fields in got.fields), got.fields
+    assert len(got.indexes) == len(got.readings), got
+    assert all(len(reading) == 1 + len(stream.columns) for reading in got.readings), got.readings
 
 
 def _seed(folder: Path) -> None:

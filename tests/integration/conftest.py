@@ -53,7 +53,7 @@ def receive(database_url: str) -> Callable[..., Awaitable[None]]:
             await registry.load(connection)
             batch = Batch()
             payload = orjson.dumps({"v": 1, "boot": boot, "seq": seq, "records": list(records)})
-            take_in(Arrival(f"tracefleet/v1/{device_no}/coldchain", payload, datetime.now(UTC)), registry, batch)
+            take_in([Arrival(f"tracefleet/v1/{device_no}/coldchain", payload, datetime.now(UTC))], registry, batch)
             await write(connection, batch, worker="w", isolate=True)
 
     return written

@@ -28,7 +28,7 @@ async def _batch(database_url: str) -> Batch:
     batch, registry = Batch(), Registry()
     async with await connect_service(database_url, application_name="test") as opened:
         await registry.load(opened)
-    take_in(Arrival("tracefleet/v1/D/coldchain", orjson.dumps(body), now), registry, batch)
+    take_in([Arrival("tracefleet/v1/D/coldchain", orjson.dumps(body), now)], registry, batch)
     return batch
 
 

@@ -59,7 +59,7 @@ class Worker:
     def take(self, path: str, body: object, *, at: datetime = NOW, retained: bool = False) -> None:
         """A message below the topic root that came *at*."""
         payload = body if isinstance(body, bytes) else orjson.dumps(body)
-        take_in(Arrival(f"tracefleet/v1/{path}", payload, at, retained), self._registry, self.batch)
+        take_in([Arrival(f"tracefleet/v1/{path}", payload, at, retained)], self._registry, self.batch)
 
     async def write(self, *, isolate: bool = False) -> Account:
         """Everything taken since the last write."""

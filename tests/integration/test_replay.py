@@ -117,7 +117,7 @@ async def test_rejected_record_is_stored_once_the_table_takes_it(
         await registry.load(opened)
         batch = Batch()
         body = {"v": 1, "boot": "b", "seq": 0, "records": [reading(), reading(temperature_c=66.6)]}
-        take_in(Arrival("tracefleet/v1/D/coldchain", orjson.dumps(body), datetime.now(UTC)), registry, batch)
+        take_in([Arrival("tracefleet/v1/D/coldchain", orjson.dumps(body), datetime.now(UTC))], registry, batch)
         await write(opened, batch, worker="w", isolate=True)
     connection.execute("ALTER TABLE coldchain DROP CONSTRAINT no_sixes")
     assert await replayed(database_url, reason="database_rejected") == (1, 1, 0, 0)

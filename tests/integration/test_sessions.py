@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -125,7 +125,7 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
-def payloads(arrivals: list[Arrival]) -> list[bytes]:
+def payloads(arrivals: Sequence[Arrival]) -> list[bytes]:
     """What they hold."""
     return [one.payload for one in arrivals]
 

@@ -25,7 +25,7 @@ def test_flat_message_says_what_the_contracts_message_says() -> None:
         message = decode(encoder("contract")(LOAD, number), TELEMETRY[STREAM], datetime.fromtimestamp(EPOCH + 60, UTC))
         assert message.indexes == range(1)
         assert set(flat) == set(FIELDS)
-        assert (datetime.fromisoformat(flat["at"]), flat["seq"]) == (message.moments[0], message.seq)
+        assert (datetime.fromisoformat(flat["at"]), flat["seq"]) == (message.readings[0][0], message.seq)
         told = json.loads(encoder("contract")(LOAD, number))["records"][0]
         readings = {name: value for name, value in told.items() if name != "at"}
         assert {name: flat[name] for name in readings} == readings
@@ -45,7 +45,7 @@ def test_route_speaks_the_brokers_protocol_and_keeps_its_session(name: str, prot
     broker = Broker(1883, 1, name, "in memory")
     route = peer.route("postgresql://somebody:secret@127.0.0.1/x", broker)
     told = route["input"]["mqtt"]
-    assert (told["protocol"], told["qos"], told["clean_session"], told.get("delayed_ack")) == (protocol, 1, False, None)
+    assert (told["protocol"], told["qos"], told["clean_session"], told["delayed_ack"]) == (protocol, 1, False, True)
     assert route["output"]["sqlx"]["bulk_copy"]
 
 

@@ -28,8 +28,8 @@ def test_payload_is_what_ingest_takes_the_short_way() -> None:
     """Whole, without refusals, without fields nobody knows."""
     message = decode(payload(LOAD, 51), TELEMETRY[STREAM], datetime.fromtimestamp(EPOCH + 60, UTC))
     assert [message.seq + index for index in message.indexes] == [10, 11, 12]
-    assert message.moments[0] == datetime(2026, 11, 23, 8, 0, 0, 10_000, UTC)
-    assert (message.refusals, message.unknown_fields) == ([], 0)
+    assert message.readings[0][0] == datetime(2026, 11, 23, 8, 0, 0, 10_000, UTC)
+    assert ([*message.refusals], message.unknown_fields) == ([], 0)
 
 
 def test_messages_of_a_load_never_share_a_record() -> None:

@@ -59,9 +59,9 @@ def reason_of(payload: bytes, stream: str = "coldchain") -> str:
 def test_good_message_is_read() -> None:
     """Fields come in the order of the table's columns, sequence numbers count on from the envelope's."""
     got = decode(message(GOOD, {**GOOD, "probe": "p2"}, seq=41), COLDCHAIN, NOW)
-    assert (numbers(got), got.moments) == ([41, 42], [NOW, NOW])
-    assert got.fields[1] == (2.1, "p2", None, None, None, None, None, None, None)
-    assert (got.refusals, got.unknown_fields) == ([], 0)
+    assert (numbers(got), [at for at, *_ in got.readings]) == ([41, 42], [NOW, NOW])
+    assert got.readings[1][1:] == (2.1, "p2", None, None, None, None, None, None, None)
+    assert ([*got.refusals], got.unknown_fields) == ([], 0)
 
 
 @pytest.mark.parametrize(
@@ -188,14 +188,14 @@ def test_unknown_fields_are_ignored_and_counted() -> None:
 def test_duplicate_keys_the_last_one_wins() -> None:
     """As in every parser; documented in the contract's bad inputs."""
     got = read(around('{"at":"2026-11-23T08:00:00Z","temperature_c":1,"temperature_c":5}'))
-    assert got.fields[1][0] == 5.0
+    assert got.readings[1][1] == 5.0
 
 
 def test_time_as_milliseconds_and_with_any_offset() -> None:
     """Integer milliseconds and text with an offset mean the same instant."""
     stamp = int(NOW.timestamp() * 1000)
     got = read(message({**GOOD, "at": stamp}, {**GOOD, "at": "2026-11-23T16:00:00.000+08:00"}))
-    assert got.moments == [NOW, NOW]
+    assert [at for at, *_ in got.readings] == [NOW, NOW]
 
 
 def test_edges_of_the_window_are_accepted() -> None:
@@ -255,7 +255,7 @@ def test_accepted_values_are_exactly_those_sent(record: tuple[float, float]) -> 
     """No number is rounded on its way."""
     body = {"at": "2026-11-23T08:00:00Z", "temperature_c": record[0], "humidity_pct": record[1]}
     got = read(orjson.dumps({"v": 1, "boot": "b", "seq": 0, "records": [body]}))
-    assert (got.fields[0][0], got.fields[0][2]) == record
+    assert (got.readings[0][1], got.readings[0][3]) == record
 
 
 @pytest.mark.timeout(30)
@@ -268,7 +268,7 @@ def test_unclosed_text_of_quotes_is_refused_at_once() -> None:
 def test_time_is_the_same_whatever_stands_beside_it(fraction: str) -> None:
     """A record that comes again beside a bad one must not look like another record."""
     record = {**GOOD, "at": f"2026-11-23T07:59:00.{fraction}Z"}
-    assert read(message(record)).moments == read(message(record, 7)).moments
+    assert read(message(record)).readings[0] == read(message(record, 7)).readings[0]
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,8 @@ def read(payload: bytes, stream: str) -> Message:
 def outcomes(got: Message) -> list[object]:
     """For each record what was read of it, or why it was refused."""
     read_: dict[int, object] = {
-        index: (got.seq + index, *_clocks(moment), fields)
-        for index, moment, fields in zip(got.indexes, got.moments, got.fields, strict=True)
+        index: (got.seq + index, *_clocks(moment), tuple(fields))
+        for index, (moment, *fields) in zip(got.indexes, got.readings, strict=True)
     }
     return [(read_ | {one.record_index: one.reason for one in got.refusals})[index] for index in range(got.records)]
 
@@ -80,9 +80,9 @@ def test_whatever_comes_ends_in_one_class(drawn: tuple[str, bytes]) -> None:
     indexes = [*got.indexes] + [refusal.record_index for refusal in got.refusals]
     assert sorted(indexes) == list(range(got.records))
     assert all(refusal.reason in REASONS and refusal.detail for refusal in got.refusals)
-    assert len(got.indexes) == len(got.moments) == len(got.fields)
+    assert len(got.indexes) == len(got.readings)
     assert all(got.seq + index < 2**63 for index in got.indexes)
-    assert all(len(fields) == len(TELEMETRY[stream].columns) for fields in got.fields)
+    assert all(len(reading) == 1 + len(TELEMETRY[stream].columns) for reading in got.readings)
 
 
 @inputs(100, 10_000)
@@ -100,7 +100,7 @@ def test_good_message_is_read_as_it_was_sent(drawn: tuple[str, list[Record]], se
     expected = [(seq + n, one.at, one.uptime_ms, one.fields) for n, one in enumerate(records)]
     assert outcomes(got) == expected
     assert [(got.boot, got.seq, got.unknown_fields)] == [("b1", seq, 0)]
-    for fields, record in zip(got.fields, records, strict=True):
+    for (_, *fields), record in zip(got.readings, records, strict=True):
         # 1 == 1.0 == True, which is not enough: an integer's column takes no double.
         assert [_kind(value) for value in fields] == [_kind(value) for value in _as_columns(stream, record)]
 

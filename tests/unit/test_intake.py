@@ -21,7 +21,7 @@ def registry() -> Registry:
 def taken(topic: str, payload: Any) -> Batch:
     """A batch of one arrival."""
     batch = Batch()
-    take_in(Arrival(topic, payload, NOW, connection=1, packet_id=7), registry(), batch)
+    take_in([Arrival(topic, payload, NOW, connection=1, packet_id=7)], registry(), batch)
     return batch
 
 

@@ -1,5 +1,6 @@
-"""The message that is being read, as the next process finds it."""
+"""The messages that are being read, as the next process finds them."""
 
+import struct
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,45 +22,52 @@ def journal(tmp_path: Path) -> Journal:
 
 def test_new_journal_holds_nothing(journal: Journal) -> None:
     """Nor does one that was left."""
-    assert journal.left_behind() is None
-    journal.enter(Arrival("t", b"x", NOW))
+    assert journal.left_behind() == []
+    assert journal.enter([Arrival("t", b"x", NOW)])
     journal.leave()
-    assert journal.left_behind() is None
+    assert journal.left_behind() == []
+
+
+messages = st.lists(st.tuples(st.text(st.characters(exclude_characters="\0")), st.binary(max_size=400)), min_size=1)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(first=st.binary(max_size=400), topic=st.text(min_size=1, max_size=50), payload=st.binary(max_size=400))
-def test_next_process_finds_the_message_entered_last(tmp_path: Path, first: bytes, topic: str, payload: bytes) -> None:
-    """Whole, whatever it is made of and whatever stood there before."""
+@given(before=messages, entered=messages)
+def test_next_process_finds_the_messages_entered_last(
+    tmp_path: Path, before: list[tuple[str, bytes]], entered: list[tuple[str, bytes]]
+) -> None:
+    """Whole and in order, whatever they are made of and whatever stood there before."""
     journal = Journal(tmp_path / "w.journal")
-    journal.enter(Arrival("before", first, NOW))
-    journal.enter(Arrival(topic, payload, NOW))
-    assert Journal(tmp_path / "w.journal").left_behind() == (topic, payload)
+    for told in (before, entered):
+        assert journal.enter([Arrival(topic, payload, NOW) for topic, payload in told])
+    assert Journal(tmp_path / "w.journal").left_behind() == entered
 
 
-def test_message_that_is_too_long_to_be_read_is_not_entered(journal: Journal) -> None:
-    """It is refused by its length, so it cannot be what a process dies of; nor is the one before it."""
-    journal.enter(Arrival("t", b"x", NOW))
-    journal.enter(Arrival("t", b"x" * SIZE_BYTES, NOW))
-    assert journal.left_behind() is None
+def test_messages_that_are_too_much_together_are_not_entered(journal: Journal) -> None:
+    """One that is too long by itself is refused by its length, so it cannot be what a process dies of."""
+    journal.enter([Arrival("t", b"x", NOW)])
+    assert not journal.enter([Arrival("t", b"x" * (SIZE_BYTES // 2), NOW)] * 2)
+    assert journal.left_behind() == []
 
 
-def test_file_of_another_make_is_no_message(tmp_path: Path) -> None:
-    """Lengths beyond the file mean nothing."""
-    (tmp_path / "w.journal").write_bytes(b"\xff" * 100)
-    assert Journal(tmp_path / "w.journal").left_behind() is None
+def test_file_of_another_make_holds_no_message(tmp_path: Path) -> None:
+    """Lengths beyond the file, or that do not agree, mean nothing; nor does what an earlier release wrote."""
+    path = tmp_path / "w.journal"
+    for content in (b"\xff" * 100, struct.pack("<III", 1, 1, 3) + b"\x01\0\0\0txxx", struct.pack("<II", 1, 1) + b"tx"):
+        path.write_bytes(content)
+        assert Journal(path).left_behind() == []
 
 
 def test_torn_journal_says_nothing(tmp_path: Path) -> None:
     """A machine that lost its power has written some pages of it and not others; ingest starts all the same."""
     path = tmp_path / "w.journal"
     first = Journal(path)
-    first.enter(Arrival("t" * 9000, b"x", NOW))
+    first.enter([Arrival("t" * 9000, b"x", NOW)])
     first.close()
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * 4096)
-    assert Journal(path).left_behind() is None
+    assert Journal(path).left_behind() == []
 
 
 def test_journal_has_its_place_on_the_disk(tmp_path: Path) -> None:

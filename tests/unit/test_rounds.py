@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 def telling(device_id: int, seq: int, records: int, payload: bytes) -> Telling:
     """A message whose content is its payload alone."""
-    message = Message("b", seq, records, range(records), [NOW] * records, [()] * records, [])
+    message = Message("b", seq, records, range(records), [(NOW,)] * records)
     return Telling(device_id, f"D{device_id}", "scan", message, Arrival("t", payload, NOW))
 
 

@@ -202,9 +202,8 @@ async def test_http_and_mqtt_tell_the_same_record_once(
     async with await connect_service(database_url, application_name="test") as worker:
         registry, batch = Registry(), Batch()
         await registry.load(worker)
-        take_in(
-            Arrival(f"tracefleet/v1/{LOGGER}/coldchain", json.dumps(told).encode(), datetime.now(UTC)), registry, batch
-        )
+        arrival = Arrival(f"tracefleet/v1/{LOGGER}/coldchain", json.dumps(told).encode(), datetime.now(UTC))
+        take_in([arrival], registry, batch)
         await write(worker, batch, worker="mqtt")
     other = told | {"records": [told["records"][0] | {"temperature_c": 9.0}]}
     answer = await post(gateway, line(LOGGER, "coldchain", told), line(LOGGER, "coldchain", other))
@@ -368,7 +367,7 @@ async def test_request_is_given_up_when_it_takes_too_long(
     arrival = Arrival(topic, json.dumps(message(FIELDS["coldchain"])).encode(), datetime.now(UTC))
 
     async def fill(registry: Registry, batch: Batch) -> None:
-        take_in(arrival, registry, batch)
+        take_in([arrival], registry, batch)
 
     url = settings.require_database_url()
     async with writers.connect(url, Metrics(CollectorRegistry()), within_seconds=0.5) as writing:

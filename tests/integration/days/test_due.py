@@ -156,5 +156,5 @@ async def arrive(database_url: str, device_no: str, received_at: datetime, *ats:
         records = [{"at": at.isoformat(), "temperature_c": 1.0} for at in ats]
         payload = orjson.dumps({"v": 1, "boot": "b", "seq": 0, "records": records})
         batch = Batch()
-        take_in(Arrival(f"tracefleet/v1/{device_no}/coldchain", payload, received_at), registry, batch)
+        take_in([Arrival(f"tracefleet/v1/{device_no}/coldchain", payload, received_at)], registry, batch)
         await write(connection, batch, worker="w")

@@ -39,7 +39,7 @@ def test_printed_command_speaks_until_the_device_is_revoked(world: World, printe
     assert _speaks(printed)
     ours.wait(lambda: ours.heard, what="the message")
     message = decode(ours.heard[0][1], TELEMETRY["status"], datetime.now(UTC))
-    assert (len(message.fields), message.refusals) == (1, [])
+    assert (len(message.readings), [*message.refusals]) == (1, [])
     assert CliRunner().invoke(app, ["devices", "revoke", "A", "--reason", "stolen"]).exit_code == 0
     until(lambda: not _speaks(printed), what="the end of the credential", seconds=5)
     ours.leave()

@@ -69,7 +69,7 @@ class Installation:
         for number in [*devices, "STRANGER"]:
             body = {"v": 1, "boot": "b", "seq": 0, "records": [{"at": now.isoformat(), "uptime_s": 1}]}
             arrival = Arrival(f"tracefleet/v1/{number}/status", orjson.dumps(body), now)
-            take_in(arrival, service._registry, batch)
+            take_in([arrival], service._registry, batch)
         try:
             account = await service._committer.commit(batch)
         finally:

@@ -142,7 +142,7 @@ async def test_death_after_rebirth_is_no_death(database_url: str, connection: ps
             batch = Batch()
             payload = orjson.dumps({"v": 1, "boot": boot, "state": state})
             arrived_at = now + timedelta(seconds=seconds)
-            take_in(Arrival("tracefleet/v1/S1/presence", payload, arrived_at), registry, batch)
+            take_in([Arrival("tracefleet/v1/S1/presence", payload, arrived_at)], registry, batch)
             await write(opened, batch, worker="w")
     assert presence(world, "S1", now + timedelta(seconds=70)) == ("online", None)
     assert presence(world, "S1", now + timedelta(seconds=600)) == ("online", None)

@@ -145,9 +145,9 @@ async def test_message_is_refused_also_when_it_waited_for_its_writing(
         payload = b'{"v":1,"boot":"b","seq":7,"records":[{"at":"%s","temperature_c":2}]}' % (
             datetime.now(UTC).isoformat().encode()
         )
-        take_in(Arrival("tracefleet/v1/D/coldchain", payload, datetime.now(UTC)), registry, batch)
+        take_in([Arrival("tracefleet/v1/D/coldchain", payload, datetime.now(UTC))], registry, batch)
         birth = b'{"v":1,"boot":"b","state":"online"}'
-        take_in(Arrival("tracefleet/v1/D/presence", birth, datetime.now(UTC)), registry, batch)
+        take_in([Arrival("tracefleet/v1/D/presence", birth, datetime.now(UTC))], registry, batch)
         decommission(connection)
         await write(opened, batch, worker="w", isolate=True)
     await receive("D", reading(), seq=8)
@@ -179,12 +179,12 @@ async def test_empty_message_to_a_retired_device_is_in_no_account(
     registry, batch = Registry(), Batch()
     async with await connect_service(database_url, application_name="test") as opened:
         await registry.load(opened)
-        take_in(Arrival("tracefleet/v1/D/presence", b"", datetime.now(UTC)), registry, batch)
+        take_in([Arrival("tracefleet/v1/D/presence", b"", datetime.now(UTC))], registry, batch)
         assert [letter.refusal.reason for letter in batch.dead_letters] == ["bad_json"]
         decommission(connection)
         await registry.load(opened)
     batch = Batch()
-    take_in(Arrival("tracefleet/v1/D/presence", b"", datetime.now(UTC)), registry, batch)
+    take_in([Arrival("tracefleet/v1/D/presence", b"", datetime.now(UTC))], registry, batch)
     assert (batch.dead_letters, batch.records, len(batch.arrivals)) == ([], 0, 1)
 
 
