@@ -112,13 +112,11 @@ class _Told:
 
     def add(self, run: Run) -> None:
         """All ranges of *run*."""
-        tellings = run.tellings
-        messages = [telling.message for telling in tellings]
-        received_at = min([telling.arrival.received_at for telling in tellings])
-        first_at = min([at for one in messages if (at := one.oldest_at) is not None], default=None)
-        last_at = max([at for one in messages if (at := one.newest_at) is not None], default=None)
-        clockless = {one.is_clockless for one in messages} != {False}
-        booted_ats = [_booted_at(telling) for telling in tellings if telling.message.is_clockless] if clockless else []
+        received_at = min(run.received_ats)
+        first_at, last_at = run.oldest_at, max(run.newest_ats, default=None)
+        booted_ats = []
+        if {message.is_clockless for message in run.messages} != {False}:
+            booted_ats = [_booted_at(telling) for telling in run.tellings if telling.message.is_clockless]
         booted_at = min([at for at in booted_ats if at is not None], default=None)
         for first, end in run.ranges():
             # An end beyond the type stands for an open range.

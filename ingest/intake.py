@@ -29,20 +29,20 @@ def take_in(arrivals: Sequence[Arrival], registry: Registry, batch: Batch) -> in
     """
     batch.arrivals += arrivals
     known, tellings = registry.routes, batch.tellings
-    unknown_fields = 0
+    unknown_fields = records = size_bytes = 0
     for arrival in arrivals:
         try:
-            batch.size_bytes += len(arrival.payload)
+            size_bytes += len(arrival.payload)
             route = known.get(arrival.topic) or registry.route(arrival.topic)
             stream = route.stream
             if stream == PRESENCE:
                 presence = decode_presence(arrival.payload)
                 batch.births.append(Birth(route.device_id, route.device_no, presence, arrival))
-                batch.records += 1
+                records += 1
                 continue
             message = decode(arrival.payload, TELEMETRY[stream], arrival.received_at)
             tellings.append(Telling(route.device_id, route.device_no, stream, message, arrival))
-            batch.records += message.records
+            records += message.records
             if message.is_plain:
                 continue
             unknown_fields += message.unknown_fields
@@ -53,6 +53,8 @@ def take_in(arrivals: Sequence[Arrival], registry: Registry, batch: Batch) -> in
         except Exception as error:  # the rim: a fault of ours must not come back with every redelivery
             log.exception("a message crashed the decoder; kept as a dead letter", topic=arrival.topic)
             _bury(arrival, Refusal("crashed", f"{type(error).__name__}: {error}"[:300]), batch)
+    batch.records += records
+    batch.size_bytes += size_bytes
     return unknown_fields
 
 

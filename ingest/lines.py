@@ -139,8 +139,8 @@ class Lines:
         if portion.retained:
             return
         if portion.is_whole and portion.last_received_at - portion.oldest_at <= TOLERANCE:
-            heard_ats = {telling.arrival.received_at for telling in portion.tellings}
-            newest = portion.tellings[-1]
+            heard_ats = set(portion.run.received_ats)
+            newest = portion.run.tellings[-1]
         else:
             in_time = [row for row in portion.rows if row[RECEIVED_AT] - row[AT] <= TOLERANCE]
             if not in_time:

@@ -27,7 +27,7 @@ class Message(msgspec.Struct, gc=False):
     # How many the message holds, the refused ones included.
     records: int
     indexes: Sequence[int]
-    readings: list[Reading]
+    readings: Sequence[Reading]
     # The oldest and the newest of its times; None when it has none.
     oldest_at: datetime | None = None
     newest_at: datetime | None = None

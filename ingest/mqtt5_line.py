@@ -24,7 +24,6 @@ READ_BYTES: Final = 64 * 1024
 # Type and length of an acknowledgement that needs no more than the packet id after it (MQTT 5, section 3.4); a batch
 # sends thousands in one write.
 PUBACK: Final = 0x4002
-PUBLISHES: Final = (mqtt5.PublishPacket, Publish)
 
 PacketT = TypeVar("PacketT")
 
@@ -38,11 +37,15 @@ class LineError(ConnectionError):
 
 
 class Line(asyncio.BufferedProtocol):
-    """One connection. Publishes go into the inbox at once, every other packet to who waits for an answer."""
+    """One connection. Publishes go into the inbox at once, every other packet to who waits for an answer.
 
-    def __init__(self, number: int, inbox: Inbox) -> None:
+    With more than *window* of them unacknowledged it reads no more: not every broker keeps to the Receive Maximum.
+    """
+
+    def __init__(self, number: int, inbox: Inbox, *, window: int) -> None:
         self._number = number
         self._inbox = inbox
+        self._window = window
         self._transport: asyncio.Transport | None = None
         # What was read last, and before it what was held of a packet that was not whole.
         self._buffer = bytearray(READ_BYTES)
@@ -51,14 +54,16 @@ class Line(asyncio.BufferedProtocol):
         self._ended: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
         # Seen, so that asyncio does not complain when nobody waits for the end any more.
         self._ended.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        # Whether we are told to read no more, and whether we read.
         self._is_paused = False
+        self._is_reading = True
         self._is_silent = True
         self.unacknowledged = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way out."""
         self._transport = cast("asyncio.Transport", transport)  # what create_connection makes, whatever the loop
-        if self._is_paused:
+        if not self._is_reading:
             self._transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -76,19 +81,17 @@ class Line(asyncio.BufferedProtocol):
     def buffer_updated(self, read_bytes: int) -> None:
         """Take every whole packet."""
         self._is_silent = False
-        received_at = datetime.now(UTC)
+        received_at, number = datetime.now(UTC), self._number
         arrivals: list[Arrival] = []
         try:
             for packet in self._packets(self._held_bytes + read_bytes):
-                if isinstance(packet, PUBLISHES):
-                    if packet.packet_id is None:  # QoS 0: there is nothing to acknowledge
+                if type(packet) is mqtt5.PublishPacket or type(packet) is Publish:
+                    packet_id = packet.packet_id
+                    if packet_id is None:  # QoS 0: there is nothing to acknowledge
                         arrivals.append(Arrival(packet.topic, packet.payload, received_at, packet.retain))
                         continue
-                    self.unacknowledged += 1
                     arrivals.append(
-                        Arrival(
-                            packet.topic, packet.payload, received_at, packet.retain, self._number, packet.packet_id
-                        )
+                        Arrival(packet.topic, packet.payload, received_at, packet.retain, number, packet_id)
                     )
                 elif isinstance(packet, mqtt5.DisconnectPacket):
                     self._fail(LineError(f"the broker ended the session: {said(packet)}"))
@@ -97,9 +100,11 @@ class Line(asyncio.BufferedProtocol):
         except (LineError, OldBrokerError) as error:
             self._fail(error)
             self.close()
+        self.unacknowledged += sum([arrival.connection == number for arrival in arrivals])
         self._inbox.put(*arrivals)
         if self._inbox.is_full:
-            self.pause()
+            self._is_paused = True
+        self._read_or_wait()
 
     def _packets(self, end: int) -> Iterator[object]:
         """The whole ones before *end* of the buffer; what is left is held."""
@@ -135,6 +140,7 @@ class Line(asyncio.BufferedProtocol):
             words = [PUBACK] * (2 * len(packet_ids))
             words[1::2] = packet_ids
             self.send(struct.pack(f">{len(words)}H", *words))
+            self._read_or_wait()
 
     def send(self, data: bytes) -> None:
         """Write, unless it has ended."""
@@ -165,7 +171,7 @@ class Line(asyncio.BufferedProtocol):
             if self._ended.done():
                 self._ended.result()
             # While we do not read, we cannot hear either.
-            if self._is_silent and not self._is_paused:
+            if self._is_silent and self._is_reading:
                 if self._transport is not None:
                     self._transport.abort()  # nobody would take a goodbye
                 raise LineError(f"the broker has said nothing for {every_seconds:.0f} s")
@@ -173,16 +179,22 @@ class Line(asyncio.BufferedProtocol):
     def pause(self) -> None:
         """Leave what comes in the kernel's hands, and then the broker's."""
         self._is_paused = True
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._read_or_wait()
 
     def resume(self) -> None:
         """Read on."""
         self._is_paused = False
-        # What was said meanwhile has not been read yet.
+        self._read_or_wait()
+
+    def _read_or_wait(self) -> None:
+        wanted = not self._is_paused and self.unacknowledged <= self._window
+        if wanted == self._is_reading:
+            return
+        self._is_reading = wanted
+        # What was said while we waited has not been read yet.
         self._is_silent = False
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+            (self._transport.resume_reading if wanted else self._transport.pause_reading)()
 
     def close(self) -> None:
         """Take leave; the broker keeps the session."""

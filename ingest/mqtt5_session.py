@@ -133,7 +133,7 @@ class Mqtt5Session:
 
     async def _stay_connected(self, backoff: Backoff) -> NoReturn:
         self._lines += 1
-        line = Line(self._lines, self._inbox)
+        line = Line(self._lines, self._inbox, window=self._window)
         async with asyncio.timeout(CONNECT_SECONDS):
             transport, _ = await asyncio.get_running_loop().create_connection(
                 lambda: line,

@@ -5,11 +5,13 @@ Nearly always one round. A device that tells different things under one number n
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 import msgspec
 
 from ingest.account import Account
 from ingest.batch import DeviceBoot, Telling
+from ingest.message import Message
 
 
 def seq_of(telling: Telling) -> int:
@@ -20,15 +22,37 @@ def seq_of(telling: Telling) -> int:
 class Run:
     """Messages of one boot in a round, in the order of their sequence numbers, of which they share none."""
 
-    __slots__ = ("boot", "device_id", "end", "records", "tellings")
+    __slots__ = (
+        "boot",
+        "device_id",
+        "end",
+        "messages",
+        "newest_ats",
+        "oldest_at",
+        "received_ats",
+        "records",
+        "tellings",
+    )
 
-    def __init__(self, device_id: int, boot: str) -> None:
+    def __init__(self, device_id: int, boot: str, tellings: list[Telling] | None = None) -> None:
         self.device_id = device_id
         self.boot = boot
-        self.tellings: list[Telling] = []
+        self.tellings = tellings if tellings is not None else []
         # The number after the highest, and how many there are.
         self.end = 0
         self.records = 0
+        self.messages: list[Message] = []
+        self.received_ats: list[datetime] = []
+        # When the newest record of each message that has any with a time was made, and the oldest of all.
+        self.newest_ats: list[datetime] = []
+        self.oldest_at: datetime | None = None
+
+    def measure(self) -> None:
+        """Find out about the times, once all messages are in."""
+        self.messages = [telling.message for telling in self.tellings]
+        self.received_ats = [telling.arrival.received_at for telling in self.tellings]
+        self.newest_ats = [at for message in self.messages if (at := message.newest_at) is not None]
+        self.oldest_at = min([at for message in self.messages if (at := message.oldest_at) is not None], default=None)
 
     @classmethod
     def of(cls, telling: Telling) -> "Run":
@@ -98,7 +122,11 @@ def rounds_of(tellings: Iterable[Telling], entered: Account) -> list[list[Run]]:
             overlapping.append(telling)
     # Those that overlap stay by themselves: whose record it is would else be in doubt.
     later = (list(map(Run.of, part)) for part in _parted(overlapping))
-    return [round_ for round_ in (list(runs.values()), *later) if round_]
+    rounds = [round_ for round_ in (list(runs.values()), *later) if round_]
+    for round_ in rounds:
+        for run in round_:
+            run.measure()
+    return rounds
 
 
 def _is_same(one: Telling, other: Telling) -> bool:

@@ -5,7 +5,7 @@ most of them.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -43,10 +43,8 @@ class Portion(msgspec.Struct, gc=False):
     stream: str
     # Whether the broker had only remembered them.
     retained: bool
-    tellings: Sequence[Telling]
-    # Those of the tellings, with a time for each of the records that can be stored.
-    messages: Sequence[Message]
-    received_ats: Sequence[datetime]
+    # Its messages have a time for each of the records that can be stored.
+    run: Run
     # Between these all were made, and all arrived.
     oldest_at: datetime
     newest_at: datetime
@@ -75,12 +73,12 @@ class Portion(msgspec.Struct, gc=False):
 
     def telling_of(self, row: Row) -> Telling:
         """The message that brought *row*."""
-        return self.tellings[self._place_of(row)]
+        return self.run.tellings[self._place_of(row)]
 
     def newest_ats(self) -> list[datetime]:
         """When the newest row of each message that brings any was made."""
         if self.is_whole:
-            return [at for message in self.messages if (at := message.newest_at) is not None]
+            return self.run.newest_ats
         newest: dict[int, datetime] = {}
         for row in self.rows:
             place = self._place_of(row)
@@ -88,26 +86,27 @@ class Portion(msgspec.Struct, gc=False):
         return list(newest.values())
 
     def _place_of(self, row: Row) -> int:
-        return bisect_right(self.tellings, row[SEQ], key=seq_of) - 1
+        return bisect_right(self.run.tellings, row[SEQ], key=seq_of) - 1
 
     def _made(self) -> list[Row]:
         device_id, boot_id = self.device_id, self.boot.boot_id
+        messages, received_ats = self.run.messages, self.run.received_ats
         # Nearly no clock is ahead, so one look spares one at each of the rows.
         if self.newest_at - self.first_received_at > TOLERANCE:
             return [
                 (device_id, boot_id, message.seq + index, received_at, reading[0] - received_at > TOLERANCE, *reading)
-                for message, received_at in zip(self.messages, self.received_ats, strict=True)
+                for message, received_at in zip(messages, received_ats, strict=True)
                 for index, reading in zip(message.indexes, message.readings, strict=True)
             ]
-        if self.count == len(self.messages) and {message.is_plain for message in self.messages} == {True}:
+        if self.count == len(messages) and {message.is_plain for message in messages} == {True}:
             # One record each, as most of a fleet sends: half the cost.
             return [
-                (device_id, boot_id, message.seq, received_at, False, *message.readings[0])
-                for message, received_at in zip(self.messages, self.received_ats)  # noqa: B905 - the check would eat half of it
+                (device_id, boot_id, message.seq, received_at, False) + message.readings[0]
+                for message, received_at in zip(messages, received_ats)  # noqa: B905 - the check would eat half of it
             ]
         return [
             (device_id, boot_id, message.seq + index, received_at, False, *reading)
-            for message, received_at in zip(self.messages, self.received_ats, strict=True)
+            for message, received_at in zip(messages, received_ats, strict=True)
             for index, reading in zip(message.indexes, message.readings, strict=True)
         ]
 
@@ -121,51 +120,51 @@ def portions_of(run: Run, boot: Boot, letters: list[DeadLetter]) -> list[Portion
                 refusal = Refusal("retired_device", detail, records=records)
                 letters.append(DeadLetter(telling.arrival, refusal, telling.device_no, telling.stream))
         return []
-    portions = []
-    for tellings in _by_way(run.tellings):
-        portion = _portion_of(tellings, boot, letters)
-        if portion is not None:
-            portions.append(portion)
-    return portions
+    portions = (_portion_of(part, boot, letters) for part in _by_way(run))
+    return [portion for portion in portions if portion is not None]
 
 
-def _by_way(tellings: Sequence[Telling]) -> Iterable[Sequence[Telling]]:
-    """*tellings* by their stream, the remembered apart: nearly always all together."""
-    streams = {telling.stream for telling in tellings}
-    if len(streams) == 1 and len({telling.arrival.retained for telling in tellings}) == 1:
-        return [tellings]
-    ways: dict[tuple[str, bool], list[Telling]] = {}
-    for telling in tellings:
-        ways.setdefault((telling.stream, telling.arrival.retained), []).append(telling)
-    return ways.values()
+def _by_way(run: Run) -> list[Run]:
+    """The messages of *run* by their stream, those apart that the broker remembered: nearly always all together."""
+    streams = {telling.stream for telling in run.tellings}
+    if len(streams) == 1 and len({telling.arrival.retained for telling in run.tellings}) == 1:
+        return [run]
+    ways: dict[tuple[str, bool], Run] = {}
+    for telling in run.tellings:
+        way = (telling.stream, telling.arrival.retained)
+        ways.setdefault(way, Run(run.device_id, run.boot)).tellings.append(telling)
+    for part in ways.values():
+        part.measure()
+    return list(ways.values())
 
 
-def _portion_of(tellings: Sequence[Telling], boot: Boot, letters: list[DeadLetter]) -> Portion | None:
-    messages = [telling.message for telling in tellings]
-    if {message.is_clockless for message in messages} != {False}:
-        messages = [
-            _with_times(telling, boot, letters) if telling.message.is_clockless else telling.message
-            for telling in tellings
-        ]
-    received_ats = [telling.arrival.received_at for telling in tellings]
-    oldest_ats = [at for message in messages if (at := message.oldest_at) is not None]
-    if not oldest_ats:
+def _portion_of(run: Run, boot: Boot, letters: list[DeadLetter]) -> Portion | None:
+    if {message.is_clockless for message in run.messages} != {False}:
+        run = _with_all_times(run, boot, letters)
+    if run.oldest_at is None:
         return None
-    first = tellings[0]
     return Portion(
-        first.device_id,
+        run.device_id,
         boot,
-        first.stream,
-        first.arrival.retained,
-        tellings,
-        messages,
-        received_ats,
-        min(oldest_ats),
-        max([at for message in messages if (at := message.newest_at) is not None]),
-        min(received_ats),
-        max(received_ats),
-        sum([len(message.readings) for message in messages]),
+        run.tellings[0].stream,
+        run.tellings[0].arrival.retained,
+        run,
+        run.oldest_at,
+        max(run.newest_ats),
+        min(run.received_ats),
+        max(run.received_ats),
+        sum([len(message.readings) for message in run.messages]),
     )
+
+
+def _with_all_times(run: Run, boot: Boot, letters: list[DeadLetter]) -> Run:
+    timed = Run(run.device_id, run.boot)
+    for telling in run.tellings:
+        if telling.message.is_clockless:
+            telling = msgspec.structs.replace(telling, message=_with_times(telling, boot, letters))  # noqa: PLW2901 - the same
+        timed.tellings.append(telling)
+    timed.measure()
+    return timed
 
 
 def _with_times(telling: Telling, boot: Boot, letters: list[DeadLetter]) -> Message:

@@ -19,7 +19,10 @@ from store.errors import TracefleetError
 
 HOST: Final = "127.0.0.1"
 Choice = Literal["auto", "mosquitto", "nats"]
-# Nothing that a subscriber has not taken yet is dropped; the window is the one ingest gets from the embedded broker.
+# What deploy/WORKERS.md says of Mosquitto. nats-server's is the embedded one's: a session there has 65,535 for all its
+# subscriptions.
+MOSQUITTO_WINDOW: Final = 16_384
+# Nothing that a subscriber has not taken yet is dropped.
 MOSQUITTO_CONFIG: Final = """listener {port} 127.0.0.1
 allow_anonymous true
 user {user}
@@ -44,11 +47,13 @@ class Broker:
     name: str
     # What it does with a message before it acknowledges it.
     durability: str
+    # How many messages it sends ahead of their acknowledgement.
+    window: int
 
 
 @contextmanager
-def serve(choice: Choice, folder: Path, *, window: int) -> Iterator[Broker]:
-    """A broker of the run's own, as long as the block runs.
+def serve(choice: Choice, folder: Path, *, window: int = MOSQUITTO_WINDOW) -> Iterator[Broker]:
+    """A broker of the run's own, as long as the block runs; Mosquitto with that *window*.
 
     Raises TracefleetError when it is not installed or does not start.
     """
@@ -56,7 +61,7 @@ def serve(choice: Choice, folder: Path, *, window: int) -> Iterator[Broker]:
     if choice == "mosquitto" and program is None:
         raise TracefleetError("mosquitto is not installed here. Install it, or choose `--broker nats`.")
     if choice == "nats" or program is None:
-        with _nats(folder, window) as broker:
+        with _nats(folder) as broker:
             yield broker
     else:
         with _mosquitto_server(program, folder, window) as broker:
@@ -78,7 +83,8 @@ def _mosquitto_server(program: str, folder: Path, window: int) -> Iterator[Broke
     folder.mkdir(parents=True)
     config = folder / "mosquitto.conf"
     config.write_text(
-        MOSQUITTO_CONFIG.format(port=port, user=getpass.getuser(), folder=folder, window=window), encoding="utf-8"
+        MOSQUITTO_CONFIG.format(port=port, user=getpass.getuser(), folder=folder, window=window),
+        encoding="utf-8",
     )
     log = folder / "mosquitto.log"
     process = spawn([program, "-c", str(config)], log=log)
@@ -87,20 +93,26 @@ def _mosquitto_server(program: str, folder: Path, window: int) -> Iterator[Broke
         if not wait_until(EmbeddedBroker(folder, port).is_ready, process, seconds=15):
             raise TracefleetError(f"mosquitto did not start. The end of {log}:\n{end_of(log)}")
         name = f"mosquitto {_version([program, '-h'])}"
-        yield Broker(port, process.pid, name, "in memory, saved to disk at intervals")
+        yield Broker(port, process.pid, name, "in memory, saved to disk at intervals", window)
     finally:
         stop(process)
 
 
 @contextmanager
-def _nats(folder: Path, window: int) -> Iterator[Broker]:
-    embedded = EmbeddedBroker(folder, free_port(HOST), sync="2m", window=window)
+def _nats(folder: Path) -> Iterator[Broker]:
+    embedded = EmbeddedBroker(folder, free_port(HOST), sync="2m")
     process = embedded.start()
     try:
         embedded.wait_ready(process)
         beside = Path(sys.executable).with_name("nats-server")
         version = _version([str(beside) if beside.exists() else "nats-server", "--version"])
-        yield Broker(embedded.port, process.pid, f"nats-server {version}", "written to a file, flushed every 2 minutes")
+        yield Broker(
+            embedded.port,
+            process.pid,
+            f"nats-server {version}",
+            "written to a file, flushed every 2 minutes",
+            embedded.window,
+        )
     finally:
         stop(process)
 

@@ -32,6 +32,7 @@ def serve(database: Database, broker: Broker, folder: Path) -> Iterator[int]:
         "TRACEFLEET_DATA_DIR": str(folder / "data"),
         "TRACEFLEET_INGEST_METRICS_PORT": str(port),
         "TRACEFLEET_INGEST_WORKER": WORKER,
+        "TRACEFLEET_INGEST_WINDOW": str(broker.window),
     }
     ready = service("ingest", given, folder=folder, is_ready=lambda: _is_ready(port), seconds=READY_SECONDS)
     with ready as process, _explained(process, folder / "ingest.log"):

@@ -35,7 +35,7 @@ def settings(connection: Connection, database: Database, broker: Broker, chosen:
     return server(connection, database) | {
         "broker": broker.name,
         "broker_durability": broker.durability,
-        "broker_window": chosen.ingest_window,
+        "broker_window": broker.window,
         "session": f"mqtt5 {version('mqtt5')} where the broker speaks MQTT 5, else aiomqtt {version('aiomqtt')}",
         "ingest_processes": 1,
         "ingest_batch_records": chosen.ingest_batch_records,

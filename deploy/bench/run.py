@@ -60,7 +60,7 @@ def run(scenarios: list[Scenario], effort: Effort, *, broker: Choice, database_u
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tracefleet-bench-")))
         about = machine.machine(folder)
         served = stack.enter_context(database.serve(folder / "database", database_url))
-        served_broker = stack.enter_context(brokers.serve(broker, folder / "broker", window=chosen.ingest_window))
+        served_broker = stack.enter_context(brokers.serve(broker, folder / "broker"))
         connection = stack.enter_context(connect_once(served.url, application_name=database.NAME))
         settings = machine.settings(connection, served, served_broker, chosen)
         for complaint in machine.complaints(about, settings):

@@ -42,7 +42,7 @@ def test_peer_fills_columns_that_the_stream_has() -> None:
 @pytest.mark.parametrize(("name", "protocol"), [("mosquitto 2.0.11", "v5"), ("nats-server 2.15.1", "v3")])
 def test_route_speaks_the_brokers_protocol_and_keeps_its_session(name: str, protocol: str) -> None:
     """MQTT 5 where there is one; QoS 1, acknowledged late; and what is disclosed holds no password."""
-    broker = Broker(1883, 1, name, "in memory")
+    broker = Broker(1883, 1, name, "in memory", 4096)
     route = peer.route("postgresql://somebody:secret@127.0.0.1/x", broker)
     told = route["input"]["mqtt"]
     assert (told["protocol"], told["qos"], told["clean_session"], told["delayed_ack"]) == (protocol, 1, False, True)

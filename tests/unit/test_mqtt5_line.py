@@ -7,13 +7,13 @@ import mqtt5
 import pytest
 
 from ingest.inbox import Inbox
-from ingest.mqtt5_line import Line, LineError
+from ingest.mqtt5_line import READ_BYTES, Line, LineError
 
 
 @pytest.fixture
 async def line() -> Line:
     """A connection that nobody is at the other end of."""
-    return Line(1, Inbox(limit_bytes=1000, on_room=lambda: None))
+    return Line(1, Inbox(limit_bytes=1000, on_room=lambda: None), window=100)
 
 
 def feed(line: Line, data: bytes) -> None:
@@ -59,7 +59,7 @@ async def test_end_is_told_to_who_waits(line: Line) -> None:
 async def test_packets_come_in_any_pieces(cut_bytes: int) -> None:
     """Each is taken once, in order, those that the codec cannot read included; a piece of one waits for the rest."""
     inbox = Inbox(limit_bytes=1_000_000, on_room=lambda: None)
-    line = Line(1, inbox)
+    line = Line(1, inbox, window=100)
     packets = [
         mqtt5.PublishPacket("t/!", payload=b"%d" % number * 50, qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=number).write()
         for number in range(1, 8)
@@ -96,3 +96,36 @@ async def test_broker_that_was_not_heard_for_want_of_room_is_given_another_turn(
     with pytest.raises(LineError, match="has said nothing"):
         await alive
     assert time.monotonic() - began >= 2 * every_seconds
+
+
+async def test_broker_that_sends_beyond_the_window_is_not_read() -> None:
+    """Some do; what comes in the one read that goes beyond it is all that is held, and with room it goes on."""
+    sent, window = 20_000, 100
+    publish = mqtt5.PublishPacket("t", payload=bytes(50), qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=1).write()
+
+    gone = asyncio.Event()
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(publish * sent)
+        await reader.read()
+        writer.close()
+        gone.set()
+
+    inbox = Inbox(limit_bytes=100_000_000, on_room=lambda: None)
+    line = Line(1, inbox, window=window)
+    async with await asyncio.start_server(flood, "127.0.0.1", 0) as server, asyncio.timeout(30):
+        host, port = server.sockets[0].getsockname()
+        transport, _ = await asyncio.get_running_loop().create_connection(lambda: line, host, port)
+        taken = 0
+        while taken < sent:
+            await inbox.stirred.wait()
+            inbox.stirred.clear()
+            await asyncio.sleep(0.01)
+            assert line.unacknowledged <= window + READ_BYTES // len(publish) + 1
+            arrivals = inbox.take(100_000_000)
+            taken += len(arrivals)
+            line.acknowledge(arrivals)
+        transport.close()
+        await gone.wait()
+        await asyncio.sleep(0)
+    assert (taken, line.unacknowledged) == (sent, 0)
