@@ -138,9 +138,12 @@ class Lines:
         """What brought something new: proof of life when some of it came in time."""
         if portion.retained:
             return
-        if portion.is_whole and portion.last_received_at - portion.oldest_at <= TOLERANCE:
-            heard_ats = set(portion.run.received_ats)
-            newest = portion.run.tellings[-1]
+        run = portion.run
+        # Where every record of a message was refused it proves no life, whatever it came with: the rows tell.
+        all_brought_some = portion.is_whole and len(run.newest_ats) == len(run.tellings)
+        if all_brought_some and portion.last_received_at - portion.oldest_at <= TOLERANCE:
+            heard_ats = set(run.received_ats)
+            newest = run.tellings[-1]
         else:
             in_time = [row for row in portion.rows if row[RECEIVED_AT] - row[AT] <= TOLERANCE]
             if not in_time:

@@ -339,3 +339,13 @@ async def test_bad_rows_are_found_without_the_servers_word(
     assert rows(connection, "SELECT count(*) FROM coldchain") == [(96,)]
     assert rows(connection, "SELECT record_index FROM dead_letters ORDER BY 1") == [(0,), (41,), (42,), (99,)]
     assert rows(connection, "SELECT received, stored, dead_lettered FROM ingest_stats") == [(100, 96, 4)]
+
+
+async def test_message_that_brought_nothing_is_not_heard(worker: Worker, connection: Connection) -> None:
+    """Whether a slot counts as heard must not depend on what else was in the batch."""
+    before = NOW - timedelta(minutes=10)
+    worker.take("D1/coldchain", message(reading("?", at=before)), at=before)  # type: ignore[arg-type]  # as it is
+    worker.take("D1/coldchain", message(reading(), seq=1))
+    await worker.write()
+    assert rows(connection, "SELECT reason FROM dead_letters") == [("bad_record",)]
+    assert rows(connection, "SELECT sum(bit_count(heard))::int FROM presence_slots") == [(1,)]
