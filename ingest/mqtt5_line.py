@@ -80,6 +80,10 @@ class Line(asyncio.BufferedProtocol):
 
     def buffer_updated(self, read_bytes: int) -> None:
         """Take every whole packet."""
+        if self._ended.done():
+            # TLS reads once more as it is closed, here within this very call: after an error nobody can tell where a
+            # packet begins.
+            return
         self._is_silent = False
         received_at, number = datetime.now(UTC), self._number
         arrivals: list[Arrival] = []
@@ -213,7 +217,10 @@ def _malformed(data: bytes, error: BaseException) -> tuple[Publish, int]:
         raise OldBrokerError("the broker does not speak MQTT 5")
     if data[0] >> 4 != PUBLISH:
         raise LineError(f"the broker sent a packet that cannot be read: {error}")
-    return read_publish(data)
+    try:
+        return read_publish(data)
+    except IndexError:  # it ends before what it says it holds
+        raise LineError(f"the broker sent a publish that cannot be read: {error}") from None
 
 
 def said(packet: "mqtt5.ConnAckPacket | mqtt5.DisconnectPacket") -> str:

@@ -74,6 +74,27 @@ async def test_packets_come_in_any_pieces(cut_bytes: int) -> None:
     assert taken[3].topic == "t/\\xff"
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # what the codec leaves of its panic
+@pytest.mark.parametrize(
+    "broken",
+    [b"\x00\x00", b"\x32\x00", b"\x32\x05\x00\x0aaaa", b"\x32\x04\x00\x02\xff\xff"],
+    ids=["no packet", "empty publish", "topic beyond its end", "no packet id"],
+)
+async def test_what_came_before_a_broken_packet_is_taken_and_nothing_after_it(broken: bytes) -> None:
+    """The connection ends there, though over TLS one more read may come."""
+    inbox = Inbox(limit_bytes=1000, on_room=lambda: None)
+    line = Line(1, inbox, window=100)
+    first, second = (
+        mqtt5.PublishPacket("t", payload=b"", qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=number).write()
+        for number in (1, 2)
+    )
+    feed(line, first + broken)
+    feed(line, second)
+    assert [one.packet_id for one in inbox.take(1000)] == [1]
+    with pytest.raises(LineError, match="cannot be read"):
+        await line.answer(mqtt5.ConnAckPacket)
+
+
 async def test_large_message_is_read_in_time(line: Line) -> None:
     """Quadratic, it would take longer than the broker waits for us, and come again for ever."""
     payload, read_bytes = bytes(64 * 1024 * 1024), 256 * 1024
