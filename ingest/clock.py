@@ -57,11 +57,6 @@ def check_window(at: datetime, received_at: datetime) -> None:
         raise Refused("clock_out_of_range", "at is more than 24 h after its arrival")
 
 
-def is_late(at: datetime, received_at: datetime) -> bool:
-    """Whether the record came more than 5 minutes after it was made."""
-    return received_at - at > TOLERANCE
-
-
 def _from_text(value: str) -> datetime:
     try:
         # By the decoder that reads times on the short way, so that a record has one time whatever stands beside it.

@@ -42,7 +42,6 @@ async def copy_stream(connection: AsyncConnection[Any], stream: str, rows: Itera
     async with connection.cursor() as cursor, cursor.copy(COPY[stream]) as copy:
         copy.set_types([*IDENTITY_TYPES, *TELEMETRY[stream].types])
         # What `write_row` does, without a coroutine for each row: that costs more than the row does.
-        write_row = copy.formatter.write_row
-        for row in rows:
-            if block := write_row(row):
-                await copy.write(block)
+        blocks: Iterable[Any] = filter(None, map(copy.formatter.write_row, rows))
+        for block in blocks:
+            await copy.write(block)

@@ -22,7 +22,7 @@ SELECT * FROM unnest(
     %(topics)s::text[], %(payload_ids)s::int8[], %(record_indexes)s::int4[], %(records)s::int4[], %(reasons)s::text[],
     %(details)s::text[], %(device_nos)s::text[], %(streams)s::text[], %(received_ats)s::timestamptz[]
 ) AS d (topic, payload_id, record_index, records, reason, detail, device_no, stream, received_at)
-ORDER BY payload_id, record_index, md5(topic)
+ORDER BY payload_id, record_index, md5(topic), received_at
 ON CONFLICT (payload_id, record_index, md5(topic)) DO NOTHING
 RETURNING payload_id, record_index, topic
 """

@@ -65,7 +65,6 @@ _SHORT: Final = FieldInfo(annotation=str, min_length=1, max_length=32)
 _DECODERS: Final = {
     name: decoders_of(stream, Envelope.model_fields | {"boot": _SHORT}) for name, stream in TELEMETRY.items()
 }
-_is_boot: Final = lru_cache(maxsize=1 << 16)(re.compile(_BOOT).fullmatch)
 _RECORD_FIELDS: Final = {
     stream.model: frozenset(stream.model.model_fields) | {"at", "uptime_ms"} for stream in TELEMETRY.values()
 }
@@ -129,7 +128,7 @@ def _with_strangers(payload: bytes, stream: Stream, received_at: datetime) -> Me
 
 def _read(envelope: Any, stream: Stream, received_at: datetime) -> Message | None:  # noqa: ANN401 - the decoder's own struct
     """The message, when all its fields are as they should be; None when somebody has to look closer."""
-    if _is_boot(envelope.boot) is None:
+    if not _is_boot(envelope.boot):
         return None
     records, rule = envelope.records, stream.rule
     if rule is not None:
@@ -154,6 +153,11 @@ def _read(envelope: Any, stream: Stream, received_at: datetime) -> Message | Non
     if not is_believed or seq + count > _SEQ_END:
         return _sifted(envelope, readings, received_at)
     return Message(envelope.boot, seq, count, _PLACES[count], readings, oldest_at, newest_at, envelope.sent_at, True)
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_boot(boot: str) -> bool:
+    return re.fullmatch(_BOOT, boot) is not None
 
 
 def _sifted(envelope: Any, readings: Iterable[Reading], received_at: datetime) -> Message:  # noqa: ANN401 - the decoder's own struct
@@ -226,7 +230,7 @@ def _record_by_record(payload: bytes, stream: Stream, received_at: datetime) -> 
         envelope = decoders.envelope.decode(payload)
     except STUMBLES:
         return None
-    if _is_boot(envelope.boot) is None:
+    if not _is_boot(envelope.boot):
         return None
     message = _begun(envelope)
     for index, raw in enumerate(map(bytes, envelope.records)):

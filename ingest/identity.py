@@ -105,7 +105,7 @@ SELECT * FROM unnest(
     %(device_ids)s::int4[], %(boot_ids)s::int8[], %(seqs)s::int8[], %(hashes)s::bytea[], %(streams)s::text[],
     %(firsts)s::text[]::jsonb[], %(seconds)s::text[]::jsonb[], %(received_ats)s::timestamptz[]
 ) AS c (device_id, boot_id, seq, body_hash, stream, first_body, second_body, received_at)
-ORDER BY device_id, boot_id, seq, body_hash
+ORDER BY device_id, boot_id, seq, body_hash, received_at
 ON CONFLICT (device_id, boot_id, seq, body_hash) DO NOTHING
 RETURNING device_id, boot_id, seq, body_hash
 """

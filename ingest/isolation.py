@@ -62,17 +62,18 @@ def bury(batch: Batch, error: Exception) -> Batch | None:
 class Rejected:
     """A row that a table does not take, and what becomes of it."""
 
-    portion: Portion
     row: Row
     letter: DeadLetter
 
 
-async def copy_sound(connection: AsyncConnection[Any], portions: Iterable[Portion]) -> list[Rejected]:
-    """Write the rows of *portions* that their tables take, and return the others.
+async def copy_sound(
+    connection: AsyncConnection[Any], portions: Iterable[Portion]
+) -> list[tuple[Portion, list[Rejected]]]:
+    """Write the rows of *portions* that their tables take, and return the others of each that has any.
 
     A single bad row costs a handful of statements where the server says which it was, else two for each halving.
     """
-    rejected: list[Rejected] = []
+    rejected: list[tuple[Portion, list[Rejected]]] = []
     for stream, own in by_stream(portions).items():
         rows = [(portion, row) for portion in own for row in portion.rows]
         for place, error in await _SoundCopy(connection, stream).copy([row for _, row in rows]):
@@ -80,7 +81,10 @@ async def copy_sound(connection: AsyncConnection[Any], portions: Iterable[Portio
             telling = portion.telling_of(row)
             refusal = Refusal(_reason_of(error), _explain(error), row[SEQ] - telling.message.seq)
             letter = DeadLetter(telling.arrival, refusal, telling.device_no, stream)
-            rejected.append(Rejected(portion, row, letter))
+            # Those of a portion stand together.
+            if not rejected or rejected[-1][0] is not portion:
+                rejected.append((portion, []))
+            rejected[-1][1].append(Rejected(row, letter))
     return rejected
 
 

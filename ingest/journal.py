@@ -16,7 +16,7 @@ from ingest.arrival import Arrival
 # How many messages, and how long all their topics and all their payloads are.
 _HEAD: Final = struct.Struct("<III")
 _NOTHING: Final = bytes(_HEAD.size)
-# No topic holds it (MQTT 5, section 1.5.4).
+# No topic may hold it (MQTT 5, section 1.5.4); one that does all the same is entered alone.
 _BETWEEN: Final = "\0"
 # What is longer is refused by its length, and nobody looks inside.
 SIZE_BYTES: Final = 512 * 1024
@@ -42,7 +42,7 @@ class Journal:
             return []
         sizes = struct.unpack_from(f"<{count}I", self._map, _HEAD.size)
         try:
-            topics = self._map[sizes_end:topics_end].decode("utf-8", "surrogatepass").split(_BETWEEN)
+            topics = self._map[sizes_end:topics_end].decode("utf-8", "surrogatepass").split(_BETWEEN, count - 1)
         except UnicodeDecodeError:  # a machine that went down has written a part of it
             return []
         if len(topics) != count or sum(sizes) != payloads_bytes:
@@ -54,15 +54,16 @@ class Journal:
         return list(zip(topics, payloads, strict=True))
 
     def enter(self, arrivals: Sequence[Arrival]) -> bool:
-        """*arrivals* are about to be read. False, and nothing is entered, when they are too much together."""
+        """*arrivals* are about to be read. False, and nothing is entered, when they cannot be entered together."""
         payloads = [arrival.payload for arrival in arrivals]
-        topics = _BETWEEN.join([arrival.topic for arrival in arrivals]).encode("utf-8", "surrogatepass")
+        names = _BETWEEN.join([arrival.topic for arrival in arrivals])
+        topics = names.encode("utf-8", "surrogatepass")
         sizes = struct.pack(f"<{len(payloads)}I", *map(len, payloads))
         entry = b"".join([sizes, topics, *payloads])
         end = _HEAD.size + len(entry)
         # The head last, so that it never speaks of what is not there yet.
         self.leave()
-        if end > SIZE_BYTES:
+        if end > SIZE_BYTES or (len(payloads) > 1 and names.count(_BETWEEN) >= len(payloads)):
             return False
         self._map[_HEAD.size : end] = entry
         _HEAD.pack_into(self._map, 0, len(payloads), len(topics), len(entry) - len(sizes) - len(topics))

@@ -65,10 +65,8 @@ class Registry:
 
         Raises Refused: bad_topic, unknown_device, retired_device or wrong_stream.
         """
-        route = self.routes.get(topic)
-        if route is None:
-            device_no, stream = parse(topic)
-            route = self.routes[topic] = Route(self._admit(device_no, stream).device_id, device_no, stream)
+        device_no, stream = parse(topic)
+        route = self.routes[topic] = Route(self._admit(device_no, stream).device_id, device_no, stream)
         return route
 
     def _admit(self, device_no: str, stream: str) -> Device:

@@ -5,7 +5,7 @@ most of them.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -65,6 +65,11 @@ class Portion(msgspec.Struct, gc=False):
     def keep(self, rows: list[Row]) -> None:
         """Have only *rows*, which are some of its own."""
         self._rows, self.count, self.is_whole = rows, len(rows), False
+
+    def drop(self, rows: Iterable[Row]) -> None:
+        """Have *rows* no more."""
+        gone = set(map(id, rows))
+        self.keep([row for row in self.rows if id(row) not in gone])
 
     def give_back(self, row: Row) -> None:
         """Have *row* again, which was taken out."""
@@ -132,7 +137,7 @@ def _by_way(run: Run) -> list[Run]:
     ways: dict[tuple[str, bool], Run] = {}
     for telling in run.tellings:
         way = (telling.stream, telling.arrival.retained)
-        ways.setdefault(way, Run(run.device_id, run.boot)).tellings.append(telling)
+        ways.setdefault(way, Run(run.device_id, run.boot)).take(telling)
     for part in ways.values():
         part.measure()
     return list(ways.values())
@@ -162,7 +167,7 @@ def _with_all_times(run: Run, boot: Boot, letters: list[DeadLetter]) -> Run:
     for telling in run.tellings:
         if telling.message.is_clockless:
             telling = msgspec.structs.replace(telling, message=_with_times(telling, boot, letters))  # noqa: PLW2901 - the same
-        timed.tellings.append(telling)
+        timed.take(telling)
     timed.measure()
     return timed
 

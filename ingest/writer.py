@@ -116,11 +116,10 @@ class _Part:
         if not self._isolate:
             await copy_rows(self._connection, portions)
             return portions
-        for rejected in await isolation.copy_sound(self._connection, portions):
-            portion = rejected.portion
-            portion.keep([row for row in portion.rows if row is not rejected.row])
-            self._entered.of(portion.stream).received -= 1
-            self._letters.append(rejected.letter)
+        for portion, rejected in await isolation.copy_sound(self._connection, portions):
+            portion.drop([one.row for one in rejected])
+            self._entered.of(portion.stream).received -= len(rejected)
+            self._letters += [one.letter for one in rejected]
         return portions
 
     async def _settle(self, portions: Sequence[Portion]) -> None:

@@ -43,6 +43,14 @@ def test_next_process_finds_the_messages_entered_last(
     assert Journal(tmp_path / "w.journal").left_behind() == entered
 
 
+def test_topic_with_a_nul_is_entered_alone(journal: Journal) -> None:
+    """Some brokers pass one on; it must not hide who ended the process."""
+    odd = Arrival("t\0u", b"x", NOW)
+    assert not journal.enter([odd, Arrival("t", b"y", NOW)])
+    assert journal.enter([odd])
+    assert journal.left_behind() == [("t\0u", b"x")]
+
+
 def test_messages_that_are_too_much_together_are_not_entered(journal: Journal) -> None:
     """One that is too long by itself is refused by its length, so it cannot be what a process dies of."""
     journal.enter([Arrival("t", b"x", NOW)])

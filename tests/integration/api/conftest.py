@@ -92,7 +92,7 @@ class City:
 
     def record(self, stream: str, device_id: int, boot_id: int, seq: int, at: datetime, **fields: object) -> None:
         """A record of a stream, its fields from SAMPLE unless given; it came a second after it was made."""
-        identity = (device_id, at, boot_id, seq, at + timedelta(seconds=1), False)
+        identity = (device_id, boot_id, seq, at + timedelta(seconds=1), False, at)
         row = dict(zip(IDENTITY_COLUMNS, identity, strict=True))
         self.add(stream, **row, **(SAMPLE[stream] | fields))
 

@@ -93,7 +93,7 @@ class World:
     ) -> None:
         """A record of a stream, as the sample of it unless told otherwise."""
         self.seq += 1
-        identity = (self.numbers[device_no], at, 1, self.seq, at + late, False)
+        identity = (self.numbers[device_no], 1, self.seq, at + late, False, at)
         self.add(stream, **dict(zip(IDENTITY_COLUMNS, identity, strict=True)), **(SAMPLES[stream] | more))
 
     def value(self, query: str, *parameters: object) -> Any:
