@@ -6,10 +6,10 @@ other in a circle, and it answers for each boot which of the batch's numbers wer
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
 from psycopg import AsyncConnection
 from psycopg.types.multirange import Multirange
 
@@ -52,8 +52,7 @@ FROM told AS t JOIN advanced AS a USING (device_id, boot) JOIN devices AS d USIN
 _SEQ_END: Final = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Boot:
+class Boot(msgspec.Struct, frozen=True, gc=False):
     """A power-up as its writing found it: its key and its birth, and whether the device is retired by now.
 
     Also which of the batch's sequence numbers may have been here before.
@@ -76,14 +75,23 @@ async def advance(
     connection: AsyncConnection[Any], runs: Iterable[Run], births: Iterable[Birth] = ()
 ) -> dict[DeviceBoot, Boot]:
     """The boots that *runs* and *births* speak of, with their numbers entered; locked until the transaction ends."""
-    told = _Told()
-    for run in runs:
-        told.add(run)
-    for birth in births:
-        told.add_birth(birth)
-    if not told.device_ids:
+    told = [row for run in runs for row in _told(run)] + [_told_birth(birth) for birth in births]
+    if not told:
         return {}
-    cursor = await connection.execute(ADVANCE, told.parameters())
+    device_ids, boots, firsts, ends, received_ats, booted_ats, first_ats, last_ats = zip(*told, strict=True)
+    cursor = await connection.execute(
+        ADVANCE,
+        {
+            "device_ids": Int4s(device_ids),
+            "boots": Texts(boots),
+            "firsts": Int8s(firsts),
+            "ends": Int8s(ends),
+            "received_ats": times(received_ats),
+            "booted_ats": times(booted_ats),
+            "first_ats": times(first_ats),
+            "last_ats": times(last_ats),
+        },
+    )
     return {
         (device_id, boot): Boot(boot_id, booted_at, retired, *_bounds(known))
         for device_id, boot, boot_id, booted_at, retired, known in await cursor.fetchall()
@@ -97,59 +105,24 @@ def _bounds(known: "Multirange[int] | None") -> tuple[Sequence[int], Sequence[in
     return firsts, [part.upper if part.upper is not None else _SEQ_END + 1 for part in known]
 
 
-@dataclass(slots=True)
-class _Told:
-    """The statement's columns: a row for each range of numbers of a boot."""
+def _told(run: Run) -> list[tuple[Any, ...]]:
+    """The statement's columns: a row for each range of numbers of *run*."""
+    booted_ats: list[datetime | None] = []
+    if {message.is_clockless for message in run.messages} != {False}:
+        booted_ats = [_booted_at(telling) for telling in run.tellings if telling.message.is_clockless]
+    rest = (
+        min(run.received_ats),
+        min([at for at in booted_ats if at is not None], default=None),
+        run.oldest_at,
+        max(run.newest_ats, default=None),
+    )
+    # An end beyond the type stands for an open range.
+    return [(run.device_id, run.boot, first, end if end <= _SEQ_END else 0, *rest) for first, end in run.ranges()]
 
-    device_ids: list[int] = field(default_factory=list)
-    boots: list[str] = field(default_factory=list)
-    firsts: list[int] = field(default_factory=list)
-    ends: list[int] = field(default_factory=list)
-    received_ats: list[datetime] = field(default_factory=list)
-    booted_ats: list[datetime | None] = field(default_factory=list)
-    first_ats: list[datetime | None] = field(default_factory=list)
-    last_ats: list[datetime | None] = field(default_factory=list)
 
-    def add(self, run: Run) -> None:
-        """All ranges of *run*."""
-        received_at = min(run.received_ats)
-        first_at, last_at = run.oldest_at, max(run.newest_ats, default=None)
-        booted_ats = []
-        if {message.is_clockless for message in run.messages} != {False}:
-            booted_ats = [_booted_at(telling) for telling in run.tellings if telling.message.is_clockless]
-        booted_at = min([at for at in booted_ats if at is not None], default=None)
-        for first, end in run.ranges():
-            # An end beyond the type stands for an open range.
-            self._row(run.device_id, run.boot, first, end if end <= _SEQ_END else 0, received_at)
-            self.booted_ats.append(booted_at)
-            self.first_ats.append(first_at)
-            self.last_ats.append(last_at)
-
-    def add_birth(self, birth: Birth) -> None:
-        """A birth has no sequence number: the empty range."""
-        self._row(birth.device_id, birth.presence.boot, 1, 1, birth.arrival.received_at)
-        for times_ in (self.booted_ats, self.first_ats, self.last_ats):
-            times_.append(None)
-
-    def _row(self, device_id: int, boot: str, first: int, end: int, received_at: datetime) -> None:
-        self.device_ids.append(device_id)
-        self.boots.append(boot)
-        self.firsts.append(first)
-        self.ends.append(end)
-        self.received_ats.append(received_at)
-
-    def parameters(self) -> dict[str, object]:
-        """As the statement takes them."""
-        return {
-            "device_ids": Int4s(self.device_ids),
-            "boots": Texts(self.boots),
-            "firsts": Int8s(self.firsts),
-            "ends": Int8s(self.ends),
-            "received_ats": times(self.received_ats),
-            "booted_ats": times(self.booted_ats),
-            "first_ats": times(self.first_ats),
-            "last_ats": times(self.last_ats),
-        }
+def _told_birth(birth: Birth) -> tuple[Any, ...]:
+    """A birth has no sequence number: the empty range."""
+    return (birth.device_id, birth.presence.boot, 1, 1, birth.arrival.received_at, None, None, None)
 
 
 def _booted_at(telling: Telling) -> datetime | None:

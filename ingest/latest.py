@@ -40,14 +40,14 @@ async def move_latest(connection: AsyncConnection[Any], portions: Iterable[Porti
         await connection.execute(
             MOVE_LATEST,
             {
-                "device_ids": Int4s(key[0] for key in newest),
-                "streams": Texts(key[1] for key in newest),
-                "probes": Texts(key[2] for key in newest),
-                "ats": times(row[AT] for row in newest.values()),
-                "seqs": Int8s(row[SEQ] for row in newest.values()),
-                "received_ats": times(row[RECEIVED_AT] for row in newest.values()),
+                "device_ids": Int4s([key[0] for key in newest]),
+                "streams": Texts([key[1] for key in newest]),
+                "probes": Texts([key[2] for key in newest]),
+                "ats": times([row[AT] for row in newest.values()]),
+                "seqs": Int8s([row[SEQ] for row in newest.values()]),
+                "received_ats": times([row[RECEIVED_AT] for row in newest.values()]),
                 "records": Texts(
-                    orjson.dumps(body_of(stream, row[FIELDS:])).decode() for (_, stream, _), row in newest.items()
+                    [orjson.dumps(body_of(stream, row[FIELDS:])).decode() for (_, stream, _), row in newest.items()]
                 ),
             },
         )

@@ -1,6 +1,6 @@
 """What is known of each device's line: its boot, whether it is there, when it was heard, how its clock goes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
@@ -142,15 +142,15 @@ class Lines:
         # Where every record of a message was refused it proves no life, whatever it came with: the rows tell.
         all_brought_some = portion.is_whole and len(run.newest_ats) == len(run.tellings)
         if all_brought_some and portion.last_received_at - portion.oldest_at <= TOLERANCE:
-            heard_ats = set(run.received_ats)
+            heard_ats = run.received_ats
             newest = run.tellings[-1]
         else:
             in_time = [row for row in portion.rows if row[RECEIVED_AT] - row[AT] <= TOLERANCE]
             if not in_time:
                 return
-            heard_ats = {row[RECEIVED_AT] for row in in_time}
+            heard_ats = [row[RECEIVED_AT] for row in in_time]
             newest = portion.telling_of(max(in_time, key=_arrival))
-        for heard_at in heard_ats:
+        for heard_at in _ends(heard_ats):
             self._note(portion.device_id, heard_at, portion.boot, alive=True)
         self._newest[portion.device_id] = newest
 
@@ -235,6 +235,12 @@ def slot_of(instant: datetime) -> Slot:
     """The business day of *instant* and its 5-minute slot, 0 … 287."""
     local = instant.astimezone(BUSINESS_ZONE)
     return local.date(), (local.hour * 3600 + local.minute * 60 + local.second) // SLOT_SECONDS
+
+
+def _ends(instants: Sequence[datetime]) -> Iterable[datetime]:
+    """The first and the last of *instants*, where they share a slot: what lies between them changes nothing."""
+    first, last = min(instants), max(instants)
+    return {first, last} if slot_of(first) == slot_of(last) else set(instants)
 
 
 # In the order in which rows came.

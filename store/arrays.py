@@ -6,8 +6,9 @@ one call halves what a small message costs. Columns hold no NULL: where a value 
 
 import struct
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import chain
 from typing import Final
 
 from psycopg.adapt import AdaptersMap, Buffer, Dumper
@@ -16,6 +17,7 @@ from psycopg.types import TypeInfo
 
 _HEAD: Final = struct.Struct(">iiIii")
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 # PostgreSQL's -infinity: no device ever sends it, and NULLIF takes it out again.
 NO_TIME: Final = -(2**63)
 
@@ -42,12 +44,7 @@ class Times(list[int]):
 
 def times(instants: Iterable[datetime | None]) -> Times:
     """*instants* as an array; None becomes ``-infinity``."""
-    return Times(NO_TIME if at is None else _microseconds(at) for at in instants)
-
-
-def _microseconds(at: datetime) -> int:
-    since = at - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return Times([NO_TIME if at is None else (at - _EPOCH) // _MICROSECOND for at in instants])
 
 
 def register(adapters: AdaptersMap) -> None:
@@ -86,9 +83,6 @@ def _fixed(items: list[object], item: str) -> bytes:
 
 
 def _varying(items: list[object]) -> bytes:
-    pack = struct.Struct(">i").pack
-    parts: list[bytes] = []
-    for item in items:
-        data = item if isinstance(item, bytes) else str(item).encode()
-        parts += (pack(len(data)), data)
-    return b"".join(parts)
+    parts = [item if isinstance(item, bytes) else str(item).encode() for item in items]
+    sizes = map(struct.Struct(">i").pack, map(len, parts))
+    return b"".join(chain.from_iterable(zip(sizes, parts, strict=True)))

@@ -5,7 +5,7 @@ them is out of range, not rounded.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -112,11 +112,11 @@ class Stream:
     types: tuple[str, ...]
     # What must hold between the fields of a record, beside each field's own limits; None when nothing does.
     rule: Callable[[Any], bool] | None = None
+    # The fields of a record, which are the last columns of its table.
+    columns: tuple[str, ...] = field(init=False)
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The fields of a record, which are the last columns of its table."""
-        return tuple(self.model.model_fields)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", tuple(self.model.model_fields))
 
 
 # The columns that every stream's table has beside the fields: the identity, how the record came and when it was made.

@@ -21,7 +21,7 @@ HOST: Final = "127.0.0.1"
 Choice = Literal["auto", "mosquitto", "nats"]
 # What deploy/WORKERS.md says of Mosquitto. nats-server's is the embedded one's: a session there has 65,535 for all its
 # subscriptions.
-MOSQUITTO_WINDOW: Final = 16_384
+MOSQUITTO_WINDOW: Final = 32_768
 # Nothing that a subscriber has not taken yet is dropped.
 MOSQUITTO_CONFIG: Final = """listener {port} 127.0.0.1
 allow_anonymous true
