@@ -72,10 +72,9 @@ class Line(asyncio.BufferedProtocol):
 
     def get_buffer(self, _hint_bytes: int) -> memoryview:
         """Where the next read goes."""
-        if self._held_bytes == len(
-            self._buffer
-        ):  # a large packet: doubled, since by a read's size it would take minutes
-            self._buffer += bytes(len(self._buffer))
+        # Full of a packet that is not whole: doubled, since to grow by what one read brings would take minutes.
+        if self._held_bytes == len(self._buffer):
+            self._buffer = self._buffer + bytes(len(self._buffer))
         return memoryview(self._buffer)[self._held_bytes :]
 
     def buffer_updated(self, read_bytes: int) -> None:

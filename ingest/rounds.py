@@ -22,22 +22,10 @@ def seq_of(telling: Telling) -> int:
 class Run:
     """Messages of one boot in a round, in the order of their sequence numbers, of which they share none."""
 
-    __slots__ = (
-        "boot",
-        "device_id",
-        "end",
-        "messages",
-        "newest_ats",
-        "oldest_at",
-        "received_ats",
-        "records",
-        "tellings",
-    )
-
-    def __init__(self, device_id: int, boot: str, tellings: list[Telling] | None = None) -> None:
+    def __init__(self, device_id: int, boot: str) -> None:
         self.device_id = device_id
         self.boot = boot
-        self.tellings = tellings if tellings is not None else []
+        self.tellings: list[Telling] = []
         # The number after the highest, and how many there are.
         self.end = 0
         self.records = 0
