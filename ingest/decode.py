@@ -65,6 +65,7 @@ _SHORT: Final = FieldInfo(annotation=str, min_length=1, max_length=32)
 _DECODERS: Final = {
     name: decoders_of(stream, Envelope.model_fields | {"boot": _SHORT}) for name, stream in TELEMETRY.items()
 }
+_STRICTLY: Final = {name: decoders.strict.decode for name, decoders in _DECODERS.items()}
 _RECORD_FIELDS: Final = {
     stream.model: frozenset(stream.model.model_fields) | {"at", "uptime_ms"} for stream in TELEMETRY.values()
 }
@@ -88,9 +89,8 @@ def decode(payload: bytes, stream: Stream, received_at: datetime) -> Message:
         raise Refused("too_large", f"{len(payload)} bytes; at most {MAX_BYTES} are accepted")
     message = None
     if _ESCAPE not in payload or _NUL not in payload:
-        decoders = _DECODERS[stream.name]
         try:
-            envelope = decoders.strict.decode(payload)
+            envelope = _STRICTLY[stream.name](payload)
         except STUMBLES:
             message = _with_strangers(payload, stream, received_at)
         else:

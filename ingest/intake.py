@@ -34,20 +34,20 @@ def take_in(arrivals: Sequence[Arrival], registry: Registry, batch: Batch) -> in
         try:
             size_bytes += len(arrival.payload)
             route = known.get(arrival.topic) or registry.route(arrival.topic)
-            stream = route.stream
-            if stream == PRESENCE:
+            stream = TELEMETRY.get(route.stream)
+            if stream is None:  # presence, then
                 presence = decode_presence(arrival.payload)
                 batch.births.append(Birth(route.device_id, route.device_no, presence, arrival))
                 records += 1
                 continue
-            message = decode(arrival.payload, TELEMETRY[stream], arrival.received_at)
-            tellings.append(Telling(route.device_id, route.device_no, stream, message, arrival))
+            message = decode(arrival.payload, stream, arrival.received_at)
+            tellings.append(Telling(route.device_id, route.device_no, route.stream, message, arrival))
             records += message.records
             if message.is_plain:
                 continue
             unknown_fields += message.unknown_fields
             for refusal in message.refusals:
-                batch.dead_letters.append(DeadLetter(arrival, refusal, route.device_no, stream))
+                batch.dead_letters.append(DeadLetter(arrival, refusal, route.device_no, route.stream))
         except Refused as refused:
             _refuse(arrival, refused, batch)
         except Exception as error:  # the rim: a fault of ours must not come back with every redelivery
