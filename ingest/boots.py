@@ -108,13 +108,13 @@ def _bounds(known: "Multirange[int] | None") -> tuple[Sequence[int], Sequence[in
 def _told(run: Run) -> list[tuple[Any, ...]]:
     """The statement's columns: a row for each range of numbers of *run*."""
     booted_ats: list[datetime | None] = []
-    if {message.is_clockless for message in run.messages} != {False}:
+    if run.is_clockless:
         booted_ats = [_booted_at(telling) for telling in run.tellings if telling.message.is_clockless]
     rest = (
         min(run.received_ats),
         min([at for at in booted_ats if at is not None], default=None),
         run.oldest_at,
-        max(run.newest_ats, default=None),
+        run.newest_at,
     )
     # An end beyond the type stands for an open range.
     return [(run.device_id, run.boot, first, end if end <= _SEQ_END else 0, *rest) for first, end in run.ranges()]

@@ -77,12 +77,15 @@ class Poison:
         self._suspected_until_seconds = time.monotonic() + SUSPECTED_SECONDS
         self.leave()
 
-    def parted(self, arrivals: Sequence[Arrival]) -> Iterator[Sequence[Arrival]]:
-        """*arrivals* in order, those together that may be read together: nearly always all."""
+    def parted(self, arrivals: Sequence[Arrival]) -> Iterator[tuple[Sequence[Arrival], bool]]:
+        """*arrivals* in order, those together that may be read together: nearly always all.
+
+        With each part, whether it is a message that has ended the process too often to be read again.
+        """
         if self._suspected and time.monotonic() > self._suspected_until_seconds:
             self._suspected = set()
         if not self._suspected and not self._condemned:
-            yield arrivals
+            yield arrivals, False
             return
         together: list[Arrival] = []
         for arrival in arrivals:
@@ -91,20 +94,12 @@ class Poison:
                 together.append(arrival)
                 continue
             if together:
-                yield together
+                yield together, False
                 together = []
-            yield [arrival]
+            yield [arrival], message_hash in self._condemned
             self._suspected.discard(message_hash)
         if together:
-            yield together
-
-    def is_condemned(self, arrivals: Sequence[Arrival]) -> bool:
-        """Whether *arrivals* are a message that has ended the process too often to be read again."""
-        return (
-            bool(self._condemned)
-            and len(arrivals) == 1
-            and _hash(arrivals[0].topic, arrivals[0].payload) in self._condemned
-        )
+            yield together, False
 
     def enter(self, arrivals: Sequence[Arrival]) -> bool:
         """*arrivals* are about to be read. False when they are too much to be entered together."""

@@ -140,15 +140,17 @@ class Pump:
             pass
 
     def _decode(self, arrivals: Sequence[Arrival], batch: Batch) -> None:
-        unknown_fields = sum(self._read(together, batch) for together in self._poison.parted(arrivals))
+        unknown_fields = 0
+        for together, is_condemned in self._poison.parted(arrivals):
+            if is_condemned:
+                condemn(together[0], batch)
+            else:
+                unknown_fields += self._read(together, batch)
         self._poison.leave()
         if unknown_fields:
             self._metrics.unknown_fields.inc(unknown_fields)
 
     def _read(self, arrivals: Sequence[Arrival], batch: Batch) -> int:
-        if self._poison.is_condemned(arrivals):
-            condemn(arrivals[0], batch)
-            return 0
         if not self._poison.enter(arrivals) and len(arrivals) > 1:
             return sum(self._read([arrival], batch) for arrival in arrivals)
         return self._take_in(arrivals, self._registry, batch)

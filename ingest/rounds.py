@@ -34,12 +34,16 @@ class Run:
         # When the newest record of each message that has any with a time was made, and the oldest of all.
         self.newest_ats: list[datetime] = []
         self.oldest_at: datetime | None = None
+        self.newest_at: datetime | None = None
+        self.is_clockless = False
 
     def measure(self) -> None:
         """Find out about the times, once all messages are in."""
         self.messages = [telling.message for telling in self.tellings]
         self.received_ats = [telling.arrival.received_at for telling in self.tellings]
         self.newest_ats = [at for message in self.messages if (at := message.newest_at) is not None]
+        self.newest_at = max(self.newest_ats, default=None)
+        self.is_clockless = True in {message.is_clockless for message in self.messages}
         self.oldest_at = min([at for message in self.messages if (at := message.oldest_at) is not None], default=None)
 
     @classmethod

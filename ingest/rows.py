@@ -144,9 +144,9 @@ def _by_way(run: Run) -> list[Run]:
 
 
 def _portion_of(run: Run, boot: Boot, letters: list[DeadLetter]) -> Portion | None:
-    if {message.is_clockless for message in run.messages} != {False}:
+    if run.is_clockless:
         run = _with_all_times(run, boot, letters)
-    if run.oldest_at is None:
+    if run.oldest_at is None or run.newest_at is None:
         return None
     return Portion(
         run.device_id,
@@ -155,7 +155,7 @@ def _portion_of(run: Run, boot: Boot, letters: list[DeadLetter]) -> Portion | No
         run.tellings[0].arrival.retained,
         run,
         run.oldest_at,
-        max(run.newest_ats),
+        run.newest_at,
         min(run.received_ats),
         max(run.received_ats),
         sum([len(message.readings) for message in run.messages]),
