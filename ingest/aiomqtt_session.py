@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import aiomqtt
 import structlog
 
-from ingest.arrival import Arrival
+from ingest.arrival import Arrival, Receipt
 from ingest.broker_certificate import ends_seconds
 from ingest.inbox import Inbox
 from ingest.subscription import Subscription, UnfitBrokerError
@@ -89,15 +89,15 @@ class AiomqttSession:
         """Take no more messages; those that still come stay unacknowledged, so the broker keeps them."""
         self._draining = True
 
-    def acknowledge(self, arrivals: Iterable[Arrival]) -> None:
-        """Tell the broker that these are stored, in the order given, which must be the order of receipt."""
+    def acknowledge(self, receipts: Iterable[Receipt]) -> None:
+        """Tell the broker that their messages are stored, in the order given, which must be the order of receipt."""
         client = self._client
         if client is None:
             return
-        for arrival in arrivals:
-            if arrival.connection == self._connection:
-                self._unacknowledged.discard(arrival.packet_id)
-                client._client.ack(arrival.packet_id, 1)  # noqa: SLF001 - see the module's first lines
+        for receipt in receipts:
+            if receipt.connection == self._connection:
+                self._unacknowledged.discard(receipt.packet_ids)
+                client._client.ack(receipt.packet_ids, 1)  # noqa: SLF001 - see the module's first lines
 
     def resume(self) -> None:
         """Connect anew when messages were left unread: the broker brings them again."""
@@ -210,16 +210,10 @@ class AiomqttSession:
             self._unacknowledged.add(packet_id)
         # The bytes, because a broker may pass on a topic that is no UTF-8, which paho's own property raises on.
         topic = message._topic.decode("utf-8", "backslashreplace")  # noqa: SLF001 - see above
-        self._inbox.put(
-            Arrival(
-                topic,
-                bytes(message.payload),
-                datetime.now(UTC),
-                message.retain,
-                connection if packet_id else 0,
-                packet_id,
-            )
+        arrival = Arrival(
+            topic, bytes(message.payload), datetime.now(UTC), message.retain, connection if packet_id else 0
         )
+        self._inbox.put((arrival,), Receipt(connection, 1, packet_id) if packet_id else None)
 
     def _forget(self) -> None:
         self.connected = self._settled = False

@@ -6,6 +6,7 @@ other in a circle, and it answers for each boot which of the batch's numbers wer
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,10 +14,11 @@ import msgspec
 from psycopg import AsyncConnection
 from psycopg.types.multirange import Multirange
 
-from ingest.batch import Birth, DeviceBoot, Telling
+from ingest.arrival import Arrival
+from ingest.batch import Birth, DeviceBoot
 from ingest.clock import after
 from ingest.refusal import Refused
-from ingest.rounds import Run
+from ingest.run import Run
 from store.arrays import Int4s, Int8s, Texts, times
 
 # A boot whose numbers lie scattered over many hundred ranges has its smallest gaps closed: `seen` may claim too much,
@@ -107,17 +109,12 @@ def _bounds(known: "Multirange[int] | None") -> tuple[Sequence[int], Sequence[in
 
 def _told(run: Run) -> list[tuple[Any, ...]]:
     """The statement's columns: a row for each range of numbers of *run*."""
-    booted_ats: list[datetime | None] = []
-    if run.is_clockless:
-        booted_ats = [_booted_at(telling) for telling in run.tellings if telling.message.is_clockless]
-    rest = (
-        min(run.received_ats),
-        min([at for at in booted_ats if at is not None], default=None),
-        run.oldest_at,
-        run.newest_at,
-    )
+    arrived = [*run.received_ats, *(span.arrival.received_at for span in run.spans)]
+    booted_ats = _booted_ats(run) if run.is_clockless else []
+    rest = (min(arrived), min(booted_ats, default=None), run.oldest_at, run.newest_at)
     # An end beyond the type stands for an open range.
-    return [(run.device_id, run.boot, first, end if end <= _SEQ_END else 0, *rest) for first, end in run.ranges()]
+    device_id = run.route.device_id
+    return [(device_id, run.boot, first, end if end <= _SEQ_END else 0, *rest) for first, end in run.ranges()]
 
 
 def _told_birth(birth: Birth) -> tuple[Any, ...]:
@@ -125,13 +122,17 @@ def _told_birth(birth: Birth) -> tuple[Any, ...]:
     return (birth.device_id, birth.presence.boot, 1, 1, birth.arrival.received_at, None, None, None)
 
 
-def _booted_at(telling: Telling) -> datetime | None:
-    """When the device must have powered up, if its message's last record without a time was made just now.
+def _booted_ats(run: Run) -> list[datetime]:
+    """When the device must have powered up, if the last record without a time of each message was made just now.
 
     The last, because a backlog begins with old records; the earliest such time of a batch is kept for good.
     """
-    uptime_ms = next(moment for moment, *_ in reversed(telling.message.readings) if isinstance(moment, int))
-    try:
-        return after(telling.arrival.received_at, -uptime_ms)
-    except Refused:
-        return None
+    last_uptimes_ms: dict[int, tuple[Arrival, int]] = {}
+    for arrival, (moment, *_) in zip(run.arrivals, run.readings, strict=True):
+        if isinstance(moment, int):
+            last_uptimes_ms[id(arrival)] = (arrival, moment)
+    booted_ats = []
+    for arrival, uptime_ms in last_uptimes_ms.values():
+        with suppress(Refused):
+            booted_ats.append(after(arrival.received_at, -uptime_ms))
+    return booted_ats

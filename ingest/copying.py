@@ -34,7 +34,7 @@ def by_stream(portions: Iterable[Portion]) -> dict[str, list[Portion]]:
 async def copy_rows(connection: AsyncConnection[Any], portions: Iterable[Portion]) -> None:
     """Write the rows of *portions*, a COPY for each stream that has any."""
     for stream, own in by_stream(portions).items():
-        await copy_stream(connection, stream, chain.from_iterable(portion.rows for portion in own))
+        await copy_stream(connection, stream, chain.from_iterable(portion.stream_rows() for portion in own))
 
 
 async def copy_stream(connection: AsyncConnection[Any], stream: str, rows: Iterable[Row]) -> None:

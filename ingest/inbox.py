@@ -4,12 +4,20 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from ingest.arrival import Arrival
+from ingest.arrival import Arrival, Receipt
 
 # What a message costs here beside its payload.
 OVERHEAD_BYTES: Final = 300
+
+
+class _Read(NamedTuple):
+    """What came in one go."""
+
+    arrivals: Sequence[Arrival]
+    receipt: Receipt | None
+    size_bytes: int
 
 
 class Inbox:
@@ -21,8 +29,8 @@ class Inbox:
     def __init__(self, *, limit_bytes: int, on_room: Callable[[], None]) -> None:
         self._limit_bytes = limit_bytes
         self._on_room = on_room
-        # Together with the size of each: what came in one read goes on as one.
-        self._reads: deque[tuple[Sequence[Arrival], int]] = deque()
+        # What came in one read goes on as one.
+        self._reads: deque[_Read] = deque()
         self.is_full = False
         # Read by the thread that serves metrics, too.
         self.held_bytes = 0
@@ -30,7 +38,7 @@ class Inbox:
         self.stirred = asyncio.Event()
 
     def __len__(self) -> int:
-        return sum(len(arrivals) for arrivals, _ in self._reads)
+        return sum(len(read.arrivals) for read in self._reads)
 
     @property
     def is_empty(self) -> bool:
@@ -41,31 +49,34 @@ class Inbox:
     def oldest_at(self) -> datetime | None:
         """When the message came that has waited longest; None when none does."""
         try:
-            return self._reads[0][0][0].received_at
+            return self._reads[0].arrivals[0].received_at
         except IndexError:  # asked from another thread, so looking first would not help
             return None
 
-    def put(self, *arrivals: Arrival) -> None:
-        """Take *arrivals*, full or not: they are here already."""
+    def put(self, arrivals: Sequence[Arrival], receipt: Receipt | None = None) -> None:
+        """Take *arrivals*, full or not: they are here already. The *receipt* is of those to be acknowledged."""
         if not arrivals:
             return
         size_bytes = sum([len(arrival.payload) for arrival in arrivals]) + len(arrivals) * OVERHEAD_BYTES
-        self._reads.append((arrivals, size_bytes))
+        self._reads.append(_Read(arrivals, receipt, size_bytes))
         self.held_bytes += size_bytes
         if self.held_bytes >= self._limit_bytes:
             self.is_full = True
         self.stirred.set()
 
-    def take(self, about_bytes: int) -> Sequence[Arrival]:
-        """The oldest messages, read by read, until they are *about_bytes*; none when there are none."""
-        taken: list[Arrival] = []
+    def take(self, about_bytes: int) -> tuple[Sequence[Arrival], Sequence[Receipt]]:
+        """The oldest messages and their receipts, read by read, until they are *about_bytes*; or none."""
+        arrivals: list[Arrival] = []
+        receipts: list[Receipt] = []
         taken_bytes = 0
         while self._reads and taken_bytes < about_bytes:
-            arrivals, size_bytes = self._reads.popleft()
-            taken += arrivals
-            taken_bytes += size_bytes
+            read = self._reads.popleft()
+            arrivals += read.arrivals
+            if read.receipt is not None:
+                receipts.append(read.receipt)
+            taken_bytes += read.size_bytes
         self.held_bytes -= taken_bytes
         if self.is_full and self.held_bytes <= self._limit_bytes // 2:
             self.is_full = False
             self._on_room()
-        return taken
+        return arrivals, receipts

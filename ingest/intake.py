@@ -4,18 +4,24 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, TypeAlias
 
+import msgspec
 import structlog
 
 from ingest import topic
 from ingest.arrival import Arrival
-from ingest.batch import Batch, Birth, DeadLetter, Telling
-from ingest.decode import decode, decode_presence
+from ingest.batch import Batch, Birth, DeadLetter
+from ingest.decode import NO_SINGLES, Singles, decode, decode_presence, decode_singles
+from ingest.message import Message
 from ingest.refusal import Refusal, Refused
-from ingest.registry import Registry
+from ingest.registry import Registry, Route
+from ingest.run import Span
 from store.records import PRESENCE, TELEMETRY
 
 # What the registry says of whole messages: they are kept for a replay, each for as many records as it holds.
 QUARANTINED: Final = frozenset({"unknown_device", "retired_device", "wrong_stream"})
+
+# Leads to no decoder: who speaks there is asked by itself.
+NO_ROUTE: Final = Route(0, "", "")
 
 log = structlog.get_logger()
 
@@ -27,40 +33,94 @@ def take_in(arrivals: Sequence[Arrival], registry: Registry, batch: Batch) -> in
 
     Never raises: whatever comes ends in exactly one of them.
     """
-    batch.arrivals += arrivals
-    known, tellings = registry.routes, batch.tellings
-    unknown_fields = records = size_bytes = 0
-    for arrival in arrivals:
-        try:
-            size_bytes += len(arrival.payload)
-            route = known.get(arrival.topic) or registry.route(arrival.topic)
-            stream = TELEMETRY.get(route.stream)
-            if stream is None:  # presence, then
-                presence = decode_presence(arrival.payload)
-                batch.births.append(Birth(route.device_id, route.device_no, presence, arrival))
-                records += 1
-                continue
-            message = decode(arrival.payload, stream, arrival.received_at)
-            tellings.append(Telling(route.device_id, route.device_no, route.stream, message, arrival))
-            records += message.records
-            if message.is_plain:
-                continue
-            unknown_fields += message.unknown_fields
-            for refusal in message.refusals:
-                batch.dead_letters.append(DeadLetter(arrival, refusal, route.device_no, route.stream))
-        except Refused as refused:
-            _refuse(arrival, refused, batch)
-        except Exception as error:  # the rim: a fault of ours must not come back with every redelivery
-            log.exception("a message crashed the decoder; kept as a dead letter", topic=arrival.topic)
-            _bury(arrival, Refusal("crashed", f"{type(error).__name__}: {error}"[:300]), batch)
-    batch.records += records
-    batch.size_bytes += size_bytes
+    batch.enter(arrivals)
+    return take(arrivals, registry, batch)
+
+
+def take(arrivals: Sequence[Arrival], registry: Registry, batch: Batch) -> int:
+    """The same for *arrivals* that the batch has in its account already."""
+    singles, others = _parted(arrivals, registry)
+    taken = unknown_fields = 0
+    for passed, place in enumerate(others):
+        _tell_singles(singles, taken, place - passed, arrivals, registry, batch)
+        taken = place - passed
+        unknown_fields += _take_one(arrivals[place], registry, batch)
+    _tell_singles(singles, taken, len(singles.places), arrivals, registry, batch)
     return unknown_fields
+
+
+def _parted(arrivals: Sequence[Arrival], registry: Registry) -> tuple[Singles, Sequence[int]]:
+    """The messages of one record with nothing unusual about them, read together; and the places of all others."""
+    every = range(len(arrivals))
+    if len(arrivals) == 1 or True in [arrival.retained for arrival in arrivals]:
+        return NO_SINGLES, every
+    known = registry.routes
+    routes = [known.get(arrival.topic, NO_ROUTE) for arrival in arrivals]
+    payloads = [arrival.payload for arrival in arrivals]
+    received_ats = [arrival.received_at for arrival in arrivals]
+    try:
+        singles = decode_singles(payloads, [route.stream for route in routes], received_ats)
+    except Exception:
+        log.exception("messages crashed the decoder together; each is read by itself")
+        return NO_SINGLES, every
+    if len(singles.places) == len(arrivals):
+        return singles, ()
+    return singles, sorted({*every}.difference(singles.places))
+
+
+def _tell_singles(
+    singles: Singles, start: int, end: int, arrivals: Sequence[Arrival], registry: Registry, batch: Batch
+) -> None:
+    """Put those between *start* and *end* into *batch*."""
+    if start == end:
+        return
+    if end - start < len(arrivals):
+        arrivals = [arrivals[place] for place in singles.places[start:end]]
+        singles = singles.between(start, end)
+    routes = [registry.routes[arrival.topic] for arrival in arrivals]
+    batch.messages.update([route.stream for route in routes])
+    batch.records += len(routes)
+    batch.tell_singles(routes, singles, arrivals)
+
+
+def _take_one(arrival: Arrival, registry: Registry, batch: Batch) -> int:
+    try:
+        route = registry.routes.get(arrival.topic) or registry.route(arrival.topic)
+        stream = TELEMETRY.get(route.stream)
+        if stream is None:  # presence, then
+            presence = decode_presence(arrival.payload)
+            batch.births.append(Birth(route.device_id, route.device_no, presence, arrival))
+            batch.records += 1
+            return 0
+        if arrival.retained:
+            route = msgspec.structs.replace(route, is_retained=True)
+        message = decode(arrival.payload, stream, arrival.received_at)
+    except Refused as refused:
+        _refuse(arrival, refused, batch)
+    except Exception as error:  # the rim: a fault of ours must not come back with every redelivery
+        log.exception("a message crashed the decoder; kept as a dead letter", topic=arrival.topic)
+        _bury(arrival, Refusal("crashed", f"{type(error).__name__}: {error}"[:300]), batch)
+    else:
+        _tell(message, route, arrival, batch)
+        return message.unknown_fields
+    return 0
+
+
+def _tell(message: Message, route: Route, arrival: Arrival, batch: Batch) -> None:
+    batch.messages[route.stream] += 1
+    batch.records += message.records
+    for seq, readings in message.stretches():
+        batch.tell(route, message.boot, seq, readings, arrival)
+    if message.refusals:
+        span = Span(message.seq, message.seq + message.records, arrival)
+        batch.run_of(route, message.boot).spans.append(span)
+    for refusal in message.refusals:
+        batch.dead_letters.append(DeadLetter(arrival, refusal, route.device_no, route.stream))
 
 
 def condemn(arrival: Arrival, batch: Batch) -> None:
     """Put *arrival* into *batch* as a dead letter unread: reading it has ended the process, more than once."""
-    batch.arrivals.append(arrival)
+    batch.enter([arrival])
     detail = "ingest died again and again while it read this message; kept unread. Replay it after an upgrade."
     _bury(arrival, Refusal("crashed", detail), batch)
 

@@ -1,19 +1,23 @@
 """Finding what the database rejects, and making that a dead letter, so that the rest can be stored."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, TypeAlias
 
 import msgspec
 import psycopg
 from psycopg import AsyncConnection
 
-from ingest.batch import Batch, Birth, DeadLetter, Telling
+from ingest.batch import Batch, Birth, DeadLetter
 from ingest.copying import by_stream, copy_stream
-from ingest.refusal import WHOLE_MESSAGE, Reason, Refusal
-from ingest.rows import SEQ, Portion, Row
+from ingest.refusal import Reason, Refusal
+from ingest.rows import Portion, Row, letter_of
+from ingest.run import Run, Told
 from store.database import remedy_for
+from store.records import PRESENCE
+
+Item: TypeAlias = Run | Told | Birth | DeadLetter
 
 # Of a dead letter that the database would not take whole.
 SURE_BYTES: Final = 64 * 1024
@@ -21,19 +25,14 @@ SURE_CHARACTERS: Final = 200
 
 
 def halves(batch: Batch) -> list[Batch]:
-    """*batch* in two parts that can be written by themselves; a single message is parted by its records."""
-    if len(batch.tellings) == 1 and not batch.births and not batch.dead_letters:
-        return [_only(tellings=[part]) for part in _telling_halves(batch.tellings[0])]
-    items: list[Telling | Birth | DeadLetter] = [*batch.tellings, *batch.births, *batch.dead_letters]
+    """*batch* in two parts that can be written by themselves; a single run is parted by its records."""
+    items = _items(batch)
+    if len(items) == 1 and isinstance(items[0], Run):
+        items = list(_halves_of(items[0]))
     middle = len(items) // 2
-    return [
-        _only(
-            tellings=[item for item in part if isinstance(item, Telling)],
-            births=[item for item in part if isinstance(item, Birth)],
-            dead_letters=[item for item in part if isinstance(item, DeadLetter)],
-        )
-        for part in (items[:middle], items[middle:])
-    ]
+    parts = [_only(part) for part in (items[:middle], items[middle:])]
+    parts[0].repeated = batch.repeated
+    return parts
 
 
 def bury(batch: Batch, error: Exception) -> Batch | None:
@@ -41,21 +40,60 @@ def bury(batch: Batch, error: Exception) -> Batch | None:
 
     A dead letter that cannot be stored itself is shortened; raises *error* when that has been tried.
     """
-    if len(batch.tellings) + len(batch.births) + len(batch.dead_letters) != 1:
+    items = _items(batch)
+    if len(items) != 1:
         return None
-    if batch.dead_letters:
-        return _only(dead_letters=[_shortened(batch.dead_letters[0], error)])
     reason, detail = _reason_of(error), _explain(error)
-    if batch.births:
-        birth = batch.births[0]
-        refusal = Refusal(reason, detail)
-        return _only(dead_letters=[DeadLetter(birth.arrival, refusal, birth.device_no, "presence")])
-    telling = batch.tellings[0]
-    indexes = telling.message.indexes
-    if len(indexes) > 1:
-        return None
-    refusal = Refusal(reason, detail, indexes[0] if indexes else WHOLE_MESSAGE)
-    return _only(dead_letters=[DeadLetter(telling.arrival, refusal, telling.device_no, telling.stream)])
+    match items[0]:
+        case DeadLetter() as letter:
+            buried = _shortened(letter, error)
+        case Birth() as birth:
+            buried = DeadLetter(birth.arrival, Refusal(reason, detail), birth.device_no, PRESENCE)
+        case Told() as told:
+            buried = letter_of(told, reason, detail)
+        case Run() as run:
+            if len(run.seqs) + len(run.spans) > 1:
+                return None
+            if run.seqs:
+                buried = letter_of(run.told(0), reason, detail)
+            else:
+                route, arrival = run.route, run.spans[0].arrival
+                buried = DeadLetter(arrival, Refusal(reason, detail), route.device_no, route.stream)
+    part = _only([buried])
+    part.repeated = batch.repeated
+    return part
+
+
+def _items(batch: Batch) -> list[Item]:
+    return [*batch.runs.values(), *batch.overlapping, *batch.births, *batch.dead_letters]
+
+
+def _halves_of(run: Run) -> Iterator[Run]:
+    records, spans = range(len(run.seqs)), run.spans
+    if records and spans:
+        parts = [(records, spans[:0]), (records[:0], spans)]
+    else:
+        middle = (len(records) + len(spans)) // 2
+        parts = [(records[:middle], spans[:middle]), (records[middle:], spans[middle:])]
+    for own_records, own_spans in parts:
+        part = run.only(own_records)
+        part.spans = own_spans
+        yield part
+
+
+def _only(items: Iterable[Item]) -> Batch:
+    batch = Batch()
+    for item in items:
+        match item:
+            case Run():
+                batch.runs[item.route.device_id, item.boot] = item
+            case Told():
+                batch.overlapping.append(item)
+            case Birth():
+                batch.births.append(item)
+            case DeadLetter():
+                batch.dead_letters.append(item)
+    return batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +116,7 @@ async def copy_sound(
         rows = [(portion, row) for portion in own for row in portion.rows]
         for place, error in await _SoundCopy(connection, stream).copy([row for _, row in rows]):
             portion, row = rows[place]
-            telling = portion.telling_of(row)
-            refusal = Refusal(_reason_of(error), _explain(error), row[SEQ] - telling.message.seq)
-            letter = DeadLetter(telling.arrival, refusal, telling.device_no, stream)
+            letter = letter_of(portion.told(row), _reason_of(error), _explain(error))
             # Those of a portion stand together.
             if not rejected or rejected[-1][0] is not portion:
                 rejected.append((portion, []))
@@ -167,24 +203,6 @@ def _shortened(letter: DeadLetter, error: Exception) -> DeadLetter:
         ),
         refusal=replace(refusal, detail=detail[:600]),
     )
-
-
-def _telling_halves(telling: Telling) -> list[Telling]:
-    indexes = telling.message.indexes
-    middle = len(indexes) // 2
-    return [
-        msgspec.structs.replace(telling, message=telling.message.only(set(part).__contains__))
-        for part in (indexes[:middle], indexes[middle:])
-    ]
-
-
-def _only(
-    *,
-    tellings: list[Telling] | None = None,
-    births: list[Birth] | None = None,
-    dead_letters: list[DeadLetter] | None = None,
-) -> Batch:
-    return Batch(tellings or [], births or [], dead_letters or [])
 
 
 def _explain(error: Exception) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 from psycopg import AsyncConnection
 
-from ingest.rows import AT, FIELDS, RECEIVED_AT, SEQ, Portion, Row, body_of
+from ingest.rows import AT, FIELDS, RECEIVED_AT, SEQ, Portion, Row, age, body_of
 from store.arrays import Int4s, Int8s, Texts, times
 from store.records import TELEMETRY
 
@@ -23,8 +23,10 @@ SET at = excluded.at, seq = excluded.seq, received_at = excluded.received_at, re
 WHERE (excluded.at, excluded.seq) > (l.at, l.seq)
 """
 
-_age = itemgetter(AT, SEQ)
-_probe_of = itemgetter(FIELDS + TELEMETRY["coldchain"].columns.index("probe"))
+_PROBE: Final = TELEMETRY["coldchain"].columns.index("probe")
+_probe_of: Final = itemgetter(FIELDS + _PROBE)
+# A reading begins with its time.
+_probe_of_reading: Final = itemgetter(1 + _PROBE)
 
 
 async def move_latest(connection: AsyncConnection[Any], portions: Iterable[Portion]) -> None:
@@ -34,7 +36,7 @@ async def move_latest(connection: AsyncConnection[Any], portions: Iterable[Porti
         for probe, row in _newest_of(portion).items():
             key = (portion.device_id, portion.stream, probe)
             known = newest.get(key)
-            if known is None or _age(row) > _age(known):
+            if known is None or age(row) > age(known):
                 newest[key] = row
     if newest:
         await connection.execute(
@@ -55,13 +57,10 @@ async def move_latest(connection: AsyncConnection[Any], portions: Iterable[Porti
 
 def _newest_of(portion: Portion) -> dict[str, Row]:
     """The newest of a boot's rows; for a logger with several probes, the newest of each."""
-    rows = portion.rows
-    if not rows:
+    if not portion.count:
         return {}
-    probes = set(map(_probe_of, rows)) if portion.stream == "coldchain" else {None}
+    probes = set(map(_probe_of_reading, portion.run.readings)) if portion.stream == "coldchain" else {None}
     if len(probes) > 1:
         # In order of age, the newest of a probe is the last one seen.
-        return {_probe_of(row) or "": row for row in sorted(rows, key=_age)}
-    # They stand in the order of their numbers, nearly always that of their times, too.
-    newest = rows[-1] if portion.is_whole and rows[-1][AT] == portion.newest_at else max(rows, key=_age)
-    return {probes.pop() or "": newest}
+        return {_probe_of(row) or "": row for row in sorted(portion.rows, key=age)}
+    return {probes.pop() or "": portion.newest_row()}

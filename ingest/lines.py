@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-from ingest.batch import Birth, Telling
+from ingest.batch import Birth
 from ingest.boots import Boot
 from ingest.clock import TOLERANCE, parse_at
 from ingest.refusal import Refused
-from ingest.rows import AT, RECEIVED_AT, SEQ, Portion
+from ingest.rows import AT, RECEIVED_AT, SEQ, Portion, message_of
+from ingest.run import Told
 from store.arrays import Int4s, Int8s, Texts, times
 
 SLOT_SECONDS: Final = 300
@@ -122,7 +123,7 @@ class Lines:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._events: dict[int, list[tuple[datetime, int, bool]]] = {}
-        self._newest: dict[int, Telling] = {}
+        self._newest: dict[int, Told] = {}
         # Of whom a birth or a death was told. Those are few, and another worker may have written what they contradict.
         self._told: set[int] = set()
         # What :meth:`move` wrote.
@@ -139,17 +140,15 @@ class Lines:
         if portion.retained:
             return
         run = portion.run
-        # Where every record of a message was refused it proves no life, whatever it came with: the rows tell.
-        all_brought_some = portion.is_whole and len(run.newest_ats) == len(run.tellings)
-        if all_brought_some and portion.last_received_at - portion.oldest_at <= TOLERANCE:
+        if portion.is_whole and portion.last_received_at - portion.oldest_at <= TOLERANCE:
             heard_ats = run.received_ats
-            newest = run.tellings[-1]
+            newest = run.told(-1)
         else:
             in_time = [row for row in portion.rows if row[RECEIVED_AT] - row[AT] <= TOLERANCE]
             if not in_time:
                 return
             heard_ats = [row[RECEIVED_AT] for row in in_time]
-            newest = portion.telling_of(max(in_time, key=_arrival))
+            newest = portion.told(max(in_time, key=_arrival))
         for heard_at in _ends(heard_ats):
             self._note(portion.device_id, heard_at, portion.boot, alive=True)
         self._newest[portion.device_id] = newest
@@ -247,13 +246,16 @@ def _ends(instants: Sequence[datetime]) -> Iterable[datetime]:
 _arrival: Final = itemgetter(RECEIVED_AT, SEQ)
 
 
-def _clock_offset_ms(telling: Telling | None) -> int:
+def _clock_offset_ms(told: Told | None) -> int:
     """How far the device's clock is ahead of ours, less the time on the way; NO_OFFSET where it does not say."""
     # Only what came over a line of ours just now: a gateway may have held a message back.
-    if telling is None or telling.message.sent_at is None or not telling.arrival.connection:
+    if told is None or not told.arrival.connection:
         return NO_OFFSET
     try:
-        sent_at = parse_at(telling.message.sent_at)
+        sent_at = message_of(told.arrival, told.route.stream).sent_at
+        if sent_at is None:
+            return NO_OFFSET
+        ahead = parse_at(sent_at) - told.arrival.received_at
     except Refused:
         return NO_OFFSET
-    return round((sent_at - telling.arrival.received_at).total_seconds() * 1000)
+    return round(ahead.total_seconds() * 1000)

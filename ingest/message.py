@@ -1,6 +1,6 @@
 """What a telemetry message says once its bytes are understood."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
@@ -28,41 +28,22 @@ class Message(msgspec.Struct, gc=False):
     records: int
     indexes: Sequence[int]
     readings: Sequence[Reading]
-    # The oldest and the newest of its times; None when it has none.
-    oldest_at: datetime | None = None
-    newest_at: datetime | None = None
     # As the device wrote it; nobody has read it yet.
     sent_at: str | int | None = None
-    # Whether every record can be stored and has its own time, so that there is nothing more to ask.
-    is_plain: bool = False
-    # Whether some records have a time only once their boot is known.
-    is_clockless: bool = False
     refusals: Sequence[Refusal] = ()
     unknown_fields: int = 0
 
-    @property
-    def end(self) -> int:
-        """The sequence number after its last."""
-        return self.seq + self.records
-
-    def only(self, wanted: Callable[[int], bool]) -> "Message":
-        """The same message with only those of its records whose index is *wanted*, and no refusals."""
-        kept = [place for place, index in enumerate(self.indexes) if wanted(index)]
-        part = msgspec.structs.replace(
-            self,
-            indexes=[self.indexes[place] for place in kept],
-            readings=[self.readings[place] for place in kept],
-            is_plain=False,
-            refusals=(),
-        )
-        part.measure()
-        return part
-
-    def measure(self) -> None:
-        """Find out about the times, once all records are in."""
-        times = [moment for moment, *_ in self.readings if not isinstance(moment, int)]
-        self.oldest_at, self.newest_at = min(times, default=None), max(times, default=None)
-        self.is_clockless = len(times) < len(self.readings)
+    def stretches(self) -> Iterator[tuple[int, Sequence[Reading]]]:
+        """Its records as far as none between them is refused, each time with the sequence number of the first."""
+        indexes, readings = self.indexes, self.readings
+        if len(indexes) == self.records:  # nearly always
+            yield self.seq, readings
+            return
+        start = 0
+        for place, index in enumerate(indexes, start=1):
+            if place == len(indexes) or indexes[place] != index + 1:
+                yield self.seq + indexes[start], readings[start:place]
+                start = place
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ message would cost several times what decoding and storing it does.
 
 import asyncio
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn, TypeVar, cast
 
 import mqtt5
 
-from ingest.arrival import Arrival
+from ingest.arrival import Arrival, Receipt
 from ingest.inbox import Inbox
 from ingest.mqtt5_malformed import PUBLISH, Publish, read_publish
 from store.errors import TracefleetError
@@ -21,6 +21,11 @@ from store.errors import TracefleetError
 OLD_CONNACK: Final = b"\x20\x02"
 # One buffer for all reads: a new one each time costs the kernel more than the bytes in it.
 READ_BYTES: Final = 64 * 1024
+# With more than so many messages under way a commit is waited for in any case; then a read waits for company, since a
+# broker that sends each message by itself would have us come for twenty at a time, and that costs as much as decoding
+# them does. Of a trickle nothing waits.
+BUSY_MESSAGES: Final = 512
+COMPANY_SECONDS: Final = 0.004
 # Type and length of an acknowledgement that needs no more than the packet id after it (MQTT 5, section 3.4); a batch
 # sends thousands in one write.
 PUBACK: Final = 0x4002
@@ -54,8 +59,9 @@ class Line(asyncio.BufferedProtocol):
         self._ended: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
         # Seen, so that asyncio does not complain when nobody waits for the end any more.
         self._ended.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-        # Whether we are told to read no more, and whether we read.
+        # Whether we are told to read no more, whether the next read waits for company, and whether we read.
         self._is_paused = False
+        self._is_waiting = False
         self._is_reading = True
         self._is_silent = True
         self.unacknowledged = 0
@@ -86,6 +92,7 @@ class Line(asyncio.BufferedProtocol):
         self._is_silent = False
         received_at, number = datetime.now(UTC), self._number
         arrivals: list[Arrival] = []
+        packet_ids: list[int] = []
         try:
             for packet in self._packets(self._held_bytes + read_bytes):
                 if type(packet) is mqtt5.PublishPacket or type(packet) is Publish:
@@ -93,9 +100,8 @@ class Line(asyncio.BufferedProtocol):
                     if packet_id is None:  # QoS 0: there is nothing to acknowledge
                         arrivals.append(Arrival(packet.topic, packet.payload, received_at, packet.retain))
                         continue
-                    arrivals.append(
-                        Arrival(packet.topic, packet.payload, received_at, packet.retain, number, packet_id)
-                    )
+                    arrivals.append(Arrival(packet.topic, packet.payload, received_at, packet.retain, number))
+                    packet_ids.append(packet_id)
                 elif isinstance(packet, mqtt5.DisconnectPacket):
                     self._fail(LineError(f"the broker ended the session: {said(packet)}"))
                 elif not isinstance(packet, mqtt5.PingRespPacket | mqtt5.PubAckPacket):  # nobody waits for those
@@ -103,10 +109,17 @@ class Line(asyncio.BufferedProtocol):
         except (LineError, OldBrokerError) as error:
             self._fail(error)
             self.close()
-        self.unacknowledged += sum([arrival.connection == number for arrival in arrivals])
-        self._inbox.put(*arrivals)
+        self.unacknowledged += len(packet_ids)
+        self._inbox.put(arrivals, Receipt(number, len(packet_ids), _pubacks(packet_ids)))
         if self._inbox.is_full:
             self._is_paused = True
+        if self.unacknowledged > BUSY_MESSAGES and read_bytes < READ_BYTES // 2 and not self._is_waiting:
+            self._is_waiting = True
+            asyncio.get_running_loop().call_later(COMPANY_SECONDS, self._go_on)
+        self._read_or_wait()
+
+    def _go_on(self) -> None:
+        self._is_waiting = False
         self._read_or_wait()
 
     def _packets(self, end: int) -> Iterator[object]:
@@ -135,14 +148,12 @@ class Line(asyncio.BufferedProtocol):
                 self._buffer = bytearray(READ_BYTES)
             self._buffer[: len(held)] = held
 
-    def acknowledge(self, arrivals: Iterable[Arrival]) -> None:
-        """Those that came on this connection, in one write."""
-        packet_ids = [arrival.packet_id for arrival in arrivals if arrival.connection == self._number]
-        self.unacknowledged -= len(packet_ids)
-        if packet_ids:
-            words = [PUBACK] * (2 * len(packet_ids))
-            words[1::2] = packet_ids
-            self.send(struct.pack(f">{len(words)}H", *words))
+    def acknowledge(self, receipts: Iterable[Receipt]) -> None:
+        """The messages of those that were given on this connection, in one write."""
+        own = [receipt for receipt in receipts if receipt.connection == self._number]
+        self.unacknowledged -= sum([receipt.messages for receipt in own])
+        if pubacks := b"".join([receipt.packet_ids for receipt in own]):
+            self.send(pubacks)
             self._read_or_wait()
 
     def send(self, data: bytes) -> None:
@@ -190,7 +201,7 @@ class Line(asyncio.BufferedProtocol):
         self._read_or_wait()
 
     def _read_or_wait(self) -> None:
-        wanted = not self._is_paused and self.unacknowledged <= self._window
+        wanted = not self._is_paused and not self._is_waiting and self.unacknowledged <= self._window
         if wanted == self._is_reading:
             return
         self._is_reading = wanted
@@ -208,6 +219,13 @@ class Line(asyncio.BufferedProtocol):
     def _fail(self, error: Exception) -> None:
         if not self._ended.done():
             self._ended.set_exception(error)
+
+
+def _pubacks(packet_ids: Sequence[int]) -> bytes:
+    """The acknowledgements as they are sent: made when the ids have just been read, which is when they are at hand."""
+    words = [PUBACK] * (2 * len(packet_ids))
+    words[1::2] = packet_ids
+    return struct.pack(f">{len(words)}H", *words)
 
 
 def _malformed(data: bytes, error: BaseException) -> tuple[Publish, int]:

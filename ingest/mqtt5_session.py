@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 import mqtt5
 import structlog
 
-from ingest.arrival import Arrival
+from ingest.arrival import Receipt
 from ingest.broker_certificate import ends_seconds
 from ingest.inbox import Inbox
 from ingest.mqtt5_line import Line, LineError, OldBrokerError, said
@@ -58,10 +58,10 @@ class Mqtt5Session:
         """Messages of this connection that wait for their commit."""
         return self._line.unacknowledged if self._line is not None else 0
 
-    def acknowledge(self, arrivals: Iterable[Arrival]) -> None:
-        """Tell the broker that these are stored, all in one write."""
+    def acknowledge(self, receipts: Iterable[Receipt]) -> None:
+        """Tell the broker that their messages are stored, all in one write."""
         if self._line is not None:
-            self._line.acknowledge(arrivals)
+            self._line.acknowledge(receipts)
 
     def mark(self, payload: bytes) -> int | None:
         """Publish *payload* to ourselves: the broker sends first what it has kept for the session."""

@@ -19,7 +19,7 @@ import structlog
 
 from ingest.arrival import Arrival
 from ingest.batch import Batch
-from ingest.intake import take_in
+from ingest.intake import take
 from ingest.registry import Registry
 from ingest.roster import LOOK_SECONDS, TRUSTED_SECONDS, read_by_others
 from ingest.session import Session
@@ -68,20 +68,18 @@ class Passing:
 
     def take_in(self, arrivals: Sequence[Arrival], registry: Registry, batch: Batch) -> int:
         """As :func:`ingest.intake.take_in`, but for those of *arrivals* that are another worker's."""
-        return sum(self._take_in(arrival, registry, batch) for arrival in arrivals)
+        batch.enter(arrivals)
+        return take([arrival for arrival in arrivals if not self._is_anothers(arrival)], registry, batch)
 
-    def _take_in(self, arrival: Arrival, registry: Registry, batch: Batch) -> int:
+    def _is_anothers(self, arrival: Arrival) -> bool:
         if arrival.topic == self._topic:
             self._see(arrival)
-        elif (
+            return False
+        return (
             arrival.connection == self._connection
             and stream_level(arrival.topic) in self._streams
             and time.monotonic() < self._asked_seconds + TRUSTED_SECONDS
-        ):
-            batch.arrivals.append(arrival)
-            batch.size_bytes += len(arrival.payload)
-            return 0
-        return take_in([arrival], registry, batch)
+        )
 
     async def follow(self, session: Session) -> None:
         """Keep in mind who reads what, until cancelled. While the database is away, nothing is passed over."""

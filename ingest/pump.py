@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from ingest.arrival import Arrival
+from ingest.arrival import Arrival, Receipt
 from ingest.batch import Batch
 from ingest.committer import Committer
 from ingest.inbox import Inbox
@@ -17,6 +17,8 @@ from ingest.registry import Registry
 
 # A batch is bounded in bytes, too: what it refuses is kept whole, in one statement.
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+# With nothing more coming for this part of the longest wait, a batch waits no longer: a small window is empty then.
+QUIET_SHARE: Final = 0.2
 # Decoded in one go, before others get their turn: about a millisecond.
 CHUNK_BYTES: Final = 32 * 1024
 
@@ -24,7 +26,7 @@ CHUNK_BYTES: Final = 32 * 1024
 class Pump:
     """While one batch is written, the next is decoded; it is handed over as soon as the writer is free.
 
-    So batches grow with the load, and a quiet hour commits at once. Beside the inbox, which has its own bound, two
+    So batches grow with the load, and in a quiet hour little waits. Beside the inbox, which has its own bound, two
     batches are held at most.
     """
 
@@ -38,7 +40,7 @@ class Pump:
         metrics: Metrics,
         max_records: int,
         max_wait_seconds: float,
-        acknowledge: Callable[[Iterable[Arrival]], None],
+        acknowledge: Callable[[Iterable[Receipt]], None],
         take_in: TakeIn = take_in,
     ) -> None:
         self._inbox = inbox
@@ -82,7 +84,7 @@ class Pump:
         self._writing = batch
         started = time.monotonic()
         account = await self._committer.commit(batch)
-        self._acknowledge(batch.arrivals)
+        self._acknowledge(batch.receipts)
         self._metrics.committed(account, seconds=time.monotonic() - started, now=datetime.now(UTC))
         self._writing = None
 
@@ -112,17 +114,22 @@ class Pump:
         """Decode into the open batch until it is time to write it: full, or old enough and the writer free."""
         batch = self._filling
         opened_seconds: float | None = None
+        last_seconds = 0.0
         while not self._is_full(batch):
             self._inbox.stirred.clear()
-            if arrivals := self._inbox.take(CHUNK_BYTES):
+            arrivals, receipts = self._inbox.take(CHUNK_BYTES)
+            if arrivals:
+                batch.receipts += receipts
+                last_seconds = time.monotonic()
                 if opened_seconds is None:
-                    opened_seconds = time.monotonic()
+                    opened_seconds = last_seconds
                 self._decode(arrivals, batch)
             elif self._draining:
                 break
             wait_seconds = None
             if opened_seconds is not None and self._writer_is_free.is_set():
-                wait_seconds = opened_seconds + self._max_wait_seconds - time.monotonic()
+                due_seconds = min(opened_seconds, last_seconds - (1 - QUIET_SHARE) * self._max_wait_seconds)
+                wait_seconds = due_seconds + self._max_wait_seconds - time.monotonic()
                 if wait_seconds <= 0:
                     break
             await self._rest(wait_seconds, more=not self._inbox.is_empty)

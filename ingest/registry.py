@@ -40,12 +40,14 @@ class Device(msgspec.Struct, frozen=True, gc=False):
     retired: bool
 
 
-class Route(msgspec.Struct, frozen=True, gc=False):
+class Route(msgspec.Struct, frozen=True, gc=False, eq=False):
     """Where a topic leads: who speaks there, and on which stream."""
 
     device_id: int
     device_no: str
     stream: str
+    # The way of what the broker had only remembered.
+    is_retained: bool = False
 
 
 class Registry:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
@@ -236,9 +235,7 @@ async def _batch(letters: Sequence[Letter], payloads: Mapping[int, bytes], regis
         take_in([Arrival(topic, payloads[payload_id], received_at)], registry, part)
         if WHOLE_MESSAGE not in indexes:
             _keep_only(part, indexes)
-        batch.tellings += part.tellings
-        batch.births += part.births
-        batch.dead_letters += part.dead_letters
+        batch.add(part)
         # A message may hold 500 records that have to be explained: others get their turn in between.
         await asyncio.sleep(0)
     return batch
@@ -249,10 +246,10 @@ def _keep_only(part: Batch, indexes: set[int]) -> None:
 
     Refused as a whole now, it is so for each of them: a letter for all of it would hold again what was stored.
     """
-    part.tellings[:] = [
-        msgspec.structs.replace(telling, message=telling.message.only(indexes.__contains__))
-        for telling in part.tellings
-    ]
+    for key, run in list(part.runs.items()):
+        first = run.spans[0].first if run.spans else run.seqs[0]
+        part.runs[key] = kept = run.only([place for place, seq in enumerate(run.seqs) if seq - first in indexes])
+        kept.spans = run.spans
     part.dead_letters[:] = [
         replace(letter, refusal=replace(letter.refusal, record_index=index, records=1))
         for letter in part.dead_letters

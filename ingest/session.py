@@ -10,7 +10,7 @@ from typing import Protocol
 import structlog
 
 from ingest.aiomqtt_session import AiomqttSession
-from ingest.arrival import Arrival
+from ingest.arrival import Receipt
 from ingest.inbox import Inbox
 from ingest.mqtt5_line import OldBrokerError
 from ingest.mqtt5_session import Mqtt5Session
@@ -50,8 +50,8 @@ class Session(Protocol):
         None, and nothing is published, while what waits may still come after it.
         """
 
-    def acknowledge(self, arrivals: Iterable[Arrival]) -> None:
-        """Tell the broker that these are stored, in the order given, which must be the order of receipt."""
+    def acknowledge(self, receipts: Iterable[Receipt]) -> None:
+        """Tell the broker that their messages are stored, in the order given, which must be the order of receipt."""
 
     def resume(self) -> None:
         """The inbox was full and has room again."""
@@ -94,9 +94,9 @@ class FittingSession:
         """Publish *payload* to ourselves."""
         return self._current.mark(payload)
 
-    def acknowledge(self, arrivals: Iterable[Arrival]) -> None:
-        """Tell the broker that these are stored."""
-        self._current.acknowledge(arrivals)
+    def acknowledge(self, receipts: Iterable[Receipt]) -> None:
+        """Tell the broker that their messages are stored."""
+        self._current.acknowledge(receipts)
 
     def resume(self) -> None:
         """Read on."""

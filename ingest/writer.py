@@ -21,8 +21,9 @@ from ingest.copying import copy_rows
 from ingest.latest import move_latest
 from ingest.lines import Lines, Memory
 from ingest.refusal import Refusal
-from ingest.rounds import Run, rounds_of
+from ingest.rounds import rounds_of
 from ingest.rows import AT, CLOCK_AHEAD, RECEIVED_AT, Portion, portions_of
+from ingest.run import Run
 from ingest.stale import StaleDays
 from store.database import remedy_for
 from store.records import PRESENCE
@@ -91,7 +92,10 @@ class _Part:
     async def write(self, batch: Batch) -> Account:
         """The account of what was entered."""
         self._letters += batch.dead_letters
-        first, *later = rounds_of(batch.tellings, self._entered) or [[]]
+        for stream, records in batch.repeated.items():
+            self._entered.of(stream).received += records
+            self._entered.of(stream).duplicate += records
+        first, *later = rounds_of(batch)
         # One statement takes all the locks, so that two workers can never hold one each and wait for the other's.
         boots = await advance(self._connection, first, batch.births)
         stored = await self._write_round(first, boots)
@@ -108,7 +112,7 @@ class _Part:
         """Store the records of messages in which no sequence number comes twice; what is new of each."""
         portions: list[Portion] = []
         for run in runs:
-            portions += portions_of(run, boots[run.device_id, run.boot], self._letters)
+            portions += portions_of(run, boots[run.route.device_id, run.boot], self._letters)
         # A dead letter counts itself as received.
         for portion in portions:
             self._entered.of(portion.stream).received += portion.count
@@ -182,9 +186,9 @@ class _Part:
 
 
 def _count_messages(batch: Batch, entered: Account) -> None:
-    streams: Counter[str | None] = Counter([telling.stream for telling in batch.tellings])
+    streams: Counter[str | None] = Counter(batch.messages)
     streams[PRESENCE] += len(batch.births)
-    # A refused record's message is counted among the tellings.
+    # A refused record's message is counted among those.
     streams.update(letter.stream for letter in batch.dead_letters if letter.refusal.record_index < 0)
     for stream, messages in streams.items():
         if messages:

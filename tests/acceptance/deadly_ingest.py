@@ -6,6 +6,7 @@ The fault is put in from outside: the product has no hook for it. Run as ``pytho
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -24,7 +25,16 @@ def decode_or_die(payload: bytes, stream: Stream, received_at: datetime) -> Mess
     return decode.decode(payload, stream, received_at)
 
 
+def decode_singles_or_die(
+    payloads: Sequence[bytes], streams: Sequence[str], received_ats: Sequence[datetime]
+) -> decode.Singles:
+    """The same of messages that are read together."""
+    if any(POISON in payload for payload in payloads):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return decode.decode_singles(payloads, streams, received_ats)
+
+
 if __name__ == "__main__":
-    vars(intake)["decode"] = decode_or_die
+    vars(intake).update(decode=decode_or_die, decode_singles=decode_singles_or_die)
     sys.argv = ["tracefleet", "ingest"]
     cli.main()

@@ -212,9 +212,9 @@ async def test_stale_subscription_of_3_1_1_is_taken_back_once_its_messages_are_h
 
     async def follow(session: AiomqttSession) -> None:
         while True:
-            arrivals = inbox.take(10_000)
+            arrivals, receipts = inbox.take(10_000)
             seen.update((one.topic.rpartition("/")[2], orjson.loads(one.payload)["seq"]) for one in arrivals)
-            session.acknowledge(arrivals)
+            session.acknowledge(receipts)
             await asyncio.sleep(0.01)
 
     @contextlib.asynccontextmanager

@@ -57,7 +57,7 @@ class Worker:
 
     async def _write(self, stream: str, body: dict[str, object], at: datetime) -> None:
         batch = Batch()
-        arrival = Arrival(f"tracefleet/v1/D1/{stream}", orjson.dumps(body), at, connection=1, packet_id=1)
+        arrival = Arrival(f"tracefleet/v1/D1/{stream}", orjson.dumps(body), at, connection=1)
         take_in([arrival], self._registry, batch)
         await write(self._connection, batch, worker="w", memory=self._memory)
 

@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import aiomqtt
+import msgspec
 import pytest
 
 from deploy.bench import brokers
 from ingest.aiomqtt_session import AiomqttSession
-from ingest.arrival import Arrival
+from ingest.arrival import Arrival, Receipt
 from ingest.inbox import OVERHEAD_BYTES, Inbox
 from ingest.mqtt5_line import OldBrokerError
 from ingest.mqtt5_session import Mqtt5Session
@@ -74,9 +75,9 @@ class Reader:
         # nats-server brings again what others were given after ten seconds, for each of them.
         async with asyncio.timeout(2 * LIMIT_SECONDS):
             while len(seen) < count:
-                arrivals = self.inbox.take(100_000)
+                arrivals, receipts = self.inbox.take(100_000)
                 seen.update(payloads(arrivals))
-                self.session.acknowledge(arrivals)
+                self.session.acknowledge(receipts)
                 await asyncio.sleep(0.001)
         return seen
 
@@ -90,14 +91,17 @@ class Reader:
     def _resume(self) -> None:
         self.session.resume()
 
-    async def take(self, count: int) -> list[Arrival]:
-        """So many messages, as soon as they have come."""
+    async def take(self, count: int) -> tuple[list[Arrival], list[Receipt]]:
+        """So many messages, as soon as they have come, and what acknowledges them."""
         taken: list[Arrival] = []
+        receipts: list[Receipt] = []
         async with asyncio.timeout(LIMIT_SECONDS):
             while len(taken) < count:
-                taken += self.inbox.take(1)
+                arrivals, given = self.inbox.take(1)
+                taken += arrivals
+                receipts += given
                 await asyncio.sleep(0)
-        return taken
+        return taken, receipts
 
 
 @pytest.fixture
@@ -135,40 +139,42 @@ async def test_message_is_acknowledged_once_it_is_committed(reader: Reader, publ
     async with reader.connected():
         await publish(b"one")
         await publish(b"two")
-        arrivals = await reader.take(2)
+        arrivals, receipts = await reader.take(2)
         assert (payloads(arrivals), reader.session.unacknowledged) == ([b"one", b"two"], 2)
-        reader.session.acknowledge(arrivals)
+        assert sum(receipt.messages for receipt in receipts) == 2
+        reader.session.acknowledge(receipts)
         assert reader.session.unacknowledged == 0
     async with reader.connected():
         await publish(b"three")
-        assert payloads(await reader.take(1)) == [b"three"]
+        assert payloads((await reader.take(1))[0]) == [b"three"]
 
 
 async def test_message_that_was_not_acknowledged_comes_again(reader: Reader, publish: Publish) -> None:
     """With the next connection, so a worker that dies before its commit loses nothing."""
     async with reader.connected():
         await publish(b"one")
+        _, receipts = await reader.take(1)
         await publish(b"two")
-        reader.session.acknowledge((await reader.take(2))[:1])
+        await reader.take(1)
+        reader.session.acknowledge(receipts)
         # The acknowledgement is on its way before the leave-taking, and the broker reads in order.
         await publish(b"three")
         await reader.take(1)
     async with reader.connected():
-        assert payloads(await reader.take(2)) == [b"two", b"three"]
+        assert payloads((await reader.take(2))[0]) == [b"two", b"three"]
 
 
 async def test_acknowledgement_of_an_old_connection_is_never_sent(reader: Reader, publish: Publish) -> None:
     """Packet ids are used again on a new one, where they stand for other messages."""
     async with reader.connected():
         await publish(b"one")
-        old = await reader.take(1)
+        _, [old] = await reader.take(1)
     async with reader.connected():
         await reader.take(1)
-        stale = Arrival("t", b"one", old[0].received_at, False, old[0].connection + 7, old[0].packet_id)
-        reader.session.acknowledge([stale])
+        reader.session.acknowledge([msgspec.structs.replace(old, connection=old.connection + 7)])
         assert reader.session.unacknowledged == 1
     async with reader.connected():
-        assert payloads(await reader.take(1)) == [b"one"]
+        assert payloads((await reader.take(1))[0]) == [b"one"]
 
 
 async def test_messages_wait_while_nobody_is_connected(reader: Reader, publish: Publish) -> None:
@@ -177,7 +183,7 @@ async def test_messages_wait_while_nobody_is_connected(reader: Reader, publish: 
         pass
     await publish(b"meanwhile")
     async with reader.connected():
-        assert payloads(await reader.take(1)) == [b"meanwhile"]
+        assert payloads((await reader.take(1))[0]) == [b"meanwhile"]
 
 
 async def test_full_inbox_stops_the_flow_and_loses_nothing(way: tuple[str, str]) -> None:
@@ -219,13 +225,13 @@ async def test_session_taken_over_comes_back(reader: Reader, publish: Publish) -
     """Another process under our name throws us out; we return, and what was under way comes again."""
     async with reader.connected():
         await publish(b"one")
-        first = await reader.take(1)
+        _, first = await reader.take(1)
         thief = asyncio.create_task(reader.another(Inbox(limit_bytes=10_000, on_room=lambda: None)).run())
         await until(lambda: not reader.session.connected)
         await end(thief)
         await until(lambda: reader.session.connected)
         reader.session.acknowledge(first)  # of the lost connection: must have no effect
-        [again] = await reader.take(1)
+        [again], _ = await reader.take(1)
         assert again.payload == b"one"
         assert again.connection != first[0].connection
 
@@ -238,14 +244,14 @@ async def test_drained_session_takes_nothing_more(reader: Reader, publish: Publi
         await publish(b"later")
         assert len(reader.inbox) == 0
     async with reader.connected():
-        assert payloads(await reader.take(2)) == [b"late", b"later"]
+        assert payloads((await reader.take(2))[0]) == [b"late", b"later"]
 
 
 async def test_retained_flag_marks_what_the_broker_remembered(reader: Reader, publish: Publish) -> None:
     """A live message that its device wants remembered is live all the same."""
     async with reader.connected():
         await publish(b"live", path="r", retain=True)
-        [arrival] = await reader.take(1)
+        [arrival], _ = await reader.take(1)
         assert (arrival.payload, arrival.retained) == (b"live", False)
         await publish(b"", path="r", retain=True)
 

@@ -68,8 +68,10 @@ async def test_packets_come_in_any_pieces(cut_bytes: int) -> None:
     data = b"".join(packets)
     for start in range(0, len(data), cut_bytes):
         feed(line, data[start : start + cut_bytes])
-    taken = inbox.take(1_000_000)
-    assert [(one.packet_id, one.payload) for one in taken] == [(number, b"%d" % number * 50) for number in range(1, 8)]
+    taken, receipts = inbox.take(1_000_000)
+    assert [one.payload for one in taken] == [b"%d" % number * 50 for number in range(1, 8)]
+    assert sum(receipt.messages for receipt in receipts) == 7
+    assert b"".join(receipt.packet_ids for receipt in receipts) == b"".join(b"\x40\x02\0%c" % n for n in range(1, 8))
     assert {type(one.payload) for one in taken} == {bytes}
     assert taken[3].topic == "t/\\xff"
 
@@ -90,7 +92,7 @@ async def test_what_came_before_a_broken_packet_is_taken_and_nothing_after_it(br
     )
     feed(line, first + broken)
     feed(line, second)
-    assert [one.packet_id for one in inbox.take(1000)] == [1]
+    assert [receipt.packet_ids for receipt in inbox.take(1000)[1]] == [b"\x40\x02\0\x01"]
     with pytest.raises(LineError, match="cannot be read"):
         await line.answer(mqtt5.ConnAckPacket)
 
@@ -143,9 +145,9 @@ async def test_broker_that_sends_beyond_the_window_is_not_read() -> None:
             inbox.stirred.clear()
             await asyncio.sleep(0.01)
             assert line.unacknowledged <= window + READ_BYTES // len(publish) + 1
-            arrivals = inbox.take(100_000_000)
+            arrivals, receipts = inbox.take(100_000_000)
             taken += len(arrivals)
-            line.acknowledge(arrivals)
+            line.acknowledge(receipts)
         transport.close()
         await gone.wait()
         await asyncio.sleep(0)

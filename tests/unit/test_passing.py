@@ -51,7 +51,7 @@ def passed(passing: Passing, *, stream: str = "coldchain", connection: int = 1) 
     registry, batch = Registry(), Batch()
     registry.replace({"D": Device(1, frozenset({"coldchain", "status"}), retired=False)})
     topic = f"tracefleet/v1/D/{stream}"
-    arrival = Arrival(topic, b"rubbish", datetime.now(UTC), connection=connection, packet_id=7)
+    arrival = Arrival(topic, b"rubbish", datetime.now(UTC), connection=connection)
     passing.take_in([arrival], registry, batch)
     assert len(batch.arrivals) == 1
     return not batch.dead_letters
@@ -59,7 +59,7 @@ def passed(passing: Passing, *, stream: str = "coldchain", connection: int = 1) 
 
 def bring_back(passing: Passing, payload: bytes, *, connection: int = 1) -> None:
     """The mark, through the broker."""
-    arrival = Arrival("tracefleet/v1/w/command", payload, datetime.now(UTC), connection=connection, packet_id=8)
+    arrival = Arrival("tracefleet/v1/w/command", payload, datetime.now(UTC), connection=connection)
     batch = Batch()
     passing.take_in([arrival], Registry(), batch)
     assert (batch.arrivals, batch.records) == ([arrival], 0)

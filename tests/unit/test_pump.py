@@ -34,7 +34,7 @@ async def test_messages_that_hold_no_record_fill_a_batch_too(tmp_path: Path) -> 
         acknowledge=lambda _: None,
     )
     for _ in range(2000):
-        inbox.put(Arrival("tracefleet/v1/D/command", b"", NOW))
+        inbox.put([Arrival("tracefleet/v1/D/command", b"", NOW)])
     run = asyncio.create_task(pump.run())
     try:
         async with asyncio.timeout(30):

@@ -4,6 +4,7 @@ import pytest
 from paho.mqtt.client import MQTTMessage
 
 from ingest.aiomqtt_session import AiomqttSession
+from ingest.arrival import Receipt
 from ingest.inbox import Inbox
 from ingest.subscription import Subscription
 from store.peer import peer_of
@@ -32,21 +33,22 @@ def session(inbox: Inbox) -> AiomqttSession:
 def test_topic_that_is_no_utf8_is_taken_in(session: AiomqttSession, inbox: Inbox) -> None:
     """Escaped, so that it is kept as a dead letter; raising would break every connection on which it comes again."""
     arrived(session, b"tracefleet/v1/\xff/#", mid=7)
-    assert [one.topic for one in inbox.take(10_000)] == ["tracefleet/v1/\\xff/#"]
+    assert [one.topic for one in inbox.take(10_000)[0]] == ["tracefleet/v1/\\xff/#"]
 
 
 def test_message_delivered_again_while_it_waits_is_held_once(session: AiomqttSession, inbox: Inbox) -> None:
     """By its packet id, which the broker keeps until the acknowledgement."""
     for mid in (7, 7, 8):
         arrived(session, b"t", mid=mid)
-    assert [(one.connection, one.packet_id) for one in inbox.take(10_000)] == [(1, 7), (1, 8)]
+    assert inbox.take(10_000)[1] == [Receipt(1, 1, 7), Receipt(1, 1, 8)]
     assert session.unacknowledged == 2
 
 
 def test_message_without_a_packet_id_needs_no_acknowledgement(session: AiomqttSession, inbox: Inbox) -> None:
     """QoS 0 is taken in like the others and acknowledged to nobody."""
     arrived(session, b"t", mid=0, qos=0)
-    assert [one.connection for one in inbox.take(10_000)] == [0]
+    [arrival], receipts = inbox.take(10_000)
+    assert (arrival.connection, receipts) == (0, [])
 
 
 def test_drained_session_takes_nothing_more(session: AiomqttSession, inbox: Inbox) -> None:

@@ -1,0 +1,131 @@
+"""The records of one boot, by columns. Pure."""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from ingest import topic
+from ingest.arrival import Arrival
+from ingest.message import Reading
+from ingest.registry import Route
+
+
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """A record by itself, with all that is known of it."""
+
+    route: Route
+    boot: str
+    seq: int
+    reading: Reading
+    arrival: Arrival
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The sequence numbers of a message of which some records were refused: they have come all the same."""
+
+    first: int
+    end: int
+    arrival: Arrival
+
+
+class Run:
+    """Records of one boot, in the order of their sequence numbers, none of which comes twice.
+
+    Record *n* is ``readings[n]``, has the number ``seqs[n]`` and came with ``arrivals[n]`` at ``received_ats[n]``. By
+    columns, since a batch is more than a processor's cache holds: an object for each record, looked at on the way to
+    its row, would be brought from far away each time.
+    """
+
+    def __init__(self, route: Route, boot: str) -> None:
+        # Of the first; the device is that of all.
+        self.route = route
+        self.boot = boot
+        self.seqs: list[int] = []
+        self.readings: list[Reading] = []
+        self.arrivals: list[Arrival] = []
+        self.received_ats: list[datetime] = []
+        # When the newest record of each message was made that has any with a time, and the oldest and newest of all.
+        self.newest_ats: list[datetime] = []
+        self.oldest_at: datetime | None = None
+        self.newest_at: datetime | None = None
+        # The number after the highest.
+        self.end = 0
+        self.spans: list[Span] = []
+        # Whether they came on more ways than one, and whether some have no time before their boot is known.
+        self.is_mixed = False
+        self.is_clockless = False
+
+    def take(self, route: Route, seq: int, readings: Sequence[Reading], arrival: Arrival) -> bool:
+        """Count in *readings*, numbered from *seq*. False, and nothing is taken, when it has such a number already."""
+        end, place = seq + len(readings), len(self.seqs)
+        if seq < self.end:
+            place = bisect_left(self.seqs, seq)
+            if place < len(self.seqs) and self.seqs[place] < end:
+                return False
+        self.seqs[place:place] = range(seq, end)
+        self.readings[place:place] = readings
+        self.arrivals[place:place] = [arrival] * len(readings)
+        self.received_ats[place:place] = [arrival.received_at] * len(readings)
+        self.end = max(self.end, end)
+        self.is_mixed |= route is not self.route
+        self._measure([reading[0] for reading in readings])
+        return True
+
+    def repeats(self, seq: int, records: int, arrival: Arrival) -> bool:
+        """Whether it has so many *records*, numbered from *seq*, of the very bytes of *arrival*."""
+        own = self.arrivals[bisect_left(self.seqs, seq) : bisect_left(self.seqs, seq + records)]
+        return len(own) == records and all(
+            (one.topic, one.payload) == (arrival.topic, arrival.payload)
+            for one in {id(one): one for one in own}.values()
+        )
+
+    def told(self, place: int) -> Told:
+        """The record at *place*."""
+        arrival = self.arrivals[place]
+        return Told(self.route_of(arrival), self.boot, self.seqs[place], self.readings[place], arrival)
+
+    def route_of(self, arrival: Arrival) -> Route:
+        """The way that *arrival* came, one of its own."""
+        if not self.is_mixed:
+            return self.route
+        device_no, stream = topic.parse(arrival.topic)
+        return Route(self.route.device_id, device_no, stream, arrival.retained)
+
+    def only(self, places: Sequence[int]) -> "Run":
+        """Those of its records alone."""
+        part = Run(self.route, self.boot)
+        for place in places:
+            part.take(self.route, self.seqs[place], (self.readings[place],), self.arrivals[place])
+        if places and self.is_mixed:
+            part.route = self.route_of(part.arrivals[0])
+            part.is_mixed = True
+        return part
+
+    def ranges(self) -> Iterator[tuple[int, int]]:
+        """The sequence numbers of its messages, refused records included, as ranges with a gap between each two."""
+        seqs = self.seqs
+        if not self.spans and len(seqs) == self.end - seqs[0]:  # nearly always: none is missing
+            yield seqs[0], self.end
+            return
+        parts = sorted([(seq, seq + 1) for seq in seqs] + [(span.first, span.end) for span in self.spans])
+        first, end = parts[0]
+        for start, stop in parts:
+            if start > end:
+                yield first, end
+                first = start
+            end = max(end, stop)
+        yield first, end
+
+    def _measure(self, moments: Sequence[datetime | int]) -> None:
+        ats = [moment for moment in moments if not isinstance(moment, int)]
+        if len(ats) < len(moments):
+            self.is_clockless = True
+        if ats:
+            oldest_at, newest_at = min(ats), max(ats)
+            self.newest_ats.append(newest_at)
+            self.oldest_at = oldest_at if self.oldest_at is None else min(self.oldest_at, oldest_at)
+            self.newest_at = newest_at if self.newest_at is None else max(self.newest_at, newest_at)
