@@ -77,6 +77,7 @@ def _halves_of(run: Run) -> Iterator[Run]:
         parts = [(records[:middle], spans[:middle]), (records[middle:], spans[middle:])]
     for own_records, own_spans in parts:
         part = run.only(own_records)
+        part.measure()
         part.spans = own_spans
         yield part
 

@@ -23,6 +23,11 @@ QUIET_SHARE: Final = 0.2
 CHUNK_BYTES: Final = 32 * 1024
 
 
+def due_seconds(opened_seconds: float, last_seconds: float, max_wait_seconds: float) -> float:
+    """When a batch is to be written at last, whose first message came when it was opened. Pure."""
+    return min(opened_seconds + max_wait_seconds, last_seconds + QUIET_SHARE * max_wait_seconds)
+
+
 class Pump:
     """While one batch is written, the next is decoded; it is handed over as soon as the writer is free.
 
@@ -39,6 +44,7 @@ class Pump:
         poison: Poison,
         metrics: Metrics,
         max_records: int,
+        max_messages: int,
         max_wait_seconds: float,
         acknowledge: Callable[[Iterable[Receipt]], None],
         take_in: TakeIn = take_in,
@@ -49,6 +55,7 @@ class Pump:
         self._poison = poison
         self._metrics = metrics
         self._max_records = max_records
+        self._max_messages = max_messages
         self._max_wait_seconds = max_wait_seconds
         self._acknowledge = acknowledge
         self._take_in = take_in
@@ -115,7 +122,7 @@ class Pump:
         batch = self._filling
         opened_seconds: float | None = None
         last_seconds = 0.0
-        while not self._is_full(batch):
+        while True:
             self._inbox.stirred.clear()
             arrivals, receipts = self._inbox.take(CHUNK_BYTES)
             if arrivals:
@@ -124,12 +131,13 @@ class Pump:
                 if opened_seconds is None:
                     opened_seconds = last_seconds
                 self._decode(arrivals, batch)
+                if self._is_full(batch):
+                    break
             elif self._draining:
                 break
             wait_seconds = None
             if opened_seconds is not None and self._writer_is_free.is_set():
-                due_seconds = min(opened_seconds, last_seconds - (1 - QUIET_SHARE) * self._max_wait_seconds)
-                wait_seconds = due_seconds + self._max_wait_seconds - time.monotonic()
+                wait_seconds = due_seconds(opened_seconds, last_seconds, self._max_wait_seconds) - time.monotonic()
                 if wait_seconds <= 0:
                     break
             await self._rest(wait_seconds, more=not self._inbox.is_empty)
@@ -165,7 +173,11 @@ class Pump:
     def _is_full(self, batch: Batch) -> bool:
         # Not every message has a record.
         most = max(batch.records, len(batch.arrivals))
-        return most >= self._max_records or batch.size_bytes >= MAX_BATCH_BYTES
+        return (
+            most >= self._max_records
+            or len(batch.arrivals) >= self._max_messages
+            or batch.size_bytes >= MAX_BATCH_BYTES
+        )
 
     def _oldest_at(self) -> datetime | None:
         for batch in (self._writing, self._filling):

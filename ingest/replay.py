@@ -249,6 +249,7 @@ def _keep_only(part: Batch, indexes: set[int]) -> None:
     for key, run in list(part.runs.items()):
         first = run.spans[0].first if run.spans else run.seqs[0]
         part.runs[key] = kept = run.only([place for place, seq in enumerate(run.seqs) if seq - first in indexes])
+        kept.measure()
         kept.spans = run.spans
     part.dead_letters[:] = [
         replace(letter, refusal=replace(letter.refusal, record_index=index, records=1))

@@ -18,7 +18,7 @@ from ingest.batch import DeadLetter
 from ingest.boots import Boot
 from ingest.clock import TOLERANCE, after, check_window
 from ingest.decode import decode
-from ingest.message import Message
+from ingest.message import Message, Reading
 from ingest.refusal import Reason, Refusal, Refused
 from ingest.run import Run, Told
 from store.records import IDENTITY_COLUMNS, TELEMETRY
@@ -148,12 +148,14 @@ def _by_way(run: Run) -> list[Run]:
     """*run* by stream, what the broker remembered apart: nearly always all together."""
     if not run.is_mixed:
         return [run]
-    ways: dict[tuple[str, bool], Run] = {}
-    for place in range(len(run.seqs)):
-        told = run.told(place)
-        part = ways.setdefault((told.route.stream, told.route.is_retained), Run(told.route, run.boot))
-        part.take(part.route, told.seq, (told.reading,), told.arrival)
-    return list(ways.values())
+    ways: dict[tuple[str, bool], list[int]] = {}
+    for place, arrival in enumerate(run.arrivals):
+        ways.setdefault((arrival.topic, arrival.retained), []).append(place)
+    parts = [run.only(places) for places in ways.values()]
+    for part in parts:
+        part.route, part.is_mixed = run.route_of(part.arrivals[0]), False
+        part.measure()
+    return parts
 
 
 def _portion_of(run: Run, boot: Boot, letters: list[DeadLetter]) -> Portion | None:
@@ -177,15 +179,19 @@ def _portion_of(run: Run, boot: Boot, letters: list[DeadLetter]) -> Portion | No
 
 def _with_all_times(run: Run, boot: Boot, letters: list[DeadLetter]) -> Run:
     """The records of a device without a clock, with times in place of what it counted since its boot."""
-    timed = Run(run.route, run.boot)
+    places: list[int] = []
+    readings: list[Reading] = []
     for place, (moment, *fields) in enumerate(run.readings):
-        told = run.told(place)
         try:
-            at = _time_after(boot, moment, told.arrival.received_at) if isinstance(moment, int) else moment
+            at = _time_after(boot, moment, run.received_ats[place]) if isinstance(moment, int) else moment
         except Refused as refused:
-            letters.append(letter_of(told, refused.reason, refused.detail))
+            letters.append(letter_of(run.told(place), refused.reason, refused.detail))
         else:
-            timed.take(timed.route, told.seq, ((at, *fields),), told.arrival)
+            places.append(place)
+            readings.append((at, *fields))
+    timed = run.only(places)
+    timed.readings = readings
+    timed.measure()
     return timed
 
 

@@ -72,7 +72,7 @@ class Run:
         self.received_ats[place:place] = [arrival.received_at] * len(readings)
         self.end = max(self.end, end)
         self.is_mixed |= route is not self.route
-        self._measure([reading[0] for reading in readings])
+        self._count_times([reading[0] for reading in readings])
         return True
 
     def repeats(self, seq: int, records: int, arrival: Arrival) -> bool:
@@ -96,14 +96,27 @@ class Run:
         return Route(self.route.device_id, device_no, stream, arrival.retained)
 
     def only(self, places: Sequence[int]) -> "Run":
-        """Those of its records alone."""
+        """Those of its records alone, none of its spans; :meth:`measure` it before its times are asked for."""
         part = Run(self.route, self.boot)
-        for place in places:
-            part.take(self.route, self.seqs[place], (self.readings[place],), self.arrivals[place])
-        if places and self.is_mixed:
-            part.route = self.route_of(part.arrivals[0])
-            part.is_mixed = True
+        part.seqs = [self.seqs[place] for place in places]
+        part.readings = [self.readings[place] for place in places]
+        part.arrivals = [self.arrivals[place] for place in places]
+        part.received_ats = [self.received_ats[place] for place in places]
+        part.end = part.seqs[-1] + 1 if places else 0
+        part.is_mixed = self.is_mixed
         return part
+
+    def measure(self) -> None:
+        """Find out about the times of its records, once they are changed."""
+        newest: dict[int, datetime] = {}
+        ats: list[datetime] = []
+        for arrival, (moment, *_) in zip(self.arrivals, self.readings, strict=True):
+            if not isinstance(moment, int):
+                ats.append(moment)
+                newest[id(arrival)] = max(moment, newest.get(id(arrival), moment))
+        self.newest_ats = list(newest.values())
+        self.oldest_at, self.newest_at = min(ats, default=None), max(ats, default=None)
+        self.is_clockless = len(ats) < len(self.readings)
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """The sequence numbers of its messages, refused records included, as ranges with a gap between each two."""
@@ -120,7 +133,7 @@ class Run:
             end = max(end, stop)
         yield first, end
 
-    def _measure(self, moments: Sequence[datetime | int]) -> None:
+    def _count_times(self, moments: Sequence[datetime | int]) -> None:
         ats = [moment for moment in moments if not isinstance(moment, int)]
         if len(ats) < len(moments):
             self.is_clockless = True

@@ -85,6 +85,8 @@ class Service:
             poison=self._poison,
             metrics=self._metrics,
             max_records=settings.ingest_batch_records,
+            # The other half of the window comes while this is written; with all of it here, the broker stands still.
+            max_messages=max(1, settings.ingest_window // 2),
             max_wait_seconds=settings.ingest_batch_seconds,
             acknowledge=self._session.acknowledge,
             take_in=take_in if self._passing is None else self._passing.take_in,

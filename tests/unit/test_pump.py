@@ -11,11 +11,18 @@ from ingest.committer import Committer
 from ingest.inbox import Inbox
 from ingest.metrics import Metrics
 from ingest.poison import Poison
-from ingest.pump import CHUNK_BYTES, Pump
+from ingest.pump import CHUNK_BYTES, Pump, due_seconds
 from ingest.registry import Registry
 
 NOWHERE = "postgresql://127.0.0.1:1/nowhere"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def test_batch_waits_for_others_only_while_others_come() -> None:
+    """A fifth of the longest wait after the last, and never longer than that wait after the first."""
+    assert due_seconds(100.0, 100.0, 0.625) == 100.125
+    assert due_seconds(100.0, 100.25, 0.625) == 100.375
+    assert due_seconds(100.0, 100.5, 0.5) == 100.5
 
 
 async def test_messages_that_hold_no_record_fill_a_batch_too(tmp_path: Path) -> None:
@@ -30,6 +37,7 @@ async def test_messages_that_hold_no_record_fill_a_batch_too(tmp_path: Path) -> 
         poison=Poison(tmp_path, NOWHERE, worker="w"),
         metrics=metrics,
         max_records=100,
+        max_messages=100,
         max_wait_seconds=0.01,
         acknowledge=lambda _: None,
     )
