@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from ingest.arrival import Arrival, Receipt
 from ingest.decode import Singles
-from ingest.message import Presence, Reading
+from ingest.message import Presence, Reading, Times
 from ingest.refusal import Refusal
 from ingest.registry import Route
 from ingest.run import Run, Told
@@ -59,10 +59,18 @@ class Batch:
         self.arrivals += arrivals
         self.size_bytes += sum([len(arrival.payload) for arrival in arrivals])
 
-    def tell(self, route: Route, boot: str, seq: int, readings: Sequence[Reading], arrival: Arrival) -> None:
-        """Records of a message that follow one another, numbered from *seq*."""
+    def tell(
+        self,
+        route: Route,
+        boot: str,
+        seq: int,
+        readings: Sequence[Reading],
+        arrival: Arrival,
+        times: Times | None = None,
+    ) -> None:
+        """Records of a message that follow one another, numbered from *seq*; their *times*, where they are known."""
         run = self.run_of(route, boot)
-        if run.take(route, seq, readings, arrival):
+        if run.take(route, seq, readings, arrival, times):
             return
         if run.repeats(seq, len(readings), arrival):
             self.repeated[route.stream] += len(readings)
@@ -75,8 +83,11 @@ class Batch:
         for route, boot, seq, reading, at, arrival in zip(  # noqa: B905 - the check would cost as much as a column
             routes, singles.boots, singles.seqs, singles.readings, singles.ats, arrivals
         ):
-            run = runs.get((route.device_id, boot))
-            if run is None or seq < run.end or route is not run.route:
+            key = (route.device_id, boot)
+            run = runs.get(key)
+            if run is None:
+                run = runs[key] = Run(route, boot)
+            elif seq < run.end or route is not run.route:
                 self.tell(route, boot, seq, (reading,), arrival)
                 continue
             run.seqs.append(seq)
@@ -105,7 +116,8 @@ class Batch:
                 told = run.told(place)
                 self.tell(told.route, told.boot, told.seq, (told.reading,), told.arrival)
             if run.spans:
-                self.run_of(run.route, key[1]).spans += run.spans
+                own = self.run_of(run.route, key[1])
+                own.spans = [*own.spans, *run.spans]
         self.overlapping += other.overlapping
         self.births += other.births
         self.dead_letters += other.dead_letters

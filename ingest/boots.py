@@ -109,9 +109,8 @@ def _bounds(known: "Multirange[int] | None") -> tuple[Sequence[int], Sequence[in
 
 def _told(run: Run) -> list[tuple[Any, ...]]:
     """The statement's columns: a row for each range of numbers of *run*."""
-    arrived = [*run.received_ats, *(span.arrival.received_at for span in run.spans)]
     booted_ats = _booted_ats(run) if run.is_clockless else []
-    rest = (min(arrived), min(booted_ats, default=None), run.oldest_at, run.newest_at)
+    rest = (min(run.arrived()), min(booted_ats, default=None), run.oldest_at, run.newest_at)
     # An end beyond the type stands for an open range.
     device_id = run.route.device_id
     return [(device_id, run.boot, first, end if end <= _SEQ_END else 0, *rest) for first, end in run.ranges()]

@@ -88,6 +88,8 @@ _ESCAPE: Final = b"\\"
 class Singles(NamedTuple):
     """Messages of one record each, by columns: where each stands among those read with it, and what it says."""
 
+    # Of those it leaves out, what the decoder made of them where it did.
+    left_out: Mapping[int, Any]
     places: Sequence[int]
     boots: Sequence[str]
     seqs: Sequence[int]
@@ -98,10 +100,12 @@ class Singles(NamedTuple):
     def between(self, start: int, end: int) -> "Singles":
         """Some of them that follow one another."""
         part = slice(start, end)
-        return Singles(self.places[part], self.boots[part], self.seqs[part], self.readings[part], self.ats[part])
+        return Singles(
+            self.left_out, self.places[part], self.boots[part], self.seqs[part], self.readings[part], self.ats[part]
+        )
 
 
-NO_SINGLES: Final = Singles((), (), (), (), ())
+NO_SINGLES: Final = Singles({}, (), (), (), (), ())
 
 
 def decode_singles(payloads: Sequence[bytes], streams: Sequence[str], received_ats: Sequence[datetime]) -> Singles:
@@ -124,10 +128,14 @@ def decode_singles(payloads: Sequence[bytes], streams: Sequence[str], received_a
         and (rule is None or rule(record))
         and _is_boot(envelope.boot)
     ]
+    left_out: Mapping[int, Any] = {}
     if len(places) < len(envelopes):
+        others = {*range(len(envelopes))}.difference(places)
+        left_out = {place: one for place in others if (one := envelopes[place]) is not _NONE}
         envelopes = [envelopes[place] for place in places]
     readings = [astuple(envelope.records[0])[BEFORE_READING:] for envelope in envelopes]
     return Singles(
+        left_out,
         places,
         [envelope.boot for envelope in envelopes],
         [envelope.seq for envelope in envelopes],
@@ -162,11 +170,14 @@ def _unread(_payload: bytes) -> _Nothing:
     return _NONE
 
 
-def decode(payload: bytes, stream: Stream, received_at: datetime) -> Message:
+def decode(payload: bytes, stream: Stream, received_at: datetime, decoded: Any = None) -> Message:  # noqa: ANN401 - the decoder's own struct
     """The records of a telemetry message, and a refusal for each that cannot be stored.
 
-    Raises Refused when nothing of the message can be read.
+    *decoded* is what :func:`decode_singles` made of it already, if it did. Raises Refused when nothing of the message
+    can be read.
     """
+    if decoded is not None and (message := _read(decoded, stream, received_at)) is not None:
+        return message
     if len(payload) > MAX_BYTES:
         raise Refused("too_large", f"{len(payload)} bytes; at most {MAX_BYTES} are accepted")
     message = None
@@ -220,13 +231,14 @@ def _read(envelope: Any, stream: Stream, received_at: datetime) -> Message | Non
     readings = [astuple(record)[BEFORE_READING:] for record in records]
     ats = [reading[0] for reading in readings]
     try:
-        is_believed = received_at - OLDEST <= min(ats) and max(ats) <= received_at + NEWEST
+        times = min(ats), max(ats)
+        is_believed = received_at - OLDEST <= times[0] and times[1] <= received_at + NEWEST
     except TypeError:  # some are no times
         is_believed = False
     seq = envelope.seq
     if not is_believed or seq + count > _SEQ_END:
         return _sifted(envelope, readings, received_at)
-    return Message(envelope.boot, seq, count, _PLACES[count], readings, envelope.sent_at)
+    return Message(envelope.boot, seq, count, _PLACES[count], readings, envelope.sent_at, times)
 
 
 @lru_cache(maxsize=1 << 16)

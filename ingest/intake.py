@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 import structlog
@@ -44,7 +44,7 @@ def take(arrivals: Sequence[Arrival], registry: Registry, batch: Batch) -> int:
     for passed, place in enumerate(others):
         _tell_singles(singles, taken, place - passed, arrivals, registry, batch)
         taken = place - passed
-        unknown_fields += _take_one(arrivals[place], registry, batch)
+        unknown_fields += _take_one(arrivals[place], registry, batch, singles.left_out.get(place))
     _tell_singles(singles, taken, len(singles.places), arrivals, registry, batch)
     return unknown_fields
 
@@ -83,7 +83,7 @@ def _tell_singles(
     batch.tell_singles(routes, singles, arrivals)
 
 
-def _take_one(arrival: Arrival, registry: Registry, batch: Batch) -> int:
+def _take_one(arrival: Arrival, registry: Registry, batch: Batch, decoded: Any) -> int:  # noqa: ANN401 - the decoder's own struct
     try:
         route = registry.routes.get(arrival.topic) or registry.route(arrival.topic)
         stream = TELEMETRY.get(route.stream)
@@ -94,7 +94,7 @@ def _take_one(arrival: Arrival, registry: Registry, batch: Batch) -> int:
             return 0
         if arrival.retained:
             route = msgspec.structs.replace(route, is_retained=True)
-        message = decode(arrival.payload, stream, arrival.received_at)
+        message = decode(arrival.payload, stream, arrival.received_at, decoded)
     except Refused as refused:
         _refuse(arrival, refused, batch)
     except Exception as error:  # the rim: a fault of ours must not come back with every redelivery
@@ -110,10 +110,10 @@ def _tell(message: Message, route: Route, arrival: Arrival, batch: Batch) -> Non
     batch.messages[route.stream] += 1
     batch.records += message.records
     for seq, readings in message.stretches():
-        batch.tell(route, message.boot, seq, readings, arrival)
+        batch.tell(route, message.boot, seq, readings, arrival, message.times)
     if message.refusals:
-        span = Span(message.seq, message.seq + message.records, arrival)
-        batch.run_of(route, message.boot).spans.append(span)
+        run = batch.run_of(route, message.boot)
+        run.spans = [*run.spans, Span(message.seq, message.seq + message.records, arrival)]
     for refusal in message.refusals:
         batch.dead_letters.append(DeadLetter(arrival, refusal, route.device_no, route.stream))
 

@@ -1,6 +1,6 @@
 """What is known of each device's line: its boot, whether it is there, when it was heard, how its clock goes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
@@ -149,7 +149,7 @@ class Lines:
                 return
             heard_ats = [row[RECEIVED_AT] for row in in_time]
             newest = portion.told(max(in_time, key=_arrival))
-        for heard_at in _ends(heard_ats):
+        for heard_at in _ends(set(heard_ats)):
             self._note(portion.device_id, heard_at, portion.boot, alive=True)
         self._newest[portion.device_id] = newest
 
@@ -236,10 +236,10 @@ def slot_of(instant: datetime) -> Slot:
     return local.date(), (local.hour * 3600 + local.minute * 60 + local.second) // SLOT_SECONDS
 
 
-def _ends(instants: Sequence[datetime]) -> Iterable[datetime]:
+def _ends(instants: set[datetime]) -> set[datetime]:
     """The first and the last of *instants*, where they share a slot: what lies between them changes nothing."""
     first, last = min(instants), max(instants)
-    return {first, last} if slot_of(first) == slot_of(last) else set(instants)
+    return {first, last} if slot_of(first) == slot_of(last) else instants
 
 
 # In the order in which rows came.

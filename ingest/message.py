@@ -13,6 +13,8 @@ from ingest.refusal import Refusal
 Moment: TypeAlias = datetime | int
 # The moment, and after it the fields: the end of a row already, since hundreds of thousands come a second.
 Reading: TypeAlias = tuple[Any, ...]
+# When the oldest and the newest of some records were made.
+Times: TypeAlias = tuple[datetime, datetime]
 
 
 class Message(msgspec.Struct, gc=False):
@@ -30,6 +32,8 @@ class Message(msgspec.Struct, gc=False):
     readings: Sequence[Reading]
     # As the device wrote it; nobody has read it yet.
     sent_at: str | int | None = None
+    # Where all of them have one and nothing is refused.
+    times: Times | None = None
     refusals: Sequence[Refusal] = ()
     unknown_fields: int = 0
 

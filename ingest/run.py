@@ -9,7 +9,7 @@ import msgspec
 
 from ingest import topic
 from ingest.arrival import Arrival
-from ingest.message import Reading
+from ingest.message import Reading, Times
 from ingest.registry import Route
 
 
@@ -40,6 +40,16 @@ class Run:
     its row, would be brought from far away each time.
     """
 
+    # Of all its records that have a time.
+    oldest_at: datetime | None = None
+    newest_at: datetime | None = None
+    # The number after the highest.
+    end = 0
+    spans: Sequence[Span] = ()
+    # Whether they came on more ways than one, and whether some have no time before their boot is known.
+    is_mixed = False
+    is_clockless = False
+
     def __init__(self, route: Route, boot: str) -> None:
         # Of the first; the device is that of all.
         self.route = route
@@ -48,31 +58,29 @@ class Run:
         self.readings: list[Reading] = []
         self.arrivals: list[Arrival] = []
         self.received_ats: list[datetime] = []
-        # When the newest record of each message was made that has any with a time, and the oldest and newest of all.
+        # When the newest record of each message was made that has any with a time.
         self.newest_ats: list[datetime] = []
-        self.oldest_at: datetime | None = None
-        self.newest_at: datetime | None = None
-        # The number after the highest.
-        self.end = 0
-        self.spans: list[Span] = []
-        # Whether they came on more ways than one, and whether some have no time before their boot is known.
-        self.is_mixed = False
-        self.is_clockless = False
 
-    def take(self, route: Route, seq: int, readings: Sequence[Reading], arrival: Arrival) -> bool:
-        """Count in *readings*, numbered from *seq*. False, and nothing is taken, when it has such a number already."""
-        end, place = seq + len(readings), len(self.seqs)
+    def take(
+        self, route: Route, seq: int, readings: Sequence[Reading], arrival: Arrival, times: Times | None = None
+    ) -> bool:
+        """Count in *readings*, numbered from *seq*. False, and nothing is taken, when it has such a number already.
+
+        The *times* of the oldest and the newest are given where somebody has looked at them.
+        """
+        records, end, place = len(readings), seq + len(readings), len(self.seqs)
         if seq < self.end:
             place = bisect_left(self.seqs, seq)
             if place < len(self.seqs) and self.seqs[place] < end:
                 return False
         self.seqs[place:place] = range(seq, end)
         self.readings[place:place] = readings
-        self.arrivals[place:place] = [arrival] * len(readings)
-        self.received_ats[place:place] = [arrival.received_at] * len(readings)
+        self.arrivals[place:place] = [arrival] * records
+        self.received_ats[place:place] = [arrival.received_at] * records
         self.end = max(self.end, end)
-        self.is_mixed |= route is not self.route
-        self._count_times([reading[0] for reading in readings])
+        if route is not self.route:
+            self.is_mixed = True
+        self._count(times or self._times_of(readings))
         return True
 
     def repeats(self, seq: int, records: int, arrival: Arrival) -> bool:
@@ -118,6 +126,10 @@ class Run:
         self.oldest_at, self.newest_at = min(ats, default=None), max(ats, default=None)
         self.is_clockless = len(ats) < len(self.readings)
 
+    def arrived(self) -> set[datetime]:
+        """When its messages and those of its spans came: what came in one read came at once."""
+        return {*self.received_ats, *(span.arrival.received_at for span in self.spans)}
+
     def ranges(self) -> Iterator[tuple[int, int]]:
         """The sequence numbers of its messages, refused records included, as ranges with a gap between each two."""
         seqs = self.seqs
@@ -133,12 +145,15 @@ class Run:
             end = max(end, stop)
         yield first, end
 
-    def _count_times(self, moments: Sequence[datetime | int]) -> None:
-        ats = [moment for moment in moments if not isinstance(moment, int)]
-        if len(ats) < len(moments):
+    def _times_of(self, readings: Sequence[Reading]) -> Times | None:
+        ats = [moment for moment, *_ in readings if not isinstance(moment, int)]
+        if len(ats) < len(readings):
             self.is_clockless = True
-        if ats:
-            oldest_at, newest_at = min(ats), max(ats)
+        return (min(ats), max(ats)) if ats else None
+
+    def _count(self, times: Times | None) -> None:
+        if times is not None:
+            oldest_at, newest_at = times
             self.newest_ats.append(newest_at)
             self.oldest_at = oldest_at if self.oldest_at is None else min(self.oldest_at, oldest_at)
             self.newest_at = newest_at if self.newest_at is None else max(self.newest_at, newest_at)

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from deploy import cli
 from ingest import decode, intake
@@ -18,11 +18,11 @@ from store.records import Stream
 POISON: Final = b"kill-me"
 
 
-def decode_or_die(payload: bytes, stream: Stream, received_at: datetime) -> Message:
+def decode_or_die(payload: bytes, stream: Stream, received_at: datetime, decoded: Any = None) -> Message:
     """The message, unless it is poison: then nothing comes back, not even an exception."""
     if POISON in payload:
         os.kill(os.getpid(), signal.SIGKILL)
-    return decode.decode(payload, stream, received_at)
+    return decode.decode(payload, stream, received_at, decoded)
 
 
 def decode_singles_or_die(

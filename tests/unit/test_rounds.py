@@ -88,7 +88,8 @@ def test_run_covers_exactly_its_numbers(told: list[Message], refused: list[tuple
     """Its ranges hold the numbers of its messages, refused records included, and no other, with gaps between them."""
     batch = batch_of(told)
     for first, records in refused:
-        batch.run_of(ROUTES[1], "b").spans.append(Span(first, first + records, Arrival("t", b"", NOW)))
+        run = batch.run_of(ROUTES[1], "b")
+        run.spans = [*run.spans, Span(first, first + records, Arrival("t", b"", NOW))]
     for run in (run for round_ in rounds_of(batch) for run in round_):
         ranges = list(run.ranges())
         numbers = {number for first, end in ranges for number in range(first, end)}
