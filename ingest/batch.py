@@ -74,8 +74,10 @@ class Batch:
             return
         if run.repeats(seq, len(readings), arrival):
             self.repeated[route.stream] += len(readings)
-        else:
-            self.overlapping += [Told(route, boot, n, one, arrival) for n, one in enumerate(readings, start=seq)]
+            return
+        for number, reading in enumerate(readings, start=seq):
+            if not run.take(route, number, (reading,), arrival):
+                self.overlapping.append(Told(route, boot, number, reading, arrival))
 
     def tell_singles(self, routes: Sequence[Route], singles: Singles, arrivals: Sequence[Arrival]) -> None:
         """The same for messages of one record each, as most of a fleet sends: by far the shorter way."""
@@ -110,14 +112,15 @@ class Batch:
         return run
 
     def add(self, other: "Batch") -> None:
-        """Take over what *other* holds of messages that came after its own."""
+        """Take over what is to be written of *other*, which came later; for a replay, which acknowledges nobody."""
         for key, run in other.runs.items():
             for place in range(len(run.seqs)):
                 told = run.told(place)
                 self.tell(told.route, told.boot, told.seq, (told.reading,), told.arrival)
             if run.spans:
-                own = self.run_of(run.route, key[1])
-                own.spans = [*own.spans, *run.spans]
+                self.run_of(run.route, key[1]).spans += run.spans
+            if run.booted_at is not None:
+                self.run_of(run.route, key[1]).anchor(run.booted_at)
         self.overlapping += other.overlapping
         self.births += other.births
         self.dead_letters += other.dead_letters

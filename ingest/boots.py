@@ -6,7 +6,6 @@ other in a circle, and it answers for each boot which of the batch's numbers wer
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,10 +13,7 @@ import msgspec
 from psycopg import AsyncConnection
 from psycopg.types.multirange import Multirange
 
-from ingest.arrival import Arrival
 from ingest.batch import Birth, DeviceBoot
-from ingest.clock import after
-from ingest.refusal import Refused
 from ingest.run import Run
 from store.arrays import Int4s, Int8s, Texts, times
 
@@ -109,8 +105,7 @@ def _bounds(known: "Multirange[int] | None") -> tuple[Sequence[int], Sequence[in
 
 def _told(run: Run) -> list[tuple[Any, ...]]:
     """The statement's columns: a row for each range of numbers of *run*."""
-    booted_ats = _booted_ats(run) if run.is_clockless else []
-    rest = (min(run.arrived()), min(booted_ats, default=None), run.oldest_at, run.newest_at)
+    rest = (min(run.arrived()), run.booted_at, run.oldest_at, run.newest_at)
     # An end beyond the type stands for an open range.
     device_id = run.route.device_id
     return [(device_id, run.boot, first, end if end <= _SEQ_END else 0, *rest) for first, end in run.ranges()]
@@ -119,19 +114,3 @@ def _told(run: Run) -> list[tuple[Any, ...]]:
 def _told_birth(birth: Birth) -> tuple[Any, ...]:
     """A birth has no sequence number: the empty range."""
     return (birth.device_id, birth.presence.boot, 1, 1, birth.arrival.received_at, None, None, None)
-
-
-def _booted_ats(run: Run) -> list[datetime]:
-    """When the device must have powered up, if the last record without a time of each message was made just now.
-
-    The last, because a backlog begins with old records; the earliest such time of a batch is kept for good.
-    """
-    last_uptimes_ms: dict[int, tuple[Arrival, int]] = {}
-    for arrival, (moment, *_) in zip(run.arrivals, run.readings, strict=True):
-        if isinstance(moment, int):
-            last_uptimes_ms[id(arrival)] = (arrival, moment)
-    booted_ats = []
-    for arrival, uptime_ms in last_uptimes_ms.values():
-        with suppress(Refused):
-            booted_ats.append(after(arrival.received_at, -uptime_ms))
-    return booted_ats

@@ -10,11 +10,12 @@ import structlog
 from ingest import topic
 from ingest.arrival import Arrival
 from ingest.batch import Batch, Birth, DeadLetter
+from ingest.clock import after
 from ingest.decode import NO_SINGLES, Singles, decode, decode_presence, decode_singles
 from ingest.message import Message
 from ingest.refusal import Refusal, Refused
 from ingest.registry import Registry, Route
-from ingest.run import Span
+from ingest.run import Run, Span
 from store.records import PRESENCE, TELEMETRY
 
 # What the registry says of whole messages: they are kept for a replay, each for as many records as it holds.
@@ -52,7 +53,7 @@ def take(arrivals: Sequence[Arrival], registry: Registry, batch: Batch) -> int:
 def _parted(arrivals: Sequence[Arrival], registry: Registry) -> tuple[Singles, Sequence[int]]:
     """The messages of one record with nothing unusual about them, read together; and the places of all others."""
     every = range(len(arrivals))
-    if len(arrivals) == 1 or True in [arrival.retained for arrival in arrivals]:
+    if len(arrivals) <= 1 or True in [arrival.retained for arrival in arrivals]:
         return NO_SINGLES, every
     known = registry.routes
     routes = [known.get(arrival.topic, NO_ROUTE) for arrival in arrivals]
@@ -112,10 +113,23 @@ def _tell(message: Message, route: Route, arrival: Arrival, batch: Batch) -> Non
     for seq, readings in message.stretches():
         batch.tell(route, message.boot, seq, readings, arrival, message.times)
     if message.refusals:
-        run = batch.run_of(route, message.boot)
-        run.spans = [*run.spans, Span(message.seq, message.seq + message.records, arrival)]
+        span = Span(message.seq, message.seq + message.records, arrival)
+        batch.run_of(route, message.boot).spans.append(span)
+    if message.times is None:
+        _anchor(message, batch.run_of(route, message.boot), arrival)
     for refusal in message.refusals:
         batch.dead_letters.append(DeadLetter(arrival, refusal, route.device_no, route.stream))
+
+
+def _anchor(message: Message, run: Run, arrival: Arrival) -> None:
+    """When the device must have powered up, if the last record without a time of *message* was made just now.
+
+    The last, because a backlog begins with old records.
+    """
+    uptime_ms = next((moment for moment, *_ in reversed(message.readings) if isinstance(moment, int)), None)
+    if uptime_ms is not None:
+        with suppress(Refused):
+            run.anchor(after(arrival.received_at, -uptime_ms))
 
 
 def condemn(arrival: Arrival, batch: Batch) -> None:

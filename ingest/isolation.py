@@ -13,7 +13,7 @@ from ingest.batch import Batch, Birth, DeadLetter
 from ingest.copying import by_stream, copy_stream
 from ingest.refusal import Reason, Refusal
 from ingest.rows import Portion, Row, letter_of
-from ingest.run import Run, Told
+from ingest.run import Run, Span, Told
 from store.database import remedy_for
 from store.records import PRESENCE
 
@@ -41,27 +41,32 @@ def bury(batch: Batch, error: Exception) -> Batch | None:
     A dead letter that cannot be stored itself is shortened; raises *error* when that has been tried.
     """
     items = _items(batch)
-    if len(items) != 1:
+    if not items:
+        raise error
+    if len(items) > 1:
         return None
     reason, detail = _reason_of(error), _explain(error)
     match items[0]:
         case DeadLetter() as letter:
-            buried = _shortened(letter, error)
+            part = _only([_shortened(letter, error)])
         case Birth() as birth:
-            buried = DeadLetter(birth.arrival, Refusal(reason, detail), birth.device_no, PRESENCE)
+            part = _only([DeadLetter(birth.arrival, Refusal(reason, detail), birth.device_no, PRESENCE)])
         case Told() as told:
-            buried = letter_of(told, reason, detail)
+            part = _only([letter_of(told, reason, detail)])
         case Run() as run:
             if len(run.seqs) + len(run.spans) > 1:
                 return None
-            if run.seqs:
-                buried = letter_of(run.told(0), reason, detail)
-            else:
-                route, arrival = run.route, run.spans[0].arrival
-                buried = DeadLetter(arrival, Refusal(reason, detail), route.device_no, route.stream)
-    part = _only([buried])
+            # Of a span without records nothing is buried: those that were refused have their letters.
+            part = _only(_buried(run.told(0), reason, detail) if run.seqs else [])
     part.repeated = batch.repeated
     return part
+
+
+def _buried(told: Told, reason: Reason, detail: str) -> list[Item]:
+    """The letter of a record, and its number, which has come all the same."""
+    run = Run(told.route, told.boot)
+    run.spans.append(Span(told.seq, told.seq + 1, told.arrival))
+    return [run, letter_of(told, reason, detail)]
 
 
 def _items(batch: Batch) -> list[Item]:

@@ -19,13 +19,16 @@ from ingest.registry import Registry
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 # With nothing more coming for this part of the longest wait, a batch waits no longer: a small window is empty then.
 QUIET_SHARE: Final = 0.2
-# Decoded in one go, before others get their turn: about a millisecond.
+# Of what still comes, a session may be waiting for company before it reads it (:mod:`ingest.mqtt5_line`).
+QUIET_SECONDS: Final = 0.01
+# Decoded in one go, before others get their turn, and the rest of the read that it ends in: about a millisecond.
 CHUNK_BYTES: Final = 32 * 1024
 
 
 def due_seconds(opened_seconds: float, last_seconds: float, max_wait_seconds: float) -> float:
     """When a batch is to be written at last, whose first message came when it was opened. Pure."""
-    return min(opened_seconds + max_wait_seconds, last_seconds + QUIET_SHARE * max_wait_seconds)
+    quiet_seconds = max(QUIET_SHARE * max_wait_seconds, QUIET_SECONDS)
+    return min(opened_seconds + max_wait_seconds, last_seconds + quiet_seconds)
 
 
 class Pump:

@@ -5,9 +5,9 @@ most of them.
 """
 
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
@@ -127,21 +127,8 @@ age: Final = itemgetter(AT, SEQ)
 
 def portions_of(run: Run, boot: Boot, letters: list[DeadLetter]) -> list[Portion]:
     """What *run* brings, nearly always to one stream; a record that turns out impossible goes into *letters*."""
-    if boot.retired:
-        letters += _refused_as_retired(run)
-        return []
     portions = (_portion_of(part, boot, letters) for part in _by_way(run))
     return [portion for portion in portions if portion is not None]
-
-
-def _refused_as_retired(run: Run) -> Iterator[DeadLetter]:
-    """A letter for each message, which stands for those of its records that could have been stored."""
-    records = Counter(map(id, run.arrivals))
-    for arrival in {id(arrival): arrival for arrival in run.arrivals}.values():
-        route = run.route_of(arrival)
-        detail = f"{route.device_no} was retired before this was written"
-        refusal = Refusal("retired_device", detail, records=records[id(arrival)])
-        yield DeadLetter(arrival, refusal, route.device_no, route.stream)
 
 
 def _by_way(run: Run) -> list[Run]:
@@ -203,6 +190,8 @@ def letter_of(told: Told, reason: Reason, detail: str) -> DeadLetter:
     return DeadLetter(arrival, Refusal(reason, detail, index), route.device_no, route.stream)
 
 
+# Those who ask, ask of several records of one message, one after the other.
+@lru_cache(maxsize=4)
 def message_of(arrival: Arrival, stream: str) -> Message:
     """The message that was decoded of *arrival*, once more: what few ask of it is kept of none."""
     return decode(arrival.payload, TELEMETRY[stream], arrival.received_at)

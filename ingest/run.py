@@ -43,9 +43,10 @@ class Run:
     # Of all its records that have a time.
     oldest_at: datetime | None = None
     newest_at: datetime | None = None
+    # When the boot must have been by what it brings: the earliest such time of a batch is kept for good.
+    booted_at: datetime | None = None
     # The number after the highest.
     end = 0
-    spans: Sequence[Span] = ()
     # Whether they came on more ways than one, and whether some have no time before their boot is known.
     is_mixed = False
     is_clockless = False
@@ -58,8 +59,9 @@ class Run:
         self.readings: list[Reading] = []
         self.arrivals: list[Arrival] = []
         self.received_ats: list[datetime] = []
-        # When the newest record of each message was made that has any with a time.
+        # When the newest record was made of each message, or part of one told by itself, that has any with a time.
         self.newest_ats: list[datetime] = []
+        self.spans: list[Span] = []
 
     def take(
         self, route: Route, seq: int, readings: Sequence[Reading], arrival: Arrival, times: Times | None = None
@@ -82,6 +84,10 @@ class Run:
             self.is_mixed = True
         self._count(times or self._times_of(readings))
         return True
+
+    def anchor(self, booted_at: datetime) -> None:
+        """By a message the device must have powered up at *booted_at*."""
+        self.booted_at = booted_at if self.booted_at is None else min(self.booted_at, booted_at)
 
     def repeats(self, seq: int, records: int, arrival: Arrival) -> bool:
         """Whether it has so many *records*, numbered from *seq*, of the very bytes of *arrival*."""
@@ -111,7 +117,7 @@ class Run:
         part.arrivals = [self.arrivals[place] for place in places]
         part.received_ats = [self.received_ats[place] for place in places]
         part.end = part.seqs[-1] + 1 if places else 0
-        part.is_mixed = self.is_mixed
+        part.is_mixed, part.booted_at = self.is_mixed, self.booted_at
         return part
 
     def measure(self) -> None:

@@ -13,6 +13,7 @@ from psycopg import AsyncConnection
 
 from ingest import account, dead_letters, identity, isolation
 from ingest.account import Account
+from ingest.arrival import Arrival
 from ingest.batch import Batch, Birth, DeadLetter, DeviceBoot
 from ingest.births import enter_births
 from ingest.boots import Boot, advance
@@ -21,6 +22,7 @@ from ingest.copying import copy_rows
 from ingest.latest import move_latest
 from ingest.lines import Lines, Memory
 from ingest.refusal import Refusal
+from ingest.registry import Route
 from ingest.rounds import rounds_of
 from ingest.rows import AT, CLOCK_AHEAD, RECEIVED_AT, Portion, portions_of
 from ingest.run import Run
@@ -87,6 +89,8 @@ class _Part:
         self._isolate = isolate
         self._entered = Account()
         self._letters: list[DeadLetter] = []
+        # Messages of devices that are retired by now, by their identity, and how many of their records could be stored.
+        self._retired: dict[int, tuple[Route, Arrival, int]] = {}
         self._stale = StaleDays()
 
     async def write(self, batch: Batch) -> Account:
@@ -112,7 +116,11 @@ class _Part:
         """Store the records of messages in which no sequence number comes twice; what is new of each."""
         portions: list[Portion] = []
         for run in runs:
-            portions += portions_of(run, boots[run.route.device_id, run.boot], self._letters)
+            boot = boots[run.route.device_id, run.boot]
+            if boot.retired:
+                self._note_retired(run)
+            else:
+                portions += portions_of(run, boot, self._letters)
         # A dead letter counts itself as received.
         for portion in portions:
             self._entered.of(portion.stream).received += portion.count
@@ -125,6 +133,11 @@ class _Part:
             self._entered.of(portion.stream).received -= len(rejected)
             self._letters += [one.letter for one in rejected]
         return portions
+
+    def _note_retired(self, run: Run) -> None:
+        for arrival in run.arrivals:
+            *_, records = self._retired.get(id(arrival), (0,))
+            self._retired[id(arrival)] = (run.route_of(arrival), arrival, records + 1)
 
     async def _settle(self, portions: Sequence[Portion]) -> None:
         if not portions:
@@ -171,6 +184,10 @@ class _Part:
             counts.duplicate += not new
 
     async def _bury(self) -> None:
+        for route, arrival, records in self._retired.values():
+            detail = f"{route.device_no} was retired before this was written"
+            refusal = Refusal("retired_device", detail, records=records)
+            self._letters.append(DeadLetter(arrival, refusal, route.device_no, route.stream))
         news = await dead_letters.keep(self._connection, self._letters)
         for letter, new in zip(self._letters, news, strict=True):
             records = letter.refusal.records

@@ -349,3 +349,63 @@ async def test_message_that_brought_nothing_is_not_heard(worker: Worker, connect
     await worker.write()
     assert rows(connection, "SELECT reason FROM dead_letters") == [("bad_record",)]
     assert rows(connection, "SELECT sum(bit_count(heard))::int FROM presence_slots") == [(1,)]
+
+
+async def test_retired_device_that_contradicts_itself_has_one_letter_a_message(
+    worker: Worker, connection: Connection
+) -> None:
+    """However many of its records are set aside for later rounds; none is counted as a duplicate."""
+    for temperature_c in (1.0, 2.0, 3.0):
+        worker.take("D1/coldchain", message(*[reading(temperature_c)] * 7))
+    connection.execute("UPDATE devices SET state = 'disposed' WHERE device_no = 'D1'")
+    account = await worker.write()
+    assert [letter.refusal.records for letter in account.buried] == [7, 7, 7]
+    counts = account.of("coldchain")
+    assert (counts.received, counts.dead_lettered, counts.duplicate) == (21, 21, 0)
+
+
+async def test_first_telling_of_a_number_is_stored_whatever_stands_beside_it(
+    worker: Worker, connection: Connection
+) -> None:
+    """A message of which one number is taken already is not set aside whole: its other one came first."""
+    worker.take("D1/coldchain", message(reading(1.0), seq=5))
+    worker.take("D1/coldchain", message(reading(2.0), reading(3.0), seq=5))
+    worker.take("D1/coldchain", message(reading(4.0), seq=6))
+    await worker.write()
+    assert rows(connection, "SELECT seq, temperature_c FROM coldchain ORDER BY seq") == [(5, 1.0), (6, 3.0)]
+    assert rows(connection, "SELECT seq, second_body->'record'->>'temperature_c' FROM conflicts ORDER BY seq") == [
+        (5, "2.0"),
+        (6, "4.0"),
+    ]
+
+
+async def test_anchor_is_the_messages_last_record_though_its_number_was_told(
+    worker: Worker, connection: Connection
+) -> None:
+    """A boot's birth does not hang on which of the records are stored."""
+    worker.take("D1/coldchain", message(reading(), seq=2))
+    told: list[dict[str, object]] = [
+        {"uptime_ms": uptime_ms, "temperature_c": 1.0} for uptime_ms in (0, "x", 86_000_000)
+    ]
+    worker.take("D1/coldchain", message(*told))
+    await worker.write()
+    assert rows(connection, "SELECT booted_at FROM boots") == [(NOW - timedelta(milliseconds=86_000_000),)]
+
+
+async def test_number_of_a_record_that_no_transaction_takes_has_come_all_the_same(
+    worker: Worker, connection: Connection
+) -> None:
+    """It is a dead letter, and nobody misses it in its boot."""
+    connection.execute(
+        "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN IF NEW.seq = 2 THEN RAISE division_by_zero; END IF; RETURN NEW; END $$;"
+        " CREATE TRIGGER spoil BEFORE INSERT OR UPDATE ON latest FOR EACH ROW EXECUTE FUNCTION spoil()"
+    )
+    for seq in range(3):
+        worker.take("D1/coldchain", message(reading(float(seq), at=NOW - timedelta(minutes=3 - seq)), seq=seq))
+    account = await worker.write(isolate=True)
+    assert [(letter.refusal.reason, letter.refusal.record_index) for letter in account.buried] == [
+        ("database_rejected", 0)
+    ]
+    assert rows(connection, "SELECT seq FROM coldchain ORDER BY seq") == [(0,), (1,)]
+    assert rows(connection, "SELECT seen::text FROM boots") == [("{[0,3)}",)]

@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from structlog.testing import capture_logs
 
 from ingest.aiomqtt_session import AiomqttSession
 from ingest.arrival import Arrival
@@ -135,3 +136,12 @@ def test_nothing_is_passed_over_while_no_mark_can_be_sent(passing: Passing, sess
 def test_only_who_reads_other_and_not_everything_passes_anything_over(reads: tuple[str, ...], needed: bool) -> None:
     """The usual worker has no part in it."""
     assert is_needed(Subscription(reads=reads)) is needed
+
+
+def test_chunk_of_which_nothing_is_ours_is_no_trouble(passing: Passing, session: Connected) -> None:
+    """The normal state of a worker that reads `other`."""
+    passing._learn(COLD, time.monotonic(), session)
+    bring_back(passing, session.marks[0])
+    with capture_logs() as logged:
+        assert passed(passing)
+    assert logged == []

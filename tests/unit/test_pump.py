@@ -23,6 +23,9 @@ def test_batch_waits_for_others_only_while_others_come() -> None:
     assert due_seconds(100.0, 100.0, 0.625) == 100.125
     assert due_seconds(100.0, 100.25, 0.625) == 100.375
     assert due_seconds(100.0, 100.5, 0.5) == 100.5
+    # Less would be the wait of a session for company.
+    assert due_seconds(0.0, 0.0, 0.015625) == 0.01
+    assert due_seconds(0.0, 0.0, 0.005) == 0.005
 
 
 async def test_messages_that_hold_no_record_fill_a_batch_too(tmp_path: Path) -> None:
