@@ -81,6 +81,11 @@ class Batch:
 
     def tell_singles(self, routes: Sequence[Route], singles: Singles, arrivals: Sequence[Arrival]) -> None:
         """The same for messages of one record each, as most of a fleet sends: by far the shorter way."""
+        streams = [route.stream for route in routes]
+        if streams.count(streams[0]) == len(streams):  # nearly always: to count each costs several times as much
+            self.messages[streams[0]] += len(streams)
+        else:
+            self.messages.update(streams)
         runs = self.runs
         for route, boot, seq, reading, at, arrival in zip(  # noqa: B905 - the check would cost as much as a column
             routes, singles.boots, singles.seqs, singles.readings, singles.ats, arrivals

@@ -7,7 +7,7 @@ never costs its neighbours, nor their speed. What is left is explained as a whol
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -108,7 +108,7 @@ class Singles(NamedTuple):
 NO_SINGLES: Final = Singles({}, (), (), (), (), ())
 
 
-def decode_singles(payloads: Sequence[bytes], streams: Sequence[str], received_ats: Sequence[datetime]) -> Singles:
+def decode_singles(payloads: Sequence[bytes], streams: Sequence[str], received_ats: Collection[datetime]) -> Singles:
     """Those messages of one record, with a time, that nothing is amiss with: what :func:`decode` says of each.
 
     All others are left out, and those of no telemetry stream. For what most of a fleet sends, half the cost.

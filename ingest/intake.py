@@ -40,25 +40,25 @@ def take_in(arrivals: Sequence[Arrival], registry: Registry, batch: Batch) -> in
 
 def take(arrivals: Sequence[Arrival], registry: Registry, batch: Batch) -> int:
     """The same for *arrivals* that the batch has in its account already."""
-    singles, others = _parted(arrivals, registry)
+    known = registry.routes
+    routes = [known.get(arrival.topic, NO_ROUTE) for arrival in arrivals]
+    singles, others = _parted(arrivals, routes)
     taken = unknown_fields = 0
     for passed, place in enumerate(others):
-        _tell_singles(singles, taken, place - passed, arrivals, registry, batch)
+        _tell_singles(singles, taken, place - passed, arrivals, routes, batch)
         taken = place - passed
         unknown_fields += _take_one(arrivals[place], registry, batch, singles.left_out.get(place))
-    _tell_singles(singles, taken, len(singles.places), arrivals, registry, batch)
+    _tell_singles(singles, taken, len(singles.places), arrivals, routes, batch)
     return unknown_fields
 
 
-def _parted(arrivals: Sequence[Arrival], registry: Registry) -> tuple[Singles, Sequence[int]]:
+def _parted(arrivals: Sequence[Arrival], routes: Sequence[Route]) -> tuple[Singles, Sequence[int]]:
     """The messages of one record with nothing unusual about them, read together; and the places of all others."""
     every = range(len(arrivals))
     if len(arrivals) <= 1 or True in [arrival.retained for arrival in arrivals]:
         return NO_SINGLES, every
-    known = registry.routes
-    routes = [known.get(arrival.topic, NO_ROUTE) for arrival in arrivals]
     payloads = [arrival.payload for arrival in arrivals]
-    received_ats = [arrival.received_at for arrival in arrivals]
+    received_ats = {arrival.received_at for arrival in arrivals}
     try:
         singles = decode_singles(payloads, [route.stream for route in routes], received_ats)
     except Exception:
@@ -70,16 +70,15 @@ def _parted(arrivals: Sequence[Arrival], registry: Registry) -> tuple[Singles, S
 
 
 def _tell_singles(
-    singles: Singles, start: int, end: int, arrivals: Sequence[Arrival], registry: Registry, batch: Batch
+    singles: Singles, start: int, end: int, arrivals: Sequence[Arrival], routes: Sequence[Route], batch: Batch
 ) -> None:
     """Put those between *start* and *end* into *batch*."""
     if start == end:
         return
     if end - start < len(arrivals):
-        arrivals = [arrivals[place] for place in singles.places[start:end]]
         singles = singles.between(start, end)
-    routes = [registry.routes[arrival.topic] for arrival in arrivals]
-    batch.messages.update([route.stream for route in routes])
+        arrivals = [arrivals[place] for place in singles.places]
+        routes = [routes[place] for place in singles.places]
     batch.records += len(routes)
     batch.tell_singles(routes, singles, arrivals)
 

@@ -18,7 +18,7 @@ from ingest.registry import Registry
 # A batch is bounded in bytes, too: what it refuses is kept whole, in one statement.
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 # With nothing more coming for this part of the longest wait, a batch waits no longer: a small window is empty then.
-QUIET_SHARE: Final = 0.2
+QUIET_SHARE: Final = 0.1
 # Of what still comes, a session may be waiting for company before it reads it (:mod:`ingest.mqtt5_line`).
 QUIET_SECONDS: Final = 0.01
 # Decoded in one go, before others get their turn, and the rest of the read that it ends in: about a millisecond.
@@ -151,11 +151,14 @@ class Pump:
         if more:
             await asyncio.sleep(0)
             return
+        stirred = self._inbox.stirred
+        # A timer that stirs costs a third of a timeout, and this is gone through with every read.
+        timer = asyncio.get_running_loop().call_later(wait_seconds, stirred.set) if wait_seconds is not None else None
         try:
-            async with asyncio.timeout(wait_seconds):
-                await self._inbox.stirred.wait()
-        except TimeoutError:
-            pass
+            await stirred.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _decode(self, arrivals: Sequence[Arrival], batch: Batch) -> None:
         unknown_fields = 0

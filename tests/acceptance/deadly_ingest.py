@@ -6,7 +6,7 @@ The fault is put in from outside: the product has no hook for it. Run as ``pytho
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ def decode_or_die(payload: bytes, stream: Stream, received_at: datetime, decoded
 
 
 def decode_singles_or_die(
-    payloads: Sequence[bytes], streams: Sequence[str], received_ats: Sequence[datetime]
+    payloads: Sequence[bytes], streams: Sequence[str], received_ats: Collection[datetime]
 ) -> decode.Singles:
     """The same of messages that are read together."""
     if any(POISON in payload for payload in payloads):
