@@ -4,7 +4,6 @@ The one statement takes the row locks of the batch in the order of (device, boot
 other in a circle, and it answers for each boot which of the batch's numbers were here before.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -62,11 +61,6 @@ class Boot(msgspec.Struct, frozen=True, gc=False):
     # As ranges, in order: where each begins, and where it ends.
     known_firsts: Sequence[int] = ()
     known_ends: Sequence[int] = ()
-
-    def knows(self, seq: int) -> bool:
-        """Whether *seq* may have been here before."""
-        place = bisect_right(self.known_ends, seq)
-        return place < len(self.known_firsts) and self.known_firsts[place] <= seq
 
 
 async def advance(

@@ -118,10 +118,7 @@ async def settle(connection: AsyncConnection[Any], portions: Sequence[Portion]) 
     """
     suspects: list[Suspect] = []
     for portion in portions:
-        known = [row for row in portion.rows if portion.boot.knows(row[SEQ])]
-        if known:
-            suspects += [Suspect(portion, row) for row in known]
-            portion.keep([row for row in portion.rows if not portion.boot.knows(row[SEQ])])
+        suspects += [Suspect(portion, row) for row in portion.take_known()]
     settled = Settled()
     missing: list[Suspect] = []
     contradicting: list[tuple[Suspect, bytes]] = []

@@ -6,7 +6,7 @@ most of them.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
@@ -28,6 +28,8 @@ Row: TypeAlias = tuple[Any, ...]
 # Where things stand in a row.
 DEVICE_ID, BOOT_ID, SEQ, RECEIVED_AT, CLOCK_AHEAD, AT = range(len(IDENTITY_COLUMNS))
 FIELDS: Final = len(IDENTITY_COLUMNS)
+# Before any time that is believed.
+OLDEST_AT: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def body_of(stream: str, fields: Sequence[object]) -> dict[str, object]:
@@ -74,6 +76,22 @@ class Portion(msgspec.Struct, gc=False):
         """Have only *rows*, which are some of its own."""
         self._rows, self.count, self.is_whole = rows, len(rows), False
 
+    def take_known(self) -> list[Row]:
+        """Those of its rows that may have been here before, which it then has no more; asked while it is whole."""
+        seqs, rows = self.run.seqs, self.rows
+        known: list[Row] = []
+        others: list[Row] = []
+        place = 0
+        for first, end in zip(self.boot.known_firsts, self.boot.known_ends, strict=True):
+            start = bisect_left(seqs, first, lo=place)
+            stop = bisect_left(seqs, end, lo=start)
+            others += rows[place:start]
+            known += rows[start:stop]
+            place = stop
+        if known:
+            self.keep(others + rows[place:])
+        return known
+
     def drop(self, rows: Iterable[Row]) -> None:
         """Have *rows* no more."""
         gone = set(map(id, rows))
@@ -99,9 +117,11 @@ class Portion(msgspec.Struct, gc=False):
         if self.is_whole:
             return self.run.newest_ats
         newest: dict[int, datetime] = {}
+        arrivals = dict(zip(self.run.seqs, self.run.arrivals, strict=True))
         for row in self.rows:
-            message = id(self.told(row).arrival)
-            newest[message] = max(row[AT], newest.get(message, row[AT]))
+            message, at = id(arrivals[row[SEQ]]), row[AT]
+            if at > newest.get(message, OLDEST_AT):
+                newest[message] = at
         return list(newest.values())
 
     def _row(self, place: int) -> Row:
