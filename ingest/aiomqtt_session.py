@@ -5,6 +5,7 @@ us, but only through aiomqtt's private client: that reach, and what it must not 
 """
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import Iterable
@@ -27,6 +28,8 @@ from store.stopping import end
 RECONNECT_CAP_SECONDS: Final = 30.0
 KEEPALIVE_SECONDS: Final = 15
 CONNECT_SECONDS: Final = 10.0
+# A broker that is frozen must not hold up a stop.
+LEAVE_SECONDS: Final = 1.0
 # A connection that lasted so long was a good one, and the next try is made at once.
 STEADY_SECONDS: Final = 30.0
 # What a killed run held may come as late as this: nats-server delivers again by time, not at once.
@@ -162,6 +165,9 @@ class AiomqttSession:
                 # Nothing ever comes out of the iterator, since we take the messages; it ends when the connection does.
                 async for _ in client.messages:
                     pass
+            except asyncio.CancelledError:
+                await self._be_heard_out(client)
+                raise
             finally:
                 await end(settling)
                 # A connection that ends at once is no success: two processes with one client id throw each other out.
@@ -195,6 +201,16 @@ class AiomqttSession:
                 return  # the connection ends, and the next one begins anew
             stale.discard(pattern)
             log.info("took back a subscription of an earlier configuration", topic=pattern, client_id=self._client_id)
+
+    async def _be_heard_out(self, client: aiomqtt.Client) -> None:
+        """Return when the broker has read all that we sent: an answer says so, to a request that changes nothing.
+
+        Paho hangs up with its leave-taking. While the broker still speaks, that resets the connection, and
+        acknowledgements that the broker has not read are lost with it.
+        """
+        self._draining = True
+        with contextlib.suppress(aiomqtt.MqttError):
+            await client.unsubscribe(mark_of(self._client_id), timeout=LEAVE_SECONDS)
 
     def _on_message(self, connection: int, _client: object, _userdata: object, message: "MQTTMessage") -> None:
         """Paho's callback. What it raised would break the connection, and come again with the next one."""

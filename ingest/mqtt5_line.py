@@ -26,6 +26,8 @@ READ_BYTES: Final = 64 * 1024
 # them does. Of a trickle nothing waits.
 BUSY_MESSAGES: Final = 512
 COMPANY_SECONDS: Final = 0.004
+# A broker hangs up as soon as it has read a leave-taking; one that is frozen must not hold up a stop.
+LEAVE_SECONDS: Final = 1.0
 # Type and length of an acknowledgement that needs no more than the packet id after it (MQTT 5, section 3.4); a batch
 # sends thousands in one write.
 PUBACK: Final = 0x4002
@@ -63,6 +65,7 @@ class Line(asyncio.BufferedProtocol):
         self._is_paused = False
         self._is_waiting = False
         self._is_reading = True
+        self._is_leaving = False
         self._is_silent = True
         self.unacknowledged = 0
 
@@ -85,9 +88,9 @@ class Line(asyncio.BufferedProtocol):
 
     def buffer_updated(self, read_bytes: int) -> None:
         """Take every whole packet."""
-        if self._ended.done():
-            # TLS reads once more as it is closed, here within this very call: after an error nobody can tell where a
-            # packet begins.
+        # TLS reads once more as it is closed, here within this very call: after an error nobody can tell where a packet
+        # begins.
+        if self._ended.done() or self._is_leaving:
             return
         self._is_silent = False
         received_at, number = datetime.now(UTC), self._number
@@ -201,7 +204,7 @@ class Line(asyncio.BufferedProtocol):
         self._read_or_wait()
 
     def _read_or_wait(self) -> None:
-        wanted = not self._is_paused and not self._is_waiting and self.unacknowledged <= self._window
+        wanted = self._is_leaving or not (self._is_paused or self._is_waiting or self.unacknowledged > self._window)
         if wanted == self._is_reading:
             return
         self._is_reading = wanted
@@ -210,9 +213,23 @@ class Line(asyncio.BufferedProtocol):
         if self._transport is not None and not self._transport.is_closing():
             (self._transport.resume_reading if wanted else self._transport.pause_reading)()
 
-    def close(self) -> None:
-        """Take leave; the broker keeps the session."""
+    async def leave(self) -> None:
+        """Take leave, and hear the broker out until it hangs up; it keeps what it still says.
+
+        Closed over that, the connection would be reset, and acknowledgements that the broker has not read lost with it.
+        """
         self.send(mqtt5.DisconnectPacket().write())
+        self._is_leaving = True
+        self._read_or_wait()
+        await asyncio.wait({self._ended}, timeout=LEAVE_SECONDS)
+        self._hang_up()
+
+    def close(self) -> None:
+        """Take leave at once; the broker keeps the session."""
+        self.send(mqtt5.DisconnectPacket().write())
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         if self._transport is not None:
             self._transport.close()
 

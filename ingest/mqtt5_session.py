@@ -86,7 +86,7 @@ class Mqtt5Session:
             self._line.pause()
 
     async def run(self) -> None:
-        """Stay connected until cancelled.
+        """Stay connected until cancelled, then take leave; the broker keeps the session and what comes for it.
 
         Raises OldBrokerError when the broker speaks 3.1.1 only, unless a group needs one that speaks 5.
         """
@@ -101,6 +101,10 @@ class Mqtt5Session:
                 self._lament(self._subscription.without_group)
             except UnfitBrokerError as error:
                 self._lament(str(error))
+            except asyncio.CancelledError:
+                if self._line is not None:
+                    await self._line.leave()
+                raise
             except (OSError, TimeoutError) as error:
                 if self.connected or backoff.attempts == 0:
                     log.warning(

@@ -1,6 +1,8 @@
 """Both sessions keep the same promises, over every broker at hand."""
 
 import asyncio
+import os
+import signal
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -28,12 +30,22 @@ Publish = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture(scope="module")
-def mosquitto_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a Mosquitto of this module's own."""
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[brokers.Broker]:
+    """A Mosquitto of this module's own."""
     if not brokers.has_mosquitto():
         pytest.skip("mosquitto is not installed: apt-get install mosquitto")
     with brokers.serve("mosquitto", tmp_path_factory.mktemp("mosquitto") / "broker", window=100) as broker:
-        yield f"mqtt://{brokers.HOST}:{broker.port}"
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def mosquitto_url(mosquitto: brokers.Broker) -> str:
+    """Its URL."""
+    return _url(mosquitto)
+
+
+def _url(broker: brokers.Broker) -> str:
+    return f"mqtt://{brokers.HOST}:{broker.port}"
 
 
 @pytest.fixture(params=WAYS)
@@ -57,17 +69,23 @@ class Reader:
         self.inbox: Inbox
 
     @asynccontextmanager
-    async def connected(self) -> AsyncIterator[None]:
-        """Subscribed to everything below the root, until the block ends."""
+    async def connecting(self) -> AsyncIterator["asyncio.Task[None]"]:
+        """On its way to the broker, until the block ends; messages may come before it is subscribed."""
         self.inbox = Inbox(limit_bytes=self._limit_bytes, on_room=self._resume)
         self.session = self.another(self.inbox)
         run = asyncio.create_task(self.session.run())
         try:
+            yield run
+        finally:
+            await end(run)
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[None]:
+        """Subscribed to everything below the root, until the block ends."""
+        async with self.connecting() as run:
             await until(lambda: self.session.connected or run.done())
             assert not run.done(), run.exception()
             yield
-        finally:
-            await end(run)
 
     async def empty(self, count: int) -> set[bytes]:
         """So many different payloads, each acknowledged as it is taken."""
@@ -245,6 +263,27 @@ async def test_drained_session_takes_nothing_more(reader: Reader, publish: Publi
         assert len(reader.inbox) == 0
     async with reader.connected():
         assert payloads((await reader.take(2))[0]) == [b"late", b"later"]
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+async def test_acknowledgements_before_a_stop_are_read(mosquitto: brokers.Broker, version: str) -> None:
+    """A session that ends while the broker still has much to say hears it out: what it acknowledged never comes again.
+
+    The broker is slow to read; with the connection reset meanwhile it would fail to write, and read no more.
+    """
+    reader = Reader(_url(mosquitto), version)
+    bodies = {b"%d " % number + b"x" * 30_000 for number in range(200)}
+    async with aiomqtt.Client(brokers.HOST, mosquitto.port) as client:
+        async with reader.connected():
+            for body in sorted(bodies):
+                await client.publish(f"{reader.root}/t", body, qos=1)
+            arrivals, receipts = await reader.take(40)
+            os.kill(mosquitto.pid, signal.SIGSTOP)
+            asyncio.get_running_loop().call_later(0.3, os.kill, mosquitto.pid, signal.SIGCONT)
+            reader.session.acknowledge(receipts)
+        left = bodies.difference(payloads(arrivals))
+        async with reader.connecting():
+            assert await reader.empty(len(left)) == left
 
 
 async def test_retained_flag_marks_what_the_broker_remembered(reader: Reader, publish: Publish) -> None:
