@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 
 from ingest.batch import DeadLetter
 from ingest.refusal import Reason
+from store.arrays import Int8s, Texts
 from store.records import PRESENCE, TELEMETRY
 
 Outcome = Literal["stored", "duplicate", "conflict", "dead_lettered"]
@@ -94,6 +95,6 @@ async def enter(connection: AsyncConnection[Any], account: Account, *, worker: s
     Raises psycopg.errors.CheckViolation when an outcome is missing: then nothing of the batch may be committed.
     """
     streams: Mapping[str, Counts] = account.streams
-    columns = {name: [getattr(counts, name) for counts in streams.values()] for name in Counts.__slots__}
+    columns = {name: Int8s(getattr(counts, name) for counts in streams.values()) for name in Counts.__slots__}
     bucket_at = now.astimezone(UTC).replace(second=0, microsecond=0)
-    await connection.execute(ENTER, columns | {"streams": list(streams), "bucket_at": bucket_at, "worker": worker})
+    await connection.execute(ENTER, columns | {"streams": Texts(streams), "bucket_at": bucket_at, "worker": worker})

@@ -10,14 +10,15 @@ from ingest.rows import Portion, Row
 from store.records import IDENTITY_COLUMNS, IDENTITY_TYPES, TELEMETRY
 
 
-def _copy_statement(stream: str) -> sql.Composed:
+def _copy_statement(stream: str) -> bytes:
     columns = (*IDENTITY_COLUMNS, *TELEMETRY[stream].columns)
-    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
         sql.Identifier(stream), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
+    return statement.as_bytes()
 
 
-COPY: Final[Mapping[str, sql.Composed]] = {stream: _copy_statement(stream) for stream in TELEMETRY}
+COPY: Final[Mapping[str, bytes]] = {stream: _copy_statement(stream) for stream in TELEMETRY}
 
 
 def by_stream(portions: Iterable[Portion]) -> dict[str, list[Portion]]:

@@ -1,6 +1,7 @@
 """What is known of each device's line: its boot, whether it is there, when it was heard, how its clock goes."""
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
@@ -97,15 +98,14 @@ class Memory:
     def __init__(self) -> None:
         self._written: dict[int, Written] = {}
 
-    def has(self, device_id: int, line: Line) -> bool:
-        """Whether *line* says nothing new."""
+    def has(self, device_id: int, boot_id: int, told_at: datetime, slots: AbstractSet[Slot]) -> bool:
+        """Whether it says nothing new that the device was online with this boot at *told_at*, and heard in *slots*."""
         written = self._written.get(device_id)
         return (
             written is not None
-            and line.state == "online"
-            and written.boot_id == line.boot_id
-            and line.told_at - written.told_at < AGAIN_AFTER
-            and line.slots <= {written.slot}
+            and written.boot_id == boot_id
+            and told_at - written.told_at < AGAIN_AFTER
+            and slots <= {written.slot}
         )
 
     def keep(self, lines: Mapping[int, Line]) -> None:
@@ -122,6 +122,7 @@ class Lines:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
+        self._heard: dict[int, list[Portion]] = {}
         self._events: dict[int, list[tuple[datetime, int, bool]]] = {}
         self._newest: dict[int, Told] = {}
         # Of whom a birth or a death was told. Those are few, and another worker may have written what they contradict.
@@ -137,29 +138,20 @@ class Lines:
 
     def heard(self, portion: Portion) -> None:
         """What brought something new: proof of life when some of it came in time."""
-        if portion.retained:
-            return
-        run = portion.run
-        if portion.is_whole and portion.last_received_at - portion.oldest_at <= TOLERANCE:
-            heard_ats = run.received_ats
-            newest = run.told(-1)
-        else:
-            in_time = [row for row in portion.rows if row[RECEIVED_AT] - row[AT] <= TOLERANCE]
-            if not in_time:
-                return
-            heard_ats = [row[RECEIVED_AT] for row in in_time]
-            newest = portion.told(max(in_time, key=_arrival))
-        for heard_at in _ends(set(heard_ats)):
-            self._note(portion.device_id, heard_at, portion.boot, alive=True)
-        self._newest[portion.device_id] = newest
+        if not portion.retained:
+            self._heard.setdefault(portion.device_id, []).append(portion)
 
     async def move(self, connection: AsyncConnection[Any]) -> None:
         """Write the lines that say something new, and mark the slots in which devices were heard."""
+        for device_id, portions in self._heard.items():
+            if device_id in self._told or not all(map(self._is_known, portions)):
+                for portion in portions:
+                    self._note_life(portion)
         lines = {device_id: _line_of(events) for device_id, events in self._events.items()}
         self.written = {
             device_id: line
             for device_id, line in lines.items()
-            if device_id in self._told or not self._memory.has(device_id, line)
+            if device_id in self._told or not self._memory.has(device_id, line.boot_id, line.told_at, line.slots)
         }
         if not self.written:
             return
@@ -180,14 +172,37 @@ class Lines:
 
     def add(self, other: "Lines") -> None:
         """Take over what another part of the same batch told."""
+        for device_id, portions in other._heard.items():  # noqa: SLF001 - its own kind
+            self._heard.setdefault(device_id, []).extend(portions)
         for device_id, events in other._events.items():  # noqa: SLF001 - its own kind
             self._events.setdefault(device_id, []).extend(events)
-        self._newest |= other._newest  # noqa: SLF001 - its own kind
         self._told |= other._told  # noqa: SLF001 - its own kind
 
     def remember(self) -> None:
         """What was written is committed."""
         self._memory.keep(self.written)
+
+    def _is_known(self, portion: Portion) -> bool:
+        """Whether *portion* is of a device that goes on speaking, as nearly all are: one look for each."""
+        slots = {slot_of(portion.first_received_at), slot_of(portion.last_received_at)}
+        return _is_in_time(portion) and self._memory.has(
+            portion.device_id, portion.boot.boot_id, portion.last_received_at, slots
+        )
+
+    def _note_life(self, portion: Portion) -> None:
+        run = portion.run
+        if _is_in_time(portion):
+            heard_ats = run.received_ats
+            newest = run.told(-1)
+        else:
+            in_time = [row for row in portion.rows if row[RECEIVED_AT] - row[AT] <= TOLERANCE]
+            if not in_time:
+                return
+            heard_ats = [row[RECEIVED_AT] for row in in_time]
+            newest = portion.told(max(in_time, key=_arrival))
+        for heard_at in _ends(set(heard_ats)):
+            self._note(portion.device_id, heard_at, portion.boot, alive=True)
+        self._newest[portion.device_id] = newest
 
     def _note(self, device_id: int, at: datetime, boot: Boot, *, alive: bool) -> None:
         event = (at, boot.boot_id, alive)
@@ -209,6 +224,11 @@ async def _mark(connection: AsyncConnection[Any], slots: Iterable[tuple[int, dat
                 "slots": Int4s(slot for _, _, slot in marks),
             },
         )
+
+
+def _is_in_time(portion: Portion) -> bool:
+    """Whether all that was sent of it is new and came soon after it was made."""
+    return portion.is_whole and portion.last_received_at - portion.oldest_at <= TOLERANCE
 
 
 def _line_of(events: list[tuple[datetime, int, bool]]) -> Line:
