@@ -18,7 +18,7 @@ from ingest.registry import Registry
 # A batch is bounded in bytes, too: what it refuses is kept whole, in one statement.
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 # With nothing more coming for this part of the longest wait, a batch waits no longer: a small window is empty then.
-QUIET_SHARE: Final = 0.1
+QUIET_SHARE: Final = 0.2
 # Of what still comes, a session may be waiting for company before it reads it (:mod:`ingest.mqtt5_line`).
 QUIET_SECONDS: Final = 0.01
 # Decoded in one go, before others get their turn, and the rest of the read that it ends in: about a millisecond.

@@ -215,10 +215,10 @@ class Settings(BaseSettings):
     )
     ingest_batch_records: int = Field(20_000, ge=1, description="a batch is written when it holds this many records")
     ingest_batch_seconds: float = Field(
-        0.1,
+        0.05,
         gt=0,
         le=10,
-        description="a message waits no longer than this for others to share its commit, a tenth when none come",
+        description="a message waits no longer than this for others to share its commit, a fifth of it when none come",
     )
     compress_after_days: int = Field(8, ge=1, description="TimescaleDB: age at which telemetry is compressed")
     retention_days: int = Field(

@@ -19,9 +19,9 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def test_batch_waits_for_others_only_while_others_come() -> None:
-    """A tenth of the longest wait after the last, and never longer than that wait after the first."""
-    assert due_seconds(100.0, 100.0, 0.625) == 100.0625
-    assert due_seconds(100.0, 100.25, 0.625) == 100.3125
+    """A fifth of the longest wait after the last, and never longer than that wait after the first."""
+    assert due_seconds(100.0, 100.0, 0.625) == 100.125
+    assert due_seconds(100.0, 100.25, 0.625) == 100.375
     assert due_seconds(100.0, 100.5, 0.5) == 100.5
     # Less would be the wait of a session for company.
     assert due_seconds(0.0, 0.0, 0.015625) == 0.01
