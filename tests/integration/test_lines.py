@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import orjson
 import psycopg
@@ -11,7 +12,7 @@ from psycopg import AsyncConnection
 from ingest.arrival import Arrival
 from ingest.batch import Batch
 from ingest.intake import take_in
-from ingest.lines import AGAIN_AFTER, Memory
+from ingest.lines import AGAIN_AFTER, Line, Memory, slot_of
 from ingest.registry import Registry
 from ingest.writer import write
 from store.database import connect_service
@@ -95,6 +96,22 @@ async def test_device_that_goes_on_speaking_is_written_now_and_then(worker: Work
     assert line(connection) == ("online", 0, None)
     await worker.hear(after_seconds=AGAIN_AFTER.total_seconds())
     assert line(connection) == ("online", 10, None)
+
+
+def test_devices_that_began_together_are_written_again_apart() -> None:
+    """Never later than promised, and never all at once: a whole fleet in one batch would hold up what comes then."""
+    memory = Memory()
+    memory.keep({device_id: Line(1, "online", NOW, NOW, {slot_of(NOW)}) for device_id in range(1000)})
+
+    def again(after_seconds: float) -> int:
+        at = NOW + timedelta(seconds=after_seconds)
+        return sum(not memory.has(device_id, 1, at, {slot_of(at)}) for device_id in range(1000))
+
+    longest = AGAIN_AFTER.total_seconds()
+    assert again(0.49 * longest) == 0
+    assert again(longest) == 1000
+    steps = [again(longest * (50 + step) / 100) for step in range(51)]
+    assert max(later - sooner for sooner, later in pairwise(steps)) < 50
 
 
 async def test_each_new_slot_is_written(worker: Worker, connection: Connection) -> None:
