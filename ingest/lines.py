@@ -1,6 +1,6 @@
 """What is known of each device's line: its boot, whether it is there, when it was heard, how its clock goes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
@@ -83,16 +83,6 @@ class Line:
     slots: set[Slot] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What was last written of a device that is online."""
-
-    boot_id: int
-    # Until when it need not be written again.
-    fresh_until: datetime
-    slot: Slot
-
-
 class Memory:
     """What this worker has written of the devices it hears, so that it need not say the same all the time.
 
@@ -100,31 +90,29 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self._written: dict[int, Written] = {}
+        # Of devices that are online: with which boot, and until when that need not be written again.
+        self._fresh: dict[int, tuple[int, datetime]] = {}
+        # The last slot in which a device is marked as heard.
+        self._marked: dict[int, Slot] = {}
 
-    def has(self, device_id: int, boot_id: int, told_at: datetime, slots: AbstractSet[Slot]) -> bool:
-        """Whether it says nothing new that the device was online with this boot at *told_at*, and heard in *slots*."""
-        written = self._written.get(device_id)
-        return (
-            written is not None
-            and written.boot_id == boot_id
-            and told_at < written.fresh_until
-            and slots <= {written.slot}
-        )
+    def is_fresh(self, device_id: int, boot_id: int, told_at: datetime) -> bool:
+        """Whether it need not be written that the device was online with this boot at *told_at*."""
+        written_id, fresh_until = self._fresh.get(device_id, (0, told_at))
+        return written_id == boot_id and told_at < fresh_until
 
     def unmarked(self, device_id: int, slots: AbstractSet[Slot]) -> AbstractSet[Slot]:
         """Those of *slots* in which the device is not known to be marked as heard."""
-        written = self._written.get(device_id)
-        return slots if written is None else slots - {written.slot}
+        return slots - {self._marked.get(device_id)}
 
-    def keep(self, lines: Mapping[int, Line]) -> None:
-        """*lines* are committed."""
+    def keep(self, lines: Mapping[int, Line], marks: Mapping[int, AbstractSet[Slot]]) -> None:
+        """*lines* and *marks* are committed."""
         for device_id, line in lines.items():
-            if line.state == "online" and line.heard_at is not None:
+            if line.state == "online":
                 fresh_until = line.told_at + AGAIN_AFTER * (1 - device_id % STEPS / (2 * STEPS))
-                self._written[device_id] = Written(line.boot_id, fresh_until, slot_of(line.heard_at))
+                self._fresh[device_id] = line.boot_id, fresh_until
             else:
-                self._written.pop(device_id, None)
+                self._fresh.pop(device_id, None)
+        self._marked.update({device_id: max(slots) for device_id, slots in marks.items()})
 
 
 class Lines:
@@ -139,6 +127,7 @@ class Lines:
         self._told: set[int] = set()
         # What :meth:`move` wrote.
         self.written: dict[int, Line] = {}
+        self._marks: dict[int, AbstractSet[Slot]] = {}
 
     def told(self, birth: Birth, boot: Boot) -> None:
         """A birth or a death. A retained one is old news and says nothing."""
@@ -161,11 +150,17 @@ class Lines:
         self.written = {
             device_id: line
             for device_id, line in lines.items()
-            if device_id in self._told or not self._memory.has(device_id, line.boot_id, line.told_at, line.slots)
+            if device_id in self._told or not self._memory.is_fresh(device_id, line.boot_id, line.told_at)
         }
-        if not self.written:
-            return
+        marks = {device_id: self._memory.unmarked(device_id, line.slots) for device_id, line in lines.items()}
+        self._marks = {device_id: slots for device_id, slots in marks.items() if slots}
+        await self._write(connection)
+        await _mark(connection, self._marks)
+
+    async def _write(self, connection: AsyncConnection[Any]) -> None:
         lines = self.written
+        if not lines:
+            return
         await connection.execute(
             MOVE_LINES,
             {
@@ -178,8 +173,6 @@ class Lines:
                 "no_offset": NO_OFFSET,
             },
         )
-        slots = {device_id: self._memory.unmarked(device_id, line.slots) for device_id, line in lines.items()}
-        await _mark(connection, ((device_id, *slot) for device_id, own in slots.items() for slot in own))
 
     def add(self, other: "Lines") -> None:
         """Take over what another part of the same batch told."""
@@ -191,13 +184,16 @@ class Lines:
 
     def remember(self) -> None:
         """What was written is committed."""
-        self._memory.keep(self.written)
+        self._memory.keep(self.written, self._marks)
 
     def _is_known(self, portion: Portion) -> bool:
         """Whether *portion* is of a device that goes on speaking, as nearly all are: one look for each."""
+        if not _is_in_time(portion):
+            return False
         slots = {slot_of(portion.first_received_at), slot_of(portion.last_received_at)}
-        return _is_in_time(portion) and self._memory.has(
-            portion.device_id, portion.boot.boot_id, portion.last_received_at, slots
+        device_id, memory = portion.device_id, self._memory
+        return memory.is_fresh(device_id, portion.boot.boot_id, portion.last_received_at) and not memory.unmarked(
+            device_id, slots
         )
 
     def _note_life(self, portion: Portion) -> None:
@@ -224,8 +220,8 @@ class Lines:
             events.append(event)
 
 
-async def _mark(connection: AsyncConnection[Any], slots: Iterable[tuple[int, date, int]]) -> None:
-    marks = list(slots)
+async def _mark(connection: AsyncConnection[Any], slots: Mapping[int, AbstractSet[Slot]]) -> None:
+    marks = [(device_id, *slot) for device_id, own in slots.items() for slot in own]
     if marks:
         await connection.execute(
             MARK_SLOTS,

@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from ingest.arrival import Arrival
 from ingest.batch import Batch
 from ingest.intake import take_in
-from ingest.lines import AGAIN_AFTER, Line, Memory, slot_of
+from ingest.lines import AGAIN_AFTER, Line, Memory
 from ingest.registry import Registry
 from ingest.writer import write
 from store.database import connect_service
@@ -101,11 +101,11 @@ async def test_device_that_goes_on_speaking_is_written_now_and_then(worker: Work
 def test_devices_that_began_together_are_written_again_apart() -> None:
     """Never later than promised, and never all at once: a whole fleet in one batch would hold up what comes then."""
     memory = Memory()
-    memory.keep({device_id: Line(1, "online", NOW, NOW, {slot_of(NOW)}) for device_id in range(1000)})
+    memory.keep({device_id: Line(1, "online", NOW) for device_id in range(1000)}, {})
 
     def again(after_seconds: float) -> int:
         at = NOW + timedelta(seconds=after_seconds)
-        return sum(not memory.has(device_id, 1, at, {slot_of(at)}) for device_id in range(1000))
+        return sum(not memory.is_fresh(device_id, 1, at) for device_id in range(1000))
 
     longest = AGAIN_AFTER.total_seconds()
     assert again(0.49 * longest) == 0
