@@ -126,7 +126,7 @@ class Lines:
         # Of whom a birth or a death was told. Those are few, and another worker may have written what they contradict.
         self._told: set[int] = set()
         # What :meth:`move` wrote.
-        self.written: dict[int, Line] = {}
+        self._moved: dict[int, Line] = {}
         self._marks: dict[int, AbstractSet[Slot]] = {}
 
     def told(self, birth: Birth, boot: Boot) -> None:
@@ -147,7 +147,7 @@ class Lines:
                 for portion in portions:
                     self._note_life(portion)
         lines = {device_id: _line_of(events) for device_id, events in self._events.items()}
-        self.written = {
+        self._moved = {
             device_id: line
             for device_id, line in lines.items()
             if device_id in self._told or not self._memory.is_fresh(device_id, line.boot_id, line.told_at)
@@ -158,7 +158,7 @@ class Lines:
         await _mark(connection, self._marks)
 
     async def _write(self, connection: AsyncConnection[Any]) -> None:
-        lines = self.written
+        lines = self._moved
         if not lines:
             return
         await connection.execute(
@@ -184,16 +184,17 @@ class Lines:
 
     def remember(self) -> None:
         """What was written is committed."""
-        self._memory.keep(self.written, self._marks)
+        self._memory.keep(self._moved, self._marks)
 
     def _is_known(self, portion: Portion) -> bool:
         """Whether *portion* is of a device that goes on speaking, as nearly all are: one look for each."""
-        if not _is_in_time(portion):
-            return False
-        slots = {slot_of(portion.first_received_at), slot_of(portion.last_received_at)}
-        device_id, memory = portion.device_id, self._memory
-        return memory.is_fresh(device_id, portion.boot.boot_id, portion.last_received_at) and not memory.unmarked(
-            device_id, slots
+        device_id = portion.device_id
+        return (
+            _is_in_time(portion)
+            and self._memory.is_fresh(device_id, portion.boot.boot_id, portion.last_received_at)
+            and not self._memory.unmarked(
+                device_id, {slot_of(portion.first_received_at), slot_of(portion.last_received_at)}
+            )
         )
 
     def _note_life(self, portion: Portion) -> None:
