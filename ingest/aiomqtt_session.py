@@ -5,7 +5,6 @@ us, but only through aiomqtt's private client: that reach, and what it must not 
 """
 
 import asyncio
-import contextlib
 import ssl
 import time
 from collections.abc import Iterable
@@ -156,23 +155,27 @@ class AiomqttSession:
             socket = client._client.socket()  # noqa: SLF001 - see the module's first lines
             shown = socket.getpeercert() if isinstance(socket, ssl.SSLSocket) else None
             self.certificate_ends_seconds = ends_seconds(shown)
-            await self._subscribe(client)
-            self.connected, self.trouble = True, None
-            subscribed_seconds = time.monotonic()
-            log.info("subscribed", topics=list(self._subscription.filters), client_id=self._client_id, protocol="3.1.1")
-            settling = asyncio.create_task(self._settle(client), name="settle")
             try:
-                # Nothing ever comes out of the iterator, since we take the messages; it ends when the connection does.
-                async for _ in client.messages:
-                    pass
+                await self._subscribe(client)
+                await self._read(client, backoff)
             except asyncio.CancelledError:
                 await self._be_heard_out(client)
                 raise
-            finally:
-                await end(settling)
-                # A connection that ends at once is no success: two processes with one client id throw each other out.
-                if time.monotonic() - subscribed_seconds > STEADY_SECONDS:
-                    backoff.reset()
+
+    async def _read(self, client: aiomqtt.Client, backoff: Backoff) -> None:
+        self.connected, self.trouble = True, None
+        subscribed_seconds = time.monotonic()
+        log.info("subscribed", topics=list(self._subscription.filters), client_id=self._client_id, protocol="3.1.1")
+        settling = asyncio.create_task(self._settle(client), name="settle")
+        try:
+            # Nothing ever comes out of the iterator, since we take the messages; it ends when the connection does.
+            async for _ in client.messages:
+                pass
+        finally:
+            await end(settling)
+            # A connection that ends at once is no success: two processes with one client id throw each other out.
+            if time.monotonic() - subscribed_seconds > STEADY_SECONDS:
+                backoff.reset()
 
     async def _subscribe(self, client: aiomqtt.Client) -> None:
         for pattern in self._subscription.filters:
@@ -209,8 +212,15 @@ class AiomqttSession:
         acknowledgements that the broker has not read are lost with it.
         """
         self._draining = True
-        with contextlib.suppress(aiomqtt.MqttError):
-            await client.unsubscribe(mark_of(self._client_id), timeout=LEAVE_SECONDS)
+        asking = asyncio.create_task(client.unsubscribe(mark_of(self._client_id)), name="leave")
+        gone = client._disconnected  # noqa: SLF001 - see the module's first lines
+        try:
+            await asyncio.wait({asking, gone}, timeout=LEAVE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end(asking)
+            for ended in (asking, gone):  # seen, so that asyncio does not complain
+                if ended.done() and not ended.cancelled():
+                    ended.exception()
 
     def _on_message(self, connection: int, _client: object, _userdata: object, message: "MQTTMessage") -> None:
         """Paho's callback. What it raised would break the connection, and come again with the next one."""

@@ -147,13 +147,16 @@ class Lines:
                 for portion in portions:
                     self._note_life(portion)
         lines = {device_id: _line_of(events) for device_id, events in self._events.items()}
+        marks = {device_id: self._memory.unmarked(device_id, line.slots) for device_id, line in lines.items()}
+        self._marks = {device_id: slots for device_id, slots in marks.items() if slots}
+        # A line never lies before the last slot that is marked: an outage begins with the slot after it.
         self._moved = {
             device_id: line
             for device_id, line in lines.items()
-            if device_id in self._told or not self._memory.is_fresh(device_id, line.boot_id, line.told_at)
+            if device_id in self._told
+            or device_id in self._marks
+            or not self._memory.is_fresh(device_id, line.boot_id, line.told_at)
         }
-        marks = {device_id: self._memory.unmarked(device_id, line.slots) for device_id, line in lines.items()}
-        self._marks = {device_id: slots for device_id, slots in marks.items() if slots}
         await self._write(connection)
         await _mark(connection, self._marks)
 

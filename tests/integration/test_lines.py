@@ -115,9 +115,10 @@ def test_devices_that_began_together_are_written_again_apart() -> None:
 
 
 async def test_each_new_slot_is_written(worker: Worker, connection: Connection) -> None:
-    """Availability is counted in slots, so none may be missed."""
+    """Availability is counted in slots, so none may be missed; and outages begin with the slot after the line's."""
     for after_seconds in (0, 175, 181, 183):
         await worker.hear(after_seconds=after_seconds)
+    assert line(connection)[1] == 181
     assert connection.execute("SELECT sum(bit_count(heard))::int FROM presence_slots").fetchall() == [(2,)]
 
 
