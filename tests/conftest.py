@@ -94,6 +94,14 @@ def free_port() -> int:
         return port
 
 
+def free_ports(count: int) -> list[int]:
+    """So many of them, all different."""
+    ports: set[int] = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return list(ports)
+
+
 def end(process: "subprocess.Popen[bytes]", how: signal.Signals = signal.SIGTERM) -> None:
     """Stop a process that a fixture started, whatever state a test left it in."""
     if process.poll() is None:

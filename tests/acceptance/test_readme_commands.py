@@ -5,17 +5,17 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import psutil
 import psycopg
 import pytest
+
+from tests.conftest import free_ports
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
 
@@ -63,16 +63,8 @@ def _copy_project(target: Path) -> None:
             shutil.copy2(ROOT / name, target / name)
 
 
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-
-
 def _variables() -> dict[str, str]:
-    broker, api, ingest, fleet = _free_ports(4)
+    broker, api, ingest, fleet = free_ports(4)
     return {name: value for name, value in os.environ.items() if not OF_OURS.match(name)} | {
         "TRACEFLEET_BROKER_URL": f"mqtt://127.0.0.1:{broker}",
         "TRACEFLEET_API_PORT": str(api),

@@ -22,6 +22,7 @@ import psycopg
 import pytest
 
 from deploy.mqtt_probe import refusal_of
+from tests.conftest import free_ports
 
 pytestmark = [pytest.mark.acceptance]
 
@@ -44,15 +45,6 @@ def until(condition: Callable[[], object], *, seconds: float, what: str) -> None
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
         time.sleep(0.05)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody uses now, all different."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -28,6 +27,7 @@ from deploy.simulator.outbox import Outbox
 from deploy.simulator.tally import Tally
 from store.errors import TracefleetError
 from store.settings import Settings
+from tests.conftest import free_port
 
 LIMIT_SECONDS = 30
 
@@ -236,9 +236,7 @@ def own_broker(tmp_path: Path, free_port_number: int) -> EmbeddedBroker:
 @pytest.fixture
 def free_port_number() -> int:
     """A port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 def test_what_was_unacknowledged_is_sent_again_when_the_broker_comes_back(own_broker: EmbeddedBroker) -> None:

